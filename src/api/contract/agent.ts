@@ -1,0 +1,146 @@
+import { z } from "zod";
+import {
+  architectureSchema,
+  cpuModeSchema,
+  idSchema,
+  instantText,
+  jwkSchema,
+  jwsText,
+  nameText,
+  sizeSchema,
+} from "../../unit/schema.ts";
+import { operation } from "./operation.ts";
+import { hostFactsSchema } from "./view.ts";
+
+/** What the agent of a host says and hears. All but enrolment carry its short-lived token. */
+
+/** What this computer gives to the market, as its agent found it and was told. */
+export const hostCapacitySchema = z.strictObject({
+  architecture: architectureSchema,
+  reserve: sizeSchema,
+  base: sizeSchema,
+  facts: hostFactsSchema,
+});
+export type HostCapacity = z.infer<typeof hostCapacitySchema>;
+
+export const desiredPartitionSchema = z.strictObject({
+  partitionId: idSchema("partition"),
+  name: nameText,
+  lendable: z.boolean(),
+  cpuMode: cpuModeSchema,
+  size: sizeSchema,
+  generation: z.number().int(),
+});
+export const desiredLeaseSchema = z.strictObject({
+  leaseId: idSchema("lease"),
+  partitionId: idSchema("partition"),
+  /** `sublet-grant`, or null when the lease ends without ever having been granted. */
+  grantJws: jwsText.nullable(),
+  /** `sublet-end` once the lease has been ended. */
+  endJws: jwsText.nullable(),
+});
+/**
+ * What the host should be. Only what it names is acted on: what is absent is left alone, a
+ * partition goes only when `removedPartitionIds` names it, a lease only by its end or expiry.
+ */
+export const desiredStateSchema = z.strictObject({
+  hostId: idSchema("host"),
+  generation: z.number().int(),
+  partitions: z.array(desiredPartitionSchema),
+  removedPartitionIds: z.array(idSchema("partition")),
+  leases: z.array(desiredLeaseSchema),
+});
+export type DesiredState = z.infer<typeof desiredStateSchema>;
+
+const reportBase = {
+  /** Made and stored by the agent before sending; the same report is taken once. */
+  reportId: z.string().min(8).max(64),
+  at: instantText,
+  leaseId: idSchema("lease"),
+};
+export const reportSchema = z.discriminatedUnion("kind", [
+  /** One more step towards ready: `image-verified`, `allocated`, `booting` … */
+  z.strictObject({ ...reportBase, kind: z.literal("progress"), step: z.string().max(64) }),
+  z.strictObject({ ...reportBase, kind: z.literal("ready"), accessJws: jwsText }),
+  /** The guest is not delivered at present; `reason` is a code like `process-died`. */
+  z.strictObject({ ...reportBase, kind: z.literal("undelivered"), reason: z.string().max(64) }),
+  z.strictObject({ ...reportBase, kind: z.literal("delivered-again") }),
+  /** The agent refused the grant or could not run it; it goes on to end and wipe. */
+  z.strictObject({
+    ...reportBase,
+    kind: z.literal("failed"),
+    reason: z.string().max(64),
+    message: z.string().max(2000),
+  }),
+  z.strictObject({ ...reportBase, kind: z.literal("ending"), reason: z.string().max(64) }),
+  z.strictObject({ ...reportBase, kind: z.literal("wiped"), receiptJws: jwsText }),
+]);
+export type Report = z.infer<typeof reportSchema>;
+
+/** Over the WebSocket at `/v1/agent/connection`, from server to agent: hints, never the truth itself. */
+export const serverHintSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("desired"), generation: z.number().int() }),
+]);
+/** And from agent to server: `{"kind":"alive"}` every few seconds. */
+export const agentHintSchema = z.strictObject({ kind: z.literal("alive") });
+
+export const agentOperations = {
+  enrolHost: operation({
+    method: "POST",
+    path: "/v1/agent/enrolments",
+    summary: "Join as a host with a one-time token. The same agent may repeat it.",
+    body: z.strictObject({
+      secret: z.string().max(128),
+      publicJwk: jwkSchema,
+      capacity: hostCapacitySchema,
+    }),
+    response: z.strictObject({
+      hostId: idSchema("host"),
+      name: nameText,
+      serverId: z.string(),
+      serverKeys: z.array(jwkSchema),
+    }),
+  }),
+  tellTime: operation({
+    method: "POST",
+    path: "/v1/agent/time",
+    summary: "The server's time, signed, answering a nonce.",
+    body: z.strictObject({ nonce: z.string().min(16).max(64) }),
+    response: z.strictObject({ timeJws: jwsText }),
+  }),
+  reportCapacity: operation({
+    method: "PUT",
+    path: "/v1/agent/capacity",
+    summary: "What this host has, at each start of its agent.",
+    body: hostCapacitySchema,
+    response: z.strictObject({ hostId: idSchema("host"), serverKeys: z.array(jwkSchema) }),
+  }),
+  readDesired: operation({
+    method: "GET",
+    path: "/v1/agent/desired",
+    summary: "What this host should be.",
+    response: desiredStateSchema,
+  }),
+  report: operation({
+    method: "POST",
+    path: "/v1/agent/reports",
+    summary: "What happened to leases on this host, in the order in which it happened.",
+    body: z.strictObject({ reports: z.array(reportSchema).min(1).max(100) }),
+    response: z.strictObject({
+      /** Taken now or before: the agent may forget these. */
+      accepted: z.array(z.string()),
+      /** Never to be taken, with the reason; the agent logs them and forgets them too. */
+      refused: z.array(
+        z.strictObject({ reportId: z.string(), code: z.string(), message: z.string() }),
+      ),
+    }),
+  }),
+  sendUsage: operation({
+    method: "POST",
+    path: "/v1/agent/usage-batches",
+    summary:
+      "A signed batch of usage records; accepted exactly once, answered by a signed receipt.",
+    body: z.strictObject({ usageJws: jwsText }),
+    response: z.strictObject({ receiptJws: jwsText }),
+  }),
+};

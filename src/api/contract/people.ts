@@ -1,0 +1,284 @@
+import { z } from "zod";
+import { billDocumentSchema, billExportSchema } from "../../billing/bill.ts";
+import { imageManifestSchema } from "../../image/manifest.ts";
+import { requirementSchema } from "../../market/requirement.ts";
+import {
+  cpuModeSchema,
+  digestText,
+  idSchema,
+  instantText,
+  jwkSchema,
+  nameText,
+  naturalText,
+  sizeSchema,
+} from "../../unit/schema.ts";
+import { operation } from "./operation.ts";
+import {
+  accountView,
+  billSummaryView,
+  hostView,
+  imageView,
+  leaseEventView,
+  leaseView,
+  matchView,
+  mismatchView,
+  offerView,
+  partitionView,
+  partyView,
+  roleSchema,
+} from "./view.ts";
+
+export const publicOperations = {
+  describeServer: operation({
+    method: "GET",
+    path: "/v1/public/server",
+    summary: "Who this server is: its id, public keys, currency and billing time zone.",
+    response: z.strictObject({
+      serverId: z.string(),
+      version: z.string(),
+      currency: z.string(),
+      minorUnitDigits: z.number().int(),
+      billingTimeZone: z.string(),
+      keys: z.array(jwkSchema),
+      now: instantText,
+    }),
+  }),
+  whoami: operation({
+    method: "GET",
+    path: "/v1/whoami",
+    summary: "The party that the key belongs to.",
+    response: partyView,
+  }),
+  listImages: operation({
+    method: "GET",
+    path: "/v1/images",
+    summary: "The operating systems on the file server.",
+    response: z.strictObject({ images: z.array(imageView) }),
+  }),
+};
+
+export const operatorOperations = {
+  addParty: operation({
+    method: "POST",
+    path: "/v1/operator/parties",
+    summary: "A party and its first key, which is shown once.",
+    body: z.strictObject({ name: nameText, roles: z.array(roleSchema).min(1) }),
+    response: z.strictObject({ party: partyView, key: z.string() }),
+  }),
+  listParties: operation({
+    method: "GET",
+    path: "/v1/operator/parties",
+    summary: "All parties.",
+    response: z.strictObject({ parties: z.array(partyView) }),
+  }),
+  addKey: operation({
+    method: "POST",
+    path: "/v1/operator/parties/:party/keys",
+    summary: "One more key for a party, shown once.",
+    params: z.strictObject({ party: z.string() }),
+    body: z.strictObject({ label: z.string().min(1).max(64) }),
+    response: z.strictObject({ keyId: idSchema("key"), key: z.string() }),
+  }),
+  revokeKey: operation({
+    method: "DELETE",
+    path: "/v1/operator/keys/:keyId",
+    summary: "From now on the key opens nothing.",
+    params: z.strictObject({ keyId: idSchema("key") }),
+    response: z.strictObject({ keyId: idSchema("key"), revokedAt: instantText }),
+  }),
+  deposit: operation({
+    method: "POST",
+    path: "/v1/operator/deposits",
+    summary: "Money received from a party. The same depositId is posted once.",
+    body: z.strictObject({
+      depositId: idSchema("transaction"),
+      party: z.string(),
+      amountMicros: naturalText,
+    }),
+    response: accountView,
+  }),
+  addImage: operation({
+    method: "POST",
+    path: "/v1/operator/images",
+    summary: "An operating system whose parts are on the file server already.",
+    body: z.strictObject({ manifest: imageManifestSchema }),
+    response: imageView,
+  }),
+};
+
+export const lenderOperations = {
+  addHost: operation({
+    method: "POST",
+    path: "/v1/lender/hosts",
+    summary: "Expect a host; answers the one-time token that its agent joins with.",
+    body: z.strictObject({ name: nameText }),
+    response: z.strictObject({ host: hostView, joinToken: z.string(), expiresAt: instantText }),
+  }),
+  listHosts: operation({
+    method: "GET",
+    path: "/v1/lender/hosts",
+    summary: "Your hosts.",
+    response: z.strictObject({ hosts: z.array(hostView) }),
+  }),
+  showHost: operation({
+    method: "GET",
+    path: "/v1/lender/hosts/:host",
+    summary: "One host by id or name.",
+    params: z.strictObject({ host: z.string() }),
+    response: z.strictObject({ host: hostView, partitions: z.array(partitionView) }),
+  }),
+  setPartition: operation({
+    method: "PUT",
+    path: "/v1/lender/hosts/:host/partitions/:name",
+    summary: "Make or change a partition. Refused while it is in use.",
+    params: z.strictObject({ host: z.string(), name: nameText }),
+    body: z.strictObject({
+      lendable: z.boolean(),
+      cpuMode: cpuModeSchema,
+      size: sizeSchema,
+      min: sizeSchema.optional(),
+      max: sizeSchema.optional(),
+    }),
+    response: partitionView,
+  }),
+  listPartitions: operation({
+    method: "GET",
+    path: "/v1/lender/partitions",
+    summary: "The partitions of your hosts.",
+    response: z.strictObject({ partitions: z.array(partitionView) }),
+  }),
+  removePartition: operation({
+    method: "DELETE",
+    path: "/v1/lender/hosts/:host/partitions/:name",
+    summary: "Remove a partition. Refused while it is in use or booked.",
+    params: z.strictObject({ host: z.string(), name: nameText }),
+    response: z.strictObject({ partitionId: idSchema("partition") }),
+  }),
+  setOffer: operation({
+    method: "PUT",
+    path: "/v1/lender/hosts/:host/partitions/:name/offer",
+    summary:
+      "On what conditions a partition is lent, from now on; leases keep the terms they were booked on.",
+    params: z.strictObject({ host: z.string(), name: nameText }),
+    body: z.strictObject({
+      priceMicrosPerCoreHour: naturalText,
+      priceMicrosPerMemoryGibHour: naturalText,
+      priceMicrosPerDiskGibHour: naturalText,
+      priceMicrosPerHour: naturalText,
+      leaseSecondsMin: z.number().int().min(60),
+      leaseSecondsMax: z
+        .number()
+        .int()
+        .max(366 * 86_400),
+    }),
+    response: offerView,
+  }),
+  listOffers: operation({
+    method: "GET",
+    path: "/v1/lender/offers",
+    summary: "Your offers in force.",
+    response: z.strictObject({ offers: z.array(offerView) }),
+  }),
+  withdrawOffer: operation({
+    method: "DELETE",
+    path: "/v1/lender/offers/:offerId",
+    summary: "No new leases on these conditions; those that exist go on.",
+    params: z.strictObject({ offerId: idSchema("offer") }),
+    response: z.strictObject({ offerId: idSchema("offer"), withdrawnAt: instantText }),
+  }),
+};
+
+const leaseParams = z.strictObject({ leaseId: idSchema("lease") });
+const billParams = z.strictObject({ billId: idSchema("bill") });
+const page = z.strictObject({
+  /** The last id of the page before. */
+  cursor: z.string().max(64).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+export const clientOperations = {
+  search: operation({
+    method: "POST",
+    path: "/v1/client/searches",
+    summary: "What is on offer for a requirement, cheapest first, and why the rest does not match.",
+    body: requirementSchema,
+    response: z.strictObject({ matches: z.array(matchView), mismatches: z.array(mismatchView) }),
+  }),
+  bookLease: operation({
+    method: "PUT",
+    path: "/v1/client/leases/:leaseId",
+    summary: "Book. The id is the client's: asking twice is one lease.",
+    params: leaseParams,
+    body: z.strictObject({
+      requirement: requirementSchema,
+      /** The match that was chosen; without it the best one is taken. */
+      offerId: idSchema("offer").optional(),
+      /** The quote's total that was agreed to; another price is refused. */
+      agreedTotalMicros: naturalText.optional(),
+      sshPublicKey: z
+        .string()
+        .max(1024)
+        .regex(
+          /^ssh-ed25519 [A-Za-z0-9+/=]+( [\x20-\x7e]*)?$/,
+          "expected one line: ssh-ed25519 AAAA…",
+        ),
+    }),
+    response: leaseView,
+  }),
+  listLeases: operation({
+    method: "GET",
+    path: "/v1/leases",
+    summary: "Leases that you borrow or lend, newest first.",
+    query: page.extend({ state: z.enum(["open", "all"]).default("all") }),
+    response: z.strictObject({ leases: z.array(leaseView), nextCursor: z.string().nullable() }),
+  }),
+  showLease: operation({
+    method: "GET",
+    path: "/v1/leases/:leaseId",
+    summary: "One lease and its events.",
+    params: leaseParams,
+    response: z.strictObject({ lease: leaseView, events: z.array(leaseEventView) }),
+  }),
+  endLease: operation({
+    method: "POST",
+    path: "/v1/client/leases/:leaseId/end",
+    summary: "End a lease now. Repeating it changes nothing.",
+    params: leaseParams,
+    response: leaseView,
+  }),
+  showAccount: operation({
+    method: "GET",
+    path: "/v1/account",
+    summary: "Balance, holds and what is free.",
+    response: accountView,
+  }),
+  listBills: operation({
+    method: "GET",
+    path: "/v1/bills",
+    summary: "Bills that you pay or earn from, newest first.",
+    query: page,
+    response: z.strictObject({
+      bills: z.array(billSummaryView),
+      nextCursor: z.string().nullable(),
+    }),
+  }),
+  showBill: operation({
+    method: "GET",
+    path: "/v1/bills/:billId",
+    summary: "One bill with its lines.",
+    params: billParams,
+    response: z.strictObject({ bill: billDocumentSchema }),
+  }),
+  exportBill: operation({
+    method: "GET",
+    path: "/v1/bills/:billId/export",
+    summary: "Everything that checks the bill elsewhere: grant, signed records, receipt, keys.",
+    params: billParams,
+    response: billExportSchema,
+  }),
+};
+
+/** Not JSON, so beside the table: `PUT /v1/operator/blobs/:digest`, `GET|HEAD /images/:digest`,
+ * `GET /v1/leases/:leaseId/changes` (server-sent events), `/healthz`, `/readyz`, `/metrics`,
+ * `/v1/openapi.json`, and the agents' WebSocket. */
+export const blobParams = z.strictObject({ digest: digestText });

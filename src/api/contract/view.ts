@@ -1,0 +1,187 @@
+import { z } from "zod";
+import { imageManifestSchema } from "../../image/manifest.ts";
+import { quoteSchema } from "../../market/quote.ts";
+import { tariffSchema } from "../../market/tariff.ts";
+import { accessSchema } from "../../partition/signed.ts";
+import {
+  architectureSchema,
+  cpuModeSchema,
+  idSchema,
+  instantText,
+  integerText,
+  jwsText,
+  nameText,
+  naturalText,
+  sizeSchema,
+} from "../../unit/schema.ts";
+
+/** What the API shows of each noun. */
+
+export const roleSchema = z.enum(["lender", "client", "provider", "operator"]);
+export type Role = z.infer<typeof roleSchema>;
+
+export const partyView = z.strictObject({
+  partyId: idSchema("party"),
+  name: nameText,
+  roles: z.array(roleSchema),
+});
+
+const partyName = z.strictObject({ id: idSchema("party"), name: nameText });
+const hostName = z.strictObject({ id: idSchema("host"), name: nameText });
+const partitionName = z.strictObject({ id: idSchema("partition"), name: nameText });
+
+export const hostFactsSchema = z.strictObject({
+  accelerator: z.enum(["kvm", "tcg"]),
+  acceleratorReason: z.string(),
+  driver: z.string(),
+  driverVersion: z.string(),
+  kernel: z.string(),
+  /** Numbers of the cores that the agent may use. */
+  cores: z.array(z.number().int().nonnegative()),
+  cpuModel: z.string(),
+});
+export type HostFacts = z.infer<typeof hostFactsSchema>;
+
+export const hostView = z.strictObject({
+  hostId: idSchema("host"),
+  name: nameText,
+  lender: partyName,
+  /** `expected`: no agent has joined yet. */
+  state: z.enum(["expected", "seen", "late"]),
+  seenAt: instantText.nullable(),
+  architecture: architectureSchema.nullable(),
+  facts: hostFactsSchema.nullable(),
+  /** reserve + base + standby is all that the agent was told it may use. */
+  reserve: sizeSchema,
+  base: sizeSchema,
+  standby: sizeSchema,
+  /** Base less what is reserved now. */
+  free: sizeSchema,
+});
+
+export const offerView = z.strictObject({
+  offerId: idSchema("offer"),
+  partition: partitionName,
+  host: hostName,
+  tariff: tariffSchema,
+  leaseSecondsMin: z.number().int(),
+  leaseSecondsMax: z.number().int(),
+  createdAt: instantText,
+});
+
+export const partitionView = z.strictObject({
+  partitionId: idSchema("partition"),
+  name: nameText,
+  host: hostName,
+  lendable: z.boolean(),
+  cpuMode: cpuModeSchema,
+  /** What is allocated to it at present. */
+  size: sizeSchema,
+  /** What it has when no lease says otherwise. */
+  standingSize: sizeSchema,
+  min: sizeSchema,
+  max: sizeSchema,
+  generation: z.number().int(),
+  inUse: z.strictObject({ leaseId: idSchema("lease"), until: instantText }).nullable(),
+  offerId: idSchema("offer").nullable(),
+});
+
+export const imageView = z.strictObject({
+  imageId: idSchema("image"),
+  digest: z.string(),
+  manifest: imageManifestSchema,
+  createdAt: instantText,
+});
+
+export const periodSchema = z.strictObject({ start: instantText, end: instantText });
+
+export const matchView = z.strictObject({
+  offerId: idSchema("offer"),
+  partition: partitionName,
+  host: hostName,
+  lender: partyName,
+  /** What the partition would be; `recut` tells that this differs from what it is. */
+  size: sizeSchema,
+  recut: z.boolean(),
+  cpuMode: cpuModeSchema,
+  image: z.strictObject({ imageId: idSchema("image"), name: z.string(), version: z.string() }),
+  period: periodSchema,
+  tariff: tariffSchema,
+  quote: quoteSchema,
+});
+
+export const mismatchView = z.strictObject({
+  partition: partitionName,
+  host: hostName,
+  reasons: z.array(z.strictObject({ code: z.string(), message: z.string() })),
+});
+
+export const leaseStateSchema = z.enum(["booked", "preparing", "ready", "ending", "ended"]);
+export const leaseOutcomeSchema = z.enum([
+  "completed",
+  "ended-early",
+  "failed",
+  "not-delivered",
+  "cancelled",
+]);
+
+export const leaseView = z.strictObject({
+  leaseId: idSchema("lease"),
+  state: leaseStateSchema,
+  outcome: leaseOutcomeSchema.nullable(),
+  /** The last event's reason. */
+  reason: z.string().nullable(),
+  client: partyName,
+  lender: partyName,
+  host: hostName,
+  partition: partitionName,
+  size: sizeSchema,
+  cpuMode: cpuModeSchema,
+  image: z.strictObject({ imageId: idSchema("image"), name: z.string(), version: z.string() }),
+  period: periodSchema.nullable(),
+  tariff: tariffSchema,
+  quote: quoteSchema,
+  /** Null unless ready. Only the client sees it. */
+  access: accessSchema.nullable(),
+  /** The agent's signature over `access`. */
+  accessJws: jwsText.nullable(),
+  createdAt: instantText,
+  preparingAt: instantText.nullable(),
+  readyAt: instantText.nullable(),
+  endingAt: instantText.nullable(),
+  endedAt: instantText.nullable(),
+  billId: idSchema("bill").nullable(),
+});
+export type LeaseView = z.infer<typeof leaseView>;
+
+export const leaseEventView = z.strictObject({
+  seq: z.number().int(),
+  at: instantText,
+  kind: z.string(),
+  reason: z.string().nullable(),
+  detail: z.record(z.string(), z.unknown()),
+});
+export type LeaseEventView = z.infer<typeof leaseEventView>;
+
+export const billSummaryView = z.strictObject({
+  billId: idSchema("bill"),
+  leaseId: idSchema("lease"),
+  client: partyName,
+  lender: partyName,
+  host: hostName,
+  closedAt: instantText,
+  currency: z.string(),
+  totalMicros: integerText,
+});
+
+export const accountView = z.strictObject({
+  party: partyName,
+  currency: z.string(),
+  /** What was deposited less what was billed. */
+  balanceMicros: integerText,
+  holdsMicros: naturalText,
+  creditLimitMicros: naturalText,
+  /** balance − holds + credit limit: what can still be booked. */
+  freeMicros: integerText,
+  earningsMicros: integerText,
+});

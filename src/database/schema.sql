@@ -1,0 +1,654 @@
+-- The schema that the migrations make, written by: node src/database/dump-main.ts
+-- A test compares this file with a fresh one, so that a change of the schema is a readable diff.
+
+-- Extensions
+
+create extension btree_gist;
+
+-- Tables
+
+create table account (
+  account_id text not null,
+  party_id text,
+  kind text not null,
+  constraint account_pkey PRIMARY KEY (account_id),
+  constraint account_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id),
+  constraint account_check CHECK (((party_id IS NULL) = (kind = ANY (ARRAY['cash'::text, 'fee'::text, 'rounding'::text])))),
+  constraint account_kind_check CHECK ((kind = ANY (ARRAY['cash'::text, 'funds'::text, 'earnings'::text, 'fee'::text, 'rounding'::text])))
+);
+
+create table api_key (
+  key_id text not null,
+  party_id text not null,
+  label text not null,
+  secret_sha256 bytea not null,
+  created_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  constraint api_key_pkey PRIMARY KEY (key_id),
+  constraint api_key_secret_sha256_key UNIQUE (secret_sha256),
+  constraint api_key_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id),
+  constraint api_key_key_id_check CHECK ((key_id ~~ 'key\_%'::text)),
+  constraint api_key_secret_sha256_check CHECK ((length(secret_sha256) = 32))
+);
+
+create table bill (
+  bill_id text not null,
+  lease_id text not null,
+  client_party_id text not null,
+  lender_party_id text not null,
+  host_id text not null,
+  closed_at timestamp with time zone not null,
+  total_micros bigint not null,
+  remainder_micros bigint not null,
+  document jsonb not null,
+  jws text not null,
+  constraint bill_pkey PRIMARY KEY (bill_id),
+  constraint bill_lease_id_key UNIQUE (lease_id),
+  constraint bill_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
+  constraint bill_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint bill_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint bill_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
+  constraint bill_bill_id_check CHECK ((bill_id ~~ 'bill\_%'::text))
+);
+
+create table charge (
+  chain_id text not null,
+  seq bigint not null,
+  resource text not null,
+  quantity numeric(40,0) not null,
+  price_micros_per_hour bigint not null,
+  bill_id text not null,
+  constraint charge_pkey PRIMARY KEY (chain_id, seq, resource),
+  constraint charge_bill_id_fkey FOREIGN KEY (bill_id) REFERENCES bill(bill_id),
+  constraint charge_chain_id_seq_fkey FOREIGN KEY (chain_id, seq) REFERENCES usage_record(chain_id, seq),
+  constraint charge_quantity_check CHECK ((quantity >= (0)::numeric)),
+  constraint charge_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text, 'disk'::text, 'time'::text])))
+);
+
+create table enrolment_token (
+  secret_sha256 bytea not null,
+  host_id text not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  used_by_thumbprint text,
+  constraint enrolment_token_pkey PRIMARY KEY (secret_sha256),
+  constraint enrolment_token_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint enrolment_token_secret_sha256_check CHECK ((length(secret_sha256) = 32))
+);
+
+create table hold (
+  lease_id text not null,
+  party_id text not null,
+  amount_micros bigint not null,
+  created_at timestamp with time zone not null,
+  released_at timestamp with time zone,
+  constraint hold_pkey PRIMARY KEY (lease_id),
+  constraint hold_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint hold_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id),
+  constraint hold_amount_micros_check CHECK ((amount_micros >= 0))
+);
+
+create table host (
+  host_id text not null,
+  lender_party_id text not null,
+  name text not null,
+  agent_public_jwk jsonb,
+  architecture text,
+  facts jsonb,
+  reserve_cpu_milli integer default 0 not null,
+  reserve_memory_bytes bigint default 0 not null,
+  reserve_disk_bytes bigint default 0 not null,
+  base_cpu_milli integer default 0 not null,
+  base_memory_bytes bigint default 0 not null,
+  base_disk_bytes bigint default 0 not null,
+  standby_cpu_milli integer default 0 not null,
+  standby_memory_bytes bigint default 0 not null,
+  desired_generation bigint default 1 not null,
+  created_at timestamp with time zone not null,
+  enrolled_at timestamp with time zone,
+  seen_at timestamp with time zone,
+  constraint host_pkey PRIMARY KEY (host_id),
+  constraint host_lender_party_id_name_key UNIQUE (lender_party_id, name),
+  constraint host_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
+  constraint host_architecture_check CHECK ((architecture = ANY (ARRAY['x86_64'::text, 'aarch64'::text]))),
+  constraint host_base_cpu_milli_check CHECK ((base_cpu_milli >= 0)),
+  constraint host_base_disk_bytes_check CHECK ((base_disk_bytes >= 0)),
+  constraint host_base_memory_bytes_check CHECK ((base_memory_bytes >= 0)),
+  constraint host_host_id_check CHECK ((host_id ~~ 'host\_%'::text)),
+  constraint host_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+  constraint host_reserve_cpu_milli_check CHECK ((reserve_cpu_milli >= 0)),
+  constraint host_reserve_disk_bytes_check CHECK ((reserve_disk_bytes >= 0)),
+  constraint host_reserve_memory_bytes_check CHECK ((reserve_memory_bytes >= 0)),
+  constraint host_standby_cpu_milli_check CHECK ((standby_cpu_milli >= 0)),
+  constraint host_standby_memory_bytes_check CHECK ((standby_memory_bytes >= 0))
+);
+
+create table host_event (
+  host_id text not null,
+  seq bigint generated always as identity not null,
+  at timestamp with time zone not null,
+  kind text not null,
+  detail jsonb default '{}'::jsonb not null,
+  constraint host_event_pkey PRIMARY KEY (host_id, seq),
+  constraint host_event_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id)
+);
+
+create table image (
+  image_id text not null,
+  name text not null,
+  version text not null,
+  architecture text not null,
+  digest text not null,
+  manifest jsonb not null,
+  memory_bytes_min bigint not null,
+  created_at timestamp with time zone not null,
+  constraint image_pkey PRIMARY KEY (image_id),
+  constraint image_digest_key UNIQUE (digest),
+  constraint image_name_version_architecture_key UNIQUE (name, version, architecture),
+  constraint image_architecture_check CHECK ((architecture = ANY (ARRAY['x86_64'::text, 'aarch64'::text]))),
+  constraint image_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint image_image_id_check CHECK ((image_id ~~ 'image\_%'::text)),
+  constraint image_memory_bytes_min_check CHECK ((memory_bytes_min > 0)),
+  constraint image_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,62}$'::text)),
+  constraint image_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,62}$'::text))
+);
+
+create table lease (
+  lease_id text not null,
+  client_party_id text not null,
+  lender_party_id text not null,
+  host_id text not null,
+  partition_id text not null,
+  offer_id text not null,
+  image_id text not null,
+  booking_sha256 text not null,
+  state text not null,
+  outcome text,
+  period tstzrange not null,
+  cpu_mode text not null,
+  cpu_milli integer not null,
+  memory_bytes bigint not null,
+  disk_bytes bigint not null,
+  tariff jsonb not null,
+  quote jsonb not null,
+  ssh_public_key text not null,
+  grant_jws text,
+  end_jws text,
+  access jsonb,
+  wipe_receipt_jws text,
+  usage_seq_final bigint,
+  created_at timestamp with time zone not null,
+  preparing_at timestamp with time zone,
+  ready_at timestamp with time zone,
+  ending_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint lease_pkey PRIMARY KEY (lease_id),
+  constraint lease_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
+  constraint lease_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint lease_image_id_fkey FOREIGN KEY (image_id) REFERENCES image(image_id),
+  constraint lease_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
+  constraint lease_offer_id_fkey FOREIGN KEY (offer_id) REFERENCES offer(offer_id),
+  constraint lease_partition_id_fkey FOREIGN KEY (partition_id) REFERENCES partition(partition_id),
+  constraint lease_exclusive EXCLUDE USING gist (partition_id WITH =, period WITH &&),
+  constraint lease_check CHECK (((state = 'booked'::text) OR (state = 'ended'::text) OR (grant_jws IS NOT NULL))),
+  constraint lease_check1 CHECK (((state = 'ended'::text) = (outcome IS NOT NULL))),
+  constraint lease_cpu_milli_check CHECK ((cpu_milli > 0)),
+  constraint lease_cpu_mode_check CHECK ((cpu_mode = ANY (ARRAY['dedicated'::text, 'shared'::text]))),
+  constraint lease_disk_bytes_check CHECK ((disk_bytes >= 0)),
+  constraint lease_lease_id_check CHECK ((lease_id ~~ 'lease\_%'::text)),
+  constraint lease_memory_bytes_check CHECK ((memory_bytes > 0)),
+  constraint lease_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'ended-early'::text, 'failed'::text, 'not-delivered'::text, 'cancelled'::text]))),
+  constraint lease_state_check CHECK ((state = ANY (ARRAY['booked'::text, 'preparing'::text, 'ready'::text, 'ending'::text, 'ended'::text]))),
+  constraint lease_wiped_before_ended CHECK (((state <> 'ended'::text) OR (grant_jws IS NULL) OR (wipe_receipt_jws IS NOT NULL)))
+);
+
+create table lease_event (
+  lease_id text not null,
+  seq integer not null,
+  at timestamp with time zone not null,
+  kind text not null,
+  reason text,
+  detail jsonb default '{}'::jsonb not null,
+  report_id text,
+  constraint lease_event_pkey PRIMARY KEY (lease_id, seq),
+  constraint lease_event_report_id_key UNIQUE (report_id),
+  constraint lease_event_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint lease_event_seq_check CHECK ((seq > 0))
+);
+
+create table ledger_entry (
+  transaction_id text not null,
+  account_id text not null,
+  amount_micros bigint not null,
+  constraint ledger_entry_pkey PRIMARY KEY (transaction_id, account_id),
+  constraint ledger_entry_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(account_id),
+  constraint ledger_entry_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES ledger_transaction(transaction_id),
+  constraint ledger_entry_amount_micros_check CHECK ((amount_micros <> 0)),
+  constraint ledger_balanced TRIGGER DEFERRABLE INITIALLY DEFERRED
+);
+
+create table ledger_transaction (
+  transaction_id text not null,
+  kind text not null,
+  cause text not null,
+  at timestamp with time zone not null,
+  posted_by text,
+  constraint ledger_transaction_pkey PRIMARY KEY (transaction_id),
+  constraint ledger_transaction_cause_key UNIQUE (cause),
+  constraint ledger_transaction_kind_check CHECK ((kind = ANY (ARRAY['deposit'::text, 'bill'::text]))),
+  constraint ledger_transaction_transaction_id_check CHECK ((transaction_id ~~ 'transaction\_%'::text))
+);
+
+create table migration (
+  number integer not null,
+  name text not null,
+  sha256 text not null,
+  applied_at timestamp with time zone default now() not null,
+  constraint migration_pkey PRIMARY KEY (number),
+  constraint migration_name_key UNIQUE (name)
+);
+
+create table offer (
+  offer_id text not null,
+  partition_id text not null,
+  lender_party_id text not null,
+  price_micros_per_core_hour bigint not null,
+  price_micros_per_memory_gib_hour bigint not null,
+  price_micros_per_disk_gib_hour bigint not null,
+  price_micros_per_hour bigint not null,
+  lease_seconds_min integer not null,
+  lease_seconds_max integer not null,
+  created_at timestamp with time zone not null,
+  withdrawn_at timestamp with time zone,
+  constraint offer_pkey PRIMARY KEY (offer_id),
+  constraint offer_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
+  constraint offer_partition_id_fkey FOREIGN KEY (partition_id) REFERENCES partition(partition_id),
+  constraint offer_check CHECK ((lease_seconds_max >= lease_seconds_min)),
+  constraint offer_lease_seconds_min_check CHECK ((lease_seconds_min > 0)),
+  constraint offer_offer_id_check CHECK ((offer_id ~~ 'offer\_%'::text)),
+  constraint offer_price_micros_per_core_hour_check CHECK ((price_micros_per_core_hour >= 0)),
+  constraint offer_price_micros_per_disk_gib_hour_check CHECK ((price_micros_per_disk_gib_hour >= 0)),
+  constraint offer_price_micros_per_hour_check CHECK ((price_micros_per_hour >= 0)),
+  constraint offer_price_micros_per_memory_gib_hour_check CHECK ((price_micros_per_memory_gib_hour >= 0))
+);
+
+create table partition (
+  partition_id text not null,
+  host_id text not null,
+  name text not null,
+  lendable boolean not null,
+  cpu_mode text not null,
+  cpu_milli integer not null,
+  memory_bytes bigint not null,
+  disk_bytes bigint not null,
+  min_cpu_milli integer not null,
+  min_memory_bytes bigint not null,
+  min_disk_bytes bigint not null,
+  max_cpu_milli integer not null,
+  max_memory_bytes bigint not null,
+  max_disk_bytes bigint not null,
+  generation bigint default 1 not null,
+  created_at timestamp with time zone not null,
+  removed_at timestamp with time zone,
+  constraint partition_pkey PRIMARY KEY (partition_id),
+  constraint partition_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint partition_check CHECK (((cpu_milli >= min_cpu_milli) AND (cpu_milli <= max_cpu_milli))),
+  constraint partition_check1 CHECK (((memory_bytes >= min_memory_bytes) AND (memory_bytes <= max_memory_bytes))),
+  constraint partition_check2 CHECK (((disk_bytes >= min_disk_bytes) AND (disk_bytes <= max_disk_bytes))),
+  constraint partition_check3 CHECK (((cpu_mode = 'shared'::text) OR ((cpu_milli % 1000) = 0))),
+  constraint partition_cpu_milli_check CHECK ((cpu_milli > 0)),
+  constraint partition_cpu_mode_check CHECK ((cpu_mode = ANY (ARRAY['dedicated'::text, 'shared'::text]))),
+  constraint partition_disk_bytes_check CHECK ((disk_bytes >= 0)),
+  constraint partition_memory_bytes_check CHECK ((memory_bytes > 0)),
+  constraint partition_min_cpu_milli_check CHECK ((min_cpu_milli >= 0)),
+  constraint partition_min_disk_bytes_check CHECK ((min_disk_bytes >= 0)),
+  constraint partition_min_memory_bytes_check CHECK ((min_memory_bytes >= 0)),
+  constraint partition_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+  constraint partition_partition_id_check CHECK ((partition_id ~~ 'partition\_%'::text)),
+  constraint partition_minimums TRIGGER DEFERRABLE INITIALLY DEFERRED
+);
+
+create table party (
+  party_id text not null,
+  name text not null,
+  roles text[] not null,
+  credit_limit_micros bigint default 0 not null,
+  created_at timestamp with time zone not null,
+  constraint party_pkey PRIMARY KEY (party_id),
+  constraint party_name_key UNIQUE (name),
+  constraint party_credit_limit_micros_check CHECK ((credit_limit_micros >= 0)),
+  constraint party_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+  constraint party_party_id_check CHECK ((party_id ~~ 'party\_%'::text)),
+  constraint party_roles_check CHECK (((cardinality(roles) > 0) AND (roles <@ ARRAY['lender'::text, 'client'::text, 'provider'::text, 'operator'::text])))
+);
+
+create table reservation (
+  reservation_id text not null,
+  host_id text not null,
+  partition_id text not null,
+  lease_id text,
+  cpu_milli integer not null,
+  memory_bytes bigint not null,
+  disk_bytes bigint not null,
+  period tstzrange not null,
+  constraint reservation_pkey PRIMARY KEY (reservation_id),
+  constraint reservation_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint reservation_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint reservation_partition_id_fkey FOREIGN KEY (partition_id) REFERENCES partition(partition_id),
+  constraint reservation_exclusive EXCLUDE USING gist (partition_id WITH =, period WITH &&) DEFERRABLE INITIALLY DEFERRED,
+  constraint reservation_cpu_milli_check CHECK ((cpu_milli > 0)),
+  constraint reservation_disk_bytes_check CHECK ((disk_bytes >= 0)),
+  constraint reservation_memory_bytes_check CHECK ((memory_bytes > 0)),
+  constraint reservation_period_check CHECK ((NOT isempty(period))),
+  constraint reservation_reservation_id_check CHECK ((reservation_id ~~ 'reservation\_%'::text)),
+  constraint reservation_capacity TRIGGER DEFERRABLE INITIALLY DEFERRED
+);
+
+create table setting (
+  only_one boolean default true not null,
+  server_id text not null,
+  currency text not null,
+  minor_unit_digits smallint not null,
+  billing_time_zone text not null,
+  operator_fee_ppm integer not null,
+  created_at timestamp with time zone not null,
+  constraint setting_pkey PRIMARY KEY (only_one),
+  constraint setting_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint setting_minor_unit_digits_check CHECK (((minor_unit_digits >= 0) AND (minor_unit_digits <= 6))),
+  constraint setting_only_one_check CHECK (only_one),
+  constraint setting_operator_fee_ppm_check CHECK (((operator_fee_ppm >= 0) AND (operator_fee_ppm <= 1000000)))
+);
+
+create table signing_key (
+  kid text not null,
+  public_jwk jsonb not null,
+  private_jwk jsonb not null,
+  created_at timestamp with time zone not null,
+  retired_at timestamp with time zone,
+  constraint signing_key_pkey PRIMARY KEY (kid)
+);
+
+create table usage_batch (
+  batch_id text not null,
+  chain_id text not null,
+  host_id text not null,
+  jws text not null,
+  received_at timestamp with time zone not null,
+  constraint usage_batch_pkey PRIMARY KEY (batch_id),
+  constraint usage_batch_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES lease(lease_id),
+  constraint usage_batch_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint usage_batch_batch_id_check CHECK ((batch_id ~~ 'batch\_%'::text))
+);
+
+create table usage_record (
+  chain_id text not null,
+  seq bigint not null,
+  hash text not null,
+  previous_hash text not null,
+  batch_id text not null,
+  from_at timestamp with time zone not null,
+  to_at timestamp with time zone not null,
+  elapsed_ns numeric(30,0) not null,
+  delivered_ns numeric(30,0) not null,
+  cpu_ns numeric(30,0) not null,
+  cpu_milli integer not null,
+  memory_bytes bigint not null,
+  disk_bytes bigint not null,
+  gap boolean not null,
+  final boolean not null,
+  constraint usage_record_pkey PRIMARY KEY (chain_id, seq),
+  constraint usage_record_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES usage_batch(batch_id),
+  constraint usage_record_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES lease(lease_id),
+  constraint usage_record_check CHECK ((delivered_ns <= elapsed_ns)),
+  constraint usage_record_cpu_ns_check CHECK ((cpu_ns >= (0)::numeric)),
+  constraint usage_record_delivered_ns_check CHECK ((delivered_ns >= (0)::numeric)),
+  constraint usage_record_elapsed_ns_check CHECK ((elapsed_ns >= (0)::numeric)),
+  constraint usage_record_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint usage_record_previous_hash_check CHECK ((previous_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint usage_record_seq_check CHECK ((seq > 0))
+);
+
+
+-- Indexes
+
+CREATE UNIQUE INDEX account_party ON public.account USING btree (party_id, kind) WHERE (party_id IS NOT NULL);
+CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (party_id IS NULL);
+CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
+CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
+CREATE INDEX hold_open ON public.hold USING btree (party_id) WHERE (released_at IS NULL);
+CREATE INDEX lease_client ON public.lease USING btree (client_party_id, lease_id);
+CREATE UNIQUE INDEX lease_in_use ON public.lease USING btree (partition_id) WHERE (state = ANY (ARRAY['preparing'::text, 'ready'::text, 'ending'::text]));
+CREATE INDEX lease_lender ON public.lease USING btree (lender_party_id, lease_id);
+CREATE INDEX lease_open ON public.lease USING btree (host_id) WHERE (state <> 'ended'::text);
+CREATE INDEX ledger_entry_account ON public.ledger_entry USING btree (account_id);
+CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WHERE (withdrawn_at IS NULL);
+CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
+CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
+CREATE UNIQUE INDEX reservation_lease ON public.reservation USING btree (lease_id) WHERE (lease_id IS NOT NULL);
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION public.check_balanced()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (select sum(amount_micros) from ledger_entry where transaction_id = new.transaction_id) <> 0
+  then
+    raise exception 'transaction % does not balance', new.transaction_id
+      using errcode = 'SL004', constraint = 'ledger_balanced';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_capacity()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  the_host host%rowtype;
+  worst record;
+begin
+  select * into strict the_host from host
+    where host_id = coalesce(new.host_id, old.host_id) for update;
+  select p.at, sum(r.cpu_milli) as cpu_milli, sum(r.memory_bytes) as memory_bytes,
+      sum(r.disk_bytes) as disk_bytes
+    into worst
+    from (select distinct greatest(lower(period), now()) as at from reservation
+      where host_id = the_host.host_id and upper(period) > now()) p
+    join reservation r on r.host_id = the_host.host_id and r.period @> p.at
+    group by p.at
+    having sum(r.cpu_milli) > the_host.base_cpu_milli
+      or sum(r.memory_bytes) > the_host.base_memory_bytes
+      or sum(r.disk_bytes) > the_host.base_disk_bytes
+    order by p.at limit 1;
+  if found then
+    raise exception 'host % would hold more than it has at %', the_host.name, worst.at
+      using errcode = 'SL002', constraint = 'host_capacity';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_host_shrink()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform 1 from (select distinct greatest(lower(period), now()) as at from reservation
+      where host_id = new.host_id and upper(period) > now()) p
+    join reservation r on r.host_id = new.host_id and r.period @> p.at
+    group by p.at
+    having sum(r.cpu_milli) > new.base_cpu_milli
+      or sum(r.memory_bytes) > new.base_memory_bytes
+      or sum(r.disk_bytes) > new.base_disk_bytes;
+  if found then
+    raise exception 'host % would have less than is reserved on it', new.name
+      using errcode = 'SL002', constraint = 'host_capacity';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_minimums()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  the_host host%rowtype;
+begin
+  select * into strict the_host from host where host_id = new.host_id for update;
+  perform 1 from partition where host_id = the_host.host_id and removed_at is null
+    having sum(min_cpu_milli) > the_host.base_cpu_milli
+      or sum(min_memory_bytes) > the_host.base_memory_bytes
+      or sum(min_disk_bytes) > the_host.base_disk_bytes;
+  if found then
+    raise exception 'the minimums of the partitions of host % exceed its base', the_host.name
+      using errcode = 'SL002', constraint = 'host_minimums';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.freeze_partition()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held_by text := partition_in_use(old.partition_id);
+begin
+  if held_by is not null and (tg_op = 'DELETE'
+    or (old.host_id, old.name, old.lendable, old.cpu_mode, old.cpu_milli, old.memory_bytes,
+        old.disk_bytes, old.min_cpu_milli, old.min_memory_bytes, old.min_disk_bytes,
+        old.max_cpu_milli, old.max_memory_bytes, old.max_disk_bytes, old.generation)
+      is distinct from
+       (new.host_id, new.name, new.lendable, new.cpu_mode, new.cpu_milli, new.memory_bytes,
+        new.disk_bytes, new.min_cpu_milli, new.min_memory_bytes, new.min_disk_bytes,
+        new.max_cpu_milli, new.max_memory_bytes, new.max_disk_bytes, new.generation)
+    or (old.removed_at is null and new.removed_at is not null)) then
+    perform refuse_in_use(old.partition_id, held_by);
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.freeze_reservation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held_by text;
+begin
+  if tg_op = 'INSERT' then
+    held_by := partition_in_use(new.partition_id);
+    if held_by is not null and new.lease_id is distinct from held_by
+        and lower(new.period) < (select upper(period) from reservation where lease_id = held_by)
+    then
+      perform refuse_in_use(new.partition_id, held_by);
+    end if;
+    return new;
+  end if;
+  held_by := partition_in_use(old.partition_id);
+  if held_by is not null and (old.lease_id = held_by or old.period @> now()) and (tg_op = 'DELETE'
+    or (old.host_id, old.partition_id, old.lease_id, old.cpu_milli, old.memory_bytes,
+        old.disk_bytes, lower(old.period))
+      is distinct from
+       (new.host_id, new.partition_id, new.lease_id, new.cpu_milli, new.memory_bytes,
+        new.disk_bytes, lower(new.period))
+    or (old.lease_id = held_by and upper(new.period) < upper(old.period))) then
+    perform refuse_in_use(old.partition_id, held_by);
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_lease()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  states text[] := array['booked', 'preparing', 'ready', 'ending', 'ended'];
+begin
+  if tg_op = 'DELETE' then
+    raise exception 'a lease is never deleted' using errcode = 'SL003';
+  end if;
+  if array_position(states, new.state) < array_position(states, old.state) then
+    raise exception 'lease % cannot go from % back to %', old.lease_id, old.state, new.state
+      using errcode = 'SL003', constraint = 'lease_state';
+  end if;
+  if old.state in ('preparing', 'ready', 'ending') and
+      (old.partition_id, old.host_id, old.cpu_mode, old.cpu_milli, old.memory_bytes,
+       old.disk_bytes, lower(old.period))
+      is distinct from
+      (new.partition_id, new.host_id, new.cpu_mode, new.cpu_milli, new.memory_bytes,
+       new.disk_bytes, lower(new.period)) then
+    perform refuse_in_use(old.partition_id, old.lease_id);
+  end if;
+  if (old.client_party_id, old.lender_party_id, old.tariff, old.booking_sha256)
+      is distinct from
+      (new.client_party_id, new.lender_party_id, new.tariff, new.booking_sha256) then
+    raise exception 'the terms of lease % are fixed', old.lease_id
+      using errcode = 'SL003', constraint = 'lease_terms';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.notify_desired()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('host_desired', new.host_id);
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.notify_lease_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('lease_event', new.lease_id);
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.partition_in_use(the_partition_id text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select lease_id from lease
+    where partition_id = the_partition_id and state in ('preparing', 'ready', 'ending')
+$function$;
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception '% is append-only', tg_table_name
+    using errcode = 'SL003', constraint = 'append_only';
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.refuse_in_use(the_partition_id text, lease_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'partition % is in use by %', the_partition_id, lease_id
+    using errcode = 'SL001', constraint = 'partition_in_use', detail = lease_id;
+end $function$;
+
+
+-- Triggers
+
+CREATE TRIGGER bill_append BEFORE DELETE OR UPDATE ON public.bill FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();
+CREATE TRIGGER host_shrink BEFORE UPDATE OF base_cpu_milli, base_memory_bytes, base_disk_bytes ON public.host FOR EACH ROW WHEN (((new.base_cpu_milli < old.base_cpu_milli) OR (new.base_memory_bytes < old.base_memory_bytes) OR (new.base_disk_bytes < old.base_disk_bytes))) EXECUTE FUNCTION check_host_shrink();
+CREATE TRIGGER lease_guard BEFORE DELETE OR UPDATE ON public.lease FOR EACH ROW EXECUTE FUNCTION guard_lease();
+CREATE TRIGGER lease_event_append BEFORE DELETE OR UPDATE ON public.lease_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lease_event_notify AFTER INSERT ON public.lease_event FOR EACH ROW EXECUTE FUNCTION notify_lease_event();
+CREATE CONSTRAINT TRIGGER ledger_balanced AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_balanced();
+CREATE TRIGGER ledger_entry_append BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER ledger_transaction_append BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER partition_freeze BEFORE DELETE OR UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION freeze_partition();
+CREATE CONSTRAINT TRIGGER partition_minimums AFTER INSERT OR UPDATE ON public.partition DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_minimums();
+CREATE CONSTRAINT TRIGGER reservation_capacity AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_capacity();
+CREATE TRIGGER reservation_freeze BEFORE INSERT OR DELETE OR UPDATE ON public.reservation FOR EACH ROW EXECUTE FUNCTION freeze_reservation();
+CREATE TRIGGER usage_batch_append BEFORE DELETE OR UPDATE ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER usage_record_append BEFORE DELETE OR UPDATE ON public.usage_record FOR EACH ROW EXECUTE FUNCTION refuse_change();

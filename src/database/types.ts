@@ -1,0 +1,298 @@
+/**
+ * Generated from the migrated schema by kysely-codegen; `npm run schema` writes it anew.
+ * Please do not edit it manually.
+ */
+
+import type { ColumnType } from "kysely";
+
+export type Generated<T> =
+  T extends ColumnType<infer S, infer I, infer U>
+    ? ColumnType<S, I | undefined, U>
+    : ColumnType<T, T | undefined, T>;
+
+export type Int8 = ColumnType<bigint, bigint | number, bigint | number>;
+
+export type Json = JsonValue;
+
+export type JsonArray = JsonValue[];
+
+export type JsonObject = {
+  [x: string]: JsonValue | undefined;
+};
+
+export type JsonPrimitive = boolean | number | string | null;
+
+export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
+
+export type Numeric = ColumnType<string, number | string, number | string>;
+
+export type Timestamp = ColumnType<Date, Date | string, Date | string>;
+
+export interface Account {
+  accountId: string;
+  kind: string;
+  partyId: string | null;
+}
+
+export interface ApiKey {
+  createdAt: Timestamp;
+  keyId: string;
+  label: string;
+  partyId: string;
+  revokedAt: Timestamp | null;
+  secretSha256: Buffer;
+}
+
+export interface Bill {
+  billId: string;
+  clientPartyId: string;
+  closedAt: Timestamp;
+  document: Json;
+  hostId: string;
+  jws: string;
+  leaseId: string;
+  lenderPartyId: string;
+  remainderMicros: Int8;
+  totalMicros: Int8;
+}
+
+export interface Charge {
+  billId: string;
+  chainId: string;
+  priceMicrosPerHour: Int8;
+  quantity: Numeric;
+  resource: string;
+  seq: Int8;
+}
+
+export interface EnrolmentToken {
+  expiresAt: Timestamp;
+  hostId: string;
+  secretSha256: Buffer;
+  usedAt: Timestamp | null;
+  usedByThumbprint: string | null;
+}
+
+export interface Hold {
+  amountMicros: Int8;
+  createdAt: Timestamp;
+  leaseId: string;
+  partyId: string;
+  releasedAt: Timestamp | null;
+}
+
+export interface Host {
+  agentPublicJwk: Json | null;
+  architecture: string | null;
+  baseCpuMilli: Generated<number>;
+  baseDiskBytes: Generated<Int8>;
+  baseMemoryBytes: Generated<Int8>;
+  createdAt: Timestamp;
+  desiredGeneration: Generated<Int8>;
+  enrolledAt: Timestamp | null;
+  facts: Json | null;
+  hostId: string;
+  lenderPartyId: string;
+  name: string;
+  reserveCpuMilli: Generated<number>;
+  reserveDiskBytes: Generated<Int8>;
+  reserveMemoryBytes: Generated<Int8>;
+  seenAt: Timestamp | null;
+  standbyCpuMilli: Generated<number>;
+  standbyMemoryBytes: Generated<Int8>;
+}
+
+export interface HostEvent {
+  at: Timestamp;
+  detail: Generated<Json>;
+  hostId: string;
+  kind: string;
+  seq: Generated<Int8>;
+}
+
+export interface Image {
+  architecture: string;
+  createdAt: Timestamp;
+  digest: string;
+  imageId: string;
+  manifest: Json;
+  memoryBytesMin: Int8;
+  name: string;
+  version: string;
+}
+
+export interface Lease {
+  access: Json | null;
+  bookingSha256: string;
+  clientPartyId: string;
+  cpuMilli: number;
+  cpuMode: string;
+  createdAt: Timestamp;
+  diskBytes: Int8;
+  endedAt: Timestamp | null;
+  endingAt: Timestamp | null;
+  endJws: string | null;
+  grantJws: string | null;
+  hostId: string;
+  imageId: string;
+  leaseId: string;
+  lenderPartyId: string;
+  memoryBytes: Int8;
+  offerId: string;
+  outcome: string | null;
+  partitionId: string;
+  period: string;
+  preparingAt: Timestamp | null;
+  quote: Json;
+  readyAt: Timestamp | null;
+  sshPublicKey: string;
+  state: string;
+  tariff: Json;
+  usageSeqFinal: Int8 | null;
+  wipeReceiptJws: string | null;
+}
+
+export interface LeaseEvent {
+  at: Timestamp;
+  detail: Generated<Json>;
+  kind: string;
+  leaseId: string;
+  reason: string | null;
+  reportId: string | null;
+  seq: number;
+}
+
+export interface LedgerEntry {
+  accountId: string;
+  amountMicros: Int8;
+  transactionId: string;
+}
+
+export interface LedgerTransaction {
+  at: Timestamp;
+  cause: string;
+  kind: string;
+  postedBy: string | null;
+  transactionId: string;
+}
+
+export interface Offer {
+  createdAt: Timestamp;
+  leaseSecondsMax: number;
+  leaseSecondsMin: number;
+  lenderPartyId: string;
+  offerId: string;
+  partitionId: string;
+  priceMicrosPerCoreHour: Int8;
+  priceMicrosPerDiskGibHour: Int8;
+  priceMicrosPerHour: Int8;
+  priceMicrosPerMemoryGibHour: Int8;
+  withdrawnAt: Timestamp | null;
+}
+
+export interface Partition {
+  cpuMilli: number;
+  cpuMode: string;
+  createdAt: Timestamp;
+  diskBytes: Int8;
+  generation: Generated<Int8>;
+  hostId: string;
+  lendable: boolean;
+  maxCpuMilli: number;
+  maxDiskBytes: Int8;
+  maxMemoryBytes: Int8;
+  memoryBytes: Int8;
+  minCpuMilli: number;
+  minDiskBytes: Int8;
+  minMemoryBytes: Int8;
+  name: string;
+  partitionId: string;
+  removedAt: Timestamp | null;
+}
+
+export interface Party {
+  createdAt: Timestamp;
+  creditLimitMicros: Generated<Int8>;
+  name: string;
+  partyId: string;
+  roles: string[];
+}
+
+export interface Reservation {
+  cpuMilli: number;
+  diskBytes: Int8;
+  hostId: string;
+  leaseId: string | null;
+  memoryBytes: Int8;
+  partitionId: string;
+  period: string;
+  reservationId: string;
+}
+
+export interface Setting {
+  billingTimeZone: string;
+  createdAt: Timestamp;
+  currency: string;
+  minorUnitDigits: number;
+  onlyOne: Generated<boolean>;
+  operatorFeePpm: number;
+  serverId: string;
+}
+
+export interface SigningKey {
+  createdAt: Timestamp;
+  kid: string;
+  privateJwk: Json;
+  publicJwk: Json;
+  retiredAt: Timestamp | null;
+}
+
+export interface UsageBatch {
+  batchId: string;
+  chainId: string;
+  hostId: string;
+  jws: string;
+  receivedAt: Timestamp;
+}
+
+export interface UsageRecord {
+  batchId: string;
+  chainId: string;
+  cpuMilli: number;
+  cpuNs: Numeric;
+  deliveredNs: Numeric;
+  diskBytes: Int8;
+  elapsedNs: Numeric;
+  final: boolean;
+  fromAt: Timestamp;
+  gap: boolean;
+  hash: string;
+  memoryBytes: Int8;
+  previousHash: string;
+  seq: Int8;
+  toAt: Timestamp;
+}
+
+export interface DB {
+  account: Account;
+  apiKey: ApiKey;
+  bill: Bill;
+  charge: Charge;
+  enrolmentToken: EnrolmentToken;
+  hold: Hold;
+  host: Host;
+  hostEvent: HostEvent;
+  image: Image;
+  lease: Lease;
+  leaseEvent: LeaseEvent;
+  ledgerEntry: LedgerEntry;
+  ledgerTransaction: LedgerTransaction;
+  offer: Offer;
+  partition: Partition;
+  party: Party;
+  reservation: Reservation;
+  setting: Setting;
+  signingKey: SigningKey;
+  usageBatch: UsageBatch;
+  usageRecord: UsageRecord;
+}

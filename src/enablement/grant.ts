@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { imageManifestSchema } from "../image/manifest.ts";
+import { tariffSchema } from "../market/tariff.ts";
+import {
+  cpuModeSchema,
+  digestText,
+  idSchema,
+  instantText,
+  nameText,
+  sizeSchema,
+} from "../unit/schema.ts";
+
+/**
+ * `typ: sublet-grant`: this host may run this lease in this partition. Signed by the server when
+ * the lease's period begins; verified by the agent before anything runs.
+ */
+export const grantSchema = z.strictObject({
+  /** Names this grant. An extension is another grant of the same lease with a higher sequence. */
+  jti: z.string().min(8).max(64),
+  iss: z.string(),
+  aud: idSchema("host"),
+  issuedAt: instantText,
+  leaseId: idSchema("lease"),
+  sequence: z.number().int().positive(),
+  partition: z.strictObject({
+    partitionId: idSchema("partition"),
+    name: nameText,
+    cpuMode: cpuModeSchema,
+    /** The re-cut: what the partition is while the lease lasts. */
+    size: sizeSchema,
+  }),
+  period: z.strictObject({ start: instantText, end: instantText }),
+  image: z.strictObject({
+    imageId: idSchema("image"),
+    digest: digestText,
+    manifest: imageManifestSchema,
+  }),
+  /** The client's SSH public key: one authorized_keys line without options. */
+  clientKey: z.string().max(1024),
+  tariff: tariffSchema,
+  /** RFC 7638 thumbprint of the agent's key, which will sign this lease's usage. */
+  agentKeyThumbprint: z.string(),
+});
+export type Grant = z.infer<typeof grantSchema>;
+
+/** `typ: sublet-end`: this lease ends now. Signed by the server. */
+export const endOrderSchema = z.strictObject({
+  jti: z.string().min(8).max(64),
+  iss: z.string(),
+  aud: idSchema("host"),
+  issuedAt: instantText,
+  leaseId: idSchema("lease"),
+  reason: z.string().max(64),
+});
+export type EndOrder = z.infer<typeof endOrderSchema>;

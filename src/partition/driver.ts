@@ -1,0 +1,110 @@
+import type { Size } from "../unit/size.ts";
+
+/**
+ * What controls the partitions of a host. The agent knows only this interface; `qemu/` runs
+ * virtual machines, `memory/` is a driver for tests and scale benchmarks and says so.
+ *
+ * A guest is named by its `guestId` (the lease's id). Every method may be called again after a
+ * crash at any point and finds what the earlier call left: the guest runs in a session of its own
+ * and outlives the agent.
+ */
+export interface PartitionDriver {
+  readonly name: "qemu" | "memory";
+
+  /** What this computer can really do, found by trying it. May take seconds; asked once per start. */
+  probe(): Promise<DriverFacts>;
+
+  /** Makes the guest's disk and seed volume. Finds them again when they exist. */
+  prepare(spec: GuestSpec): Promise<void>;
+
+  /** Starts the guest unless it runs already. Throws DriverError with a code a person can act on. */
+  boot(spec: GuestSpec): Promise<GuestObservation>;
+
+  /** What is true of the guest now. Never throws for a guest that is gone: that is `absent`. */
+  observe(guestId: string): Promise<GuestObservation>;
+
+  /** True when the promised way in answers: an SSH server greets on the guest's port. */
+  answers(guestId: string, timeoutMs: number): Promise<boolean>;
+
+  /** Asks the guest to power off, then ends it after `graceMs`. Returns when no process is left. */
+  stop(guestId: string, graceMs: number): Promise<void>;
+
+  /** Removes every file of the guest. Refuses (throws) while a process of it is alive. */
+  wipe(guestId: string): Promise<WipeEvidence>;
+
+  /** Every guest that has a process or a file on this host. */
+  list(): Promise<string[]>;
+}
+
+export interface DriverFacts {
+  readonly accelerator: "kvm" | "tcg";
+  /** Why not KVM, or how it was proven. */
+  readonly acceleratorReason: string;
+  readonly architecture: "x86_64" | "aarch64";
+  readonly version: string;
+}
+
+export interface GuestSpec {
+  readonly guestId: string;
+  readonly hostname: string;
+  readonly size: Size;
+  /** Cores of the host that are this guest's alone; its virtual cpus are pinned to them. */
+  readonly cores: readonly number[];
+  /** The unprivileged user id that the guest's process runs as; ignored when the agent is not root. */
+  readonly uid: number;
+  readonly image: {
+    readonly kernelPath: string;
+    readonly initramfsPath: string;
+    /** Appended to the driver's own kernel command line. */
+    readonly kernelArguments: string;
+  };
+  readonly access: {
+    /** Where the host listens for the client, e.g. 127.0.0.1. */
+    readonly address: string;
+    /** Chosen by the driver when 0; what was chosen is in the observation. */
+    readonly port: number;
+    readonly user: string;
+    /** One line in authorized_keys form. */
+    readonly authorizedKey: string;
+    /** The guest's SSH host key made for this lease, OpenSSH private key text. */
+    readonly hostKeyPrivate: string;
+  };
+}
+
+export type GuestState = "absent" | "running" | "exited";
+
+export interface GuestObservation {
+  readonly guestId: string;
+  readonly state: GuestState;
+  /** Names one life of the guest's process: another value means that counters began again. */
+  readonly processId: string | null;
+  readonly port: number | null;
+  /** Time that the guest's virtual cpus ran, in nanoseconds, since the process began. */
+  readonly cpuNs: bigint;
+  /** Why it is not running, where that is known. */
+  readonly exitReason: string | null;
+}
+
+export interface WipeEvidence {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** A failure of the driver that has a name. `message` says what a person can do about it. */
+export class DriverError extends Error {
+  readonly code: DriverErrorCode;
+  constructor(code: DriverErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DriverError";
+    this.code = code;
+  }
+}
+
+export type DriverErrorCode =
+  | "qemu-missing"
+  | "tool-missing"
+  | "boot-failed"
+  | "port-taken"
+  | "guest-alive"
+  | "disk-full"
+  | "unsupported";

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { idSchema, instantText, sha256Text } from "../unit/schema.ts";
+
+/** `typ: sublet-access`: the way in to a lease's guest. Signed by the agent. */
+export const accessSchema = z.strictObject({
+  leaseId: idSchema("lease"),
+  hostId: idSchema("host"),
+  address: z.string().max(255),
+  port: z.number().int().min(1).max(65_535),
+  user: z.string(),
+  /** `ssh-ed25519 AAAA…`: made for this lease, to be pinned by the client. */
+  hostKey: z.string().regex(/^ssh-ed25519 [A-Za-z0-9+/=]+$/),
+});
+export type Access = z.infer<typeof accessSchema>;
+
+/** `typ: sublet-wipe-receipt`: nothing of this lease is left on the host. Signed by the agent. */
+export const wipeReceiptSchema = z.strictObject({
+  leaseId: idSchema("lease"),
+  hostId: idSchema("host"),
+  partitionId: idSchema("partition"),
+  /** The grant that was run, or null when the host never had one. */
+  grantJti: z.string().nullable(),
+  wipedAt: instantText,
+  files: z.number().int().nonnegative(),
+  bytes: z.number().int().nonnegative(),
+  /** Number and hash of the last usage record; 0 and the chain's origin when there is none. */
+  finalSeq: z.number().int().nonnegative(),
+  finalHash: sha256Text,
+  /** Why the lease ended on the host. */
+  reason: z.string().max(64),
+});
+export type WipeReceipt = z.infer<typeof wipeReceiptSchema>;

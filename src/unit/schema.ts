@@ -1,0 +1,45 @@
+import { z } from "zod";
+import { type Id, type IdPrefix, isId } from "./id.ts";
+import type { Size } from "./size.ts";
+
+/** The shapes that travel, used by signed payloads and by the HTTP contract alike. */
+
+export function idSchema<P extends IdPrefix>(prefix: P) {
+  return z.custom<Id<P>>((value) => typeof value === "string" && isId(prefix, value), {
+    error: `expected an id like ${prefix}_01k…`,
+  });
+}
+
+/** A whole number that is not negative, as a decimal string: money and quantities have no floats. */
+export const naturalText = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,39})$/, "expected a whole number as text");
+/** A whole number as a decimal string. */
+export const integerText = z
+  .string()
+  .regex(/^(0|-?[1-9]\d{0,39})$/, "expected a whole number as text");
+
+export const instantText = z.iso.datetime({ offset: true });
+export const sha256Text = z.string().regex(/^[0-9a-f]{64}$/);
+export const digestText = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+/** What people call a party, host or partition. */
+export const nameText = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    "use lower case letters, digits and hyphens, beginning with a letter or digit",
+  );
+export const jwsText = z.string().max(4_000_000);
+export const jwkSchema = z.record(z.string(), z.string());
+
+const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+export const sizeSchema: z.ZodType<Size> = z.strictObject({
+  cpuMilli: count,
+  memoryBytes: count,
+  diskBytes: count,
+});
+
+export const cpuModeSchema = z.enum(["dedicated", "shared"]);
+export type CpuMode = z.infer<typeof cpuModeSchema>;
+export const architectureSchema = z.enum(["x86_64", "aarch64"]);
+export type Architecture = z.infer<typeof architectureSchema>;
