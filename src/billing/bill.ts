@@ -67,7 +67,10 @@ export const billExportSchema = z.strictObject({
   version: z.literal(1),
   bill: billDocumentSchema,
   billJws: jwsText,
+  /** The lease's first grant, from which the chain hangs. */
   grantJws: jwsText.nullable(),
+  /** Later grants of the same lease, by sequence: each extends the period. */
+  extensionGrantJws: z.array(jwsText).optional(),
   wipeReceiptJws: jwsText.nullable(),
   usageBatches: z.array(jwsText),
   /** Public keys as JWK with `kid`. */

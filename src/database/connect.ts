@@ -1,7 +1,7 @@
-import { Kysely, PostgresDialect } from "kysely";
+import { CamelCasePlugin, Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { BACKOFF } from "./backoff.ts";
-import { isConnectionLost } from "./failure.ts";
+import { errorFields, isConnectionLost } from "./failure.ts";
 import type { DatabaseLog } from "./log.ts";
 import { retry } from "./retry.ts";
 import type { DB } from "./types.ts";
@@ -46,10 +46,19 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export async function connect(options: ConnectOptions): Promise<Database> {
   const clientConfig = toClientConfig(options);
   const pool = new pg.Pool({ ...clientConfig, max: options.poolMax ?? POOL_MAX });
-  // An idle connection that the server closed is replaced at the next query.
-  pool.on("error", (error) => options.log.warn({ err: error }, "lost an idle database connection"));
-  const kysely = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
   let closing: Promise<void> | undefined;
+  const noteLoss = (error: Error) => {
+    if (closing === undefined) options.log.warn(errorFields(error), "lost a database connection");
+  };
+  // The pool replaces an idle connection that broke; one in use tells its user at the next query.
+  // Without a listener of its own, pg would end the process for the latter.
+  pool.on("error", noteLoss);
+  pool.on("connect", (client) => client.on("error", noteLoss));
+  const kysely = new Kysely<DB>({
+    dialect: new PostgresDialect({ pool }),
+    // The same words in SQL and TypeScript, each in its own spelling.
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+  });
   const close = () => {
     closing ??= kysely.destroy().then(() => (pool.ended ? undefined : pool.end()));
     return closing;

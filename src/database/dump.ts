@@ -20,7 +20,8 @@ export async function dumpSchema(db: Pick<Database, "pool">): Promise<string> {
     await client.query("commit");
     return `${HEADER}\n${sections.join("\n")}`;
   } finally {
-    client.release();
+    // Closed, not given back: a failed query leaves its transaction open.
+    client.release(true);
   }
 }
 

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import pg from "pg";
+import { adminClient } from "./embedded/admin.ts";
 import { findBinaries } from "./embedded/binaries.ts";
 import { prepareCluster, SUPERUSER } from "./embedded/cluster.ts";
 import { isErrno } from "./embedded/errno.ts";
@@ -123,8 +123,8 @@ function chooseLauncher(
   );
 }
 
-async function createDatabase({ database, ...connection }: EmbeddedConnection): Promise<void> {
-  const client = new pg.Client({ ...connection, database: "postgres" });
+async function createDatabase({ host, database }: EmbeddedConnection): Promise<void> {
+  const client = adminClient(host);
   await client.connect();
   try {
     await client.query(`create database ${database}`);

@@ -29,3 +29,9 @@ function codeOf(error: unknown): string {
 function text(error: unknown): string {
   return error instanceof Error ? error.message : "";
 }
+
+/** What to log of an error: pg hangs the whole client on one, connection settings and all. */
+export function errorFields(error: unknown): object {
+  if (!(error instanceof Error)) return { error: String(error) };
+  return { error: error.message, code: codeOf(error) || undefined };
+}

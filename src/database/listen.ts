@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { BACKOFF, backoffMs } from "./backoff.ts";
 import type { Database } from "./connect.ts";
+import { errorFields } from "./failure.ts";
 
 export interface ListenHandlers {
   readonly onNotification: (channel: string, payload: string) => void;
@@ -33,7 +34,7 @@ export async function listen(
     for (;;) {
       const cause = await session.broken;
       if (closing.signal.aborted) return;
-      db.log.warn({ err: cause }, "lost the listening database connection");
+      db.log.warn(errorFields(cause), "lost the listening database connection");
       const next = await openAgain(db, channels, handlers, closing.signal);
       if (next === undefined) return;
       session = next;
@@ -91,7 +92,10 @@ async function openAgain(
     try {
       return await openSession(db, channels, handlers);
     } catch (error) {
-      db.log.warn({ err: error, attempt }, "the listening database connection is not back yet");
+      db.log.warn(
+        { ...errorFields(error), attempt },
+        "the listening database connection is not back yet",
+      );
     }
     await sleep(backoffMs(BACKOFF.listen, attempt), undefined, { signal }).catch((error) => {
       if (!signal.aborted) throw error;

@@ -386,6 +386,7 @@ create table usage_record (
   hash text not null,
   previous_hash text not null,
   batch_id text not null,
+  record jsonb not null,
   from_at timestamp with time zone not null,
   to_at timestamp with time zone not null,
   elapsed_ns numeric(30,0) not null,

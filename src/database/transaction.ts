@@ -1,7 +1,7 @@
-import type { IsolationLevel, Kysely, Transaction } from "kysely";
+import type { ControlledTransaction, IsolationLevel, Kysely, Transaction } from "kysely";
 import { BACKOFF, type Backoff } from "./backoff.ts";
 import type { Database } from "./connect.ts";
-import { isConflict, isConnectionLost } from "./failure.ts";
+import { errorFields, isConflict, isConnectionLost } from "./failure.ts";
 import { retry } from "./retry.ts";
 import type { DB } from "./types.ts";
 
@@ -43,22 +43,27 @@ async function once<T>(
   try {
     result = await work(tx);
   } catch (error) {
-    await tx
-      .rollback()
-      .execute()
-      .catch((failure: unknown) => {
-        // The connection is gone, and the transaction with it.
-        db.log.warn({ err: failure }, "a rollback did not reach the database");
-      });
+    await undo(db, tx);
     throw error;
   }
   try {
     await tx.commit().execute();
     return result;
   } catch (error) {
+    // Kysely keeps the connection after a commit that failed; a rollback gives it back.
+    await undo(db, tx);
     if (!isConnectionLost(error)) throw error;
     throw new CommitUnknownError("The database connection broke during a commit.", {
       cause: error,
     });
+  }
+}
+
+async function undo(db: Pick<Database, "log">, tx: ControlledTransaction<DB>): Promise<void> {
+  try {
+    await tx.rollback().execute();
+  } catch (error) {
+    // The connection is gone, and the transaction with it.
+    db.log.warn(errorFields(error), "a rollback did not reach the database");
   }
 }

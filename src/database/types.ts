@@ -269,6 +269,7 @@ export interface UsageRecord {
   hash: string;
   memoryBytes: Int8;
   previousHash: string;
+  record: Json;
   seq: Int8;
   toAt: Timestamp;
 }

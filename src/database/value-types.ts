@@ -23,12 +23,14 @@ const OID = {
   timestamp: 1114,
   timestampArray: 1115,
   numericArray: 1231,
-  textArray: 1009 as number,
-};
+  textArray: 1009,
+} as const;
 
 const asText = (value: string): string => value;
 // The typings name only the types that have a parser of their own kind.
-const parseTextArray = pg.types.getTypeParser(OID.textArray as pg.types.TypeId, "text");
+const parseTextArray = (pg.types.getTypeParser as (oid: number) => (value: string) => unknown)(
+  OID.textArray,
+);
 const asTextArray = (value: string): unknown => parseTextArray(value);
 
 const PARSERS = new Map<number, (value: string) => unknown>([

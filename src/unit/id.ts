@@ -14,6 +14,9 @@ export const ID_PREFIXES = [
   "chain",
   "batch",
   "transaction",
+  "grant",
+  "end",
+  "report",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -46,6 +49,10 @@ export function newId<P extends IdPrefix>(prefix: P, nowMs: number = Date.now())
   return `${prefix}_${time}${random}`;
 }
 
+export function idPattern(prefix: IdPrefix): RegExp {
+  return new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{22}$`);
+}
+
 export function isId<P extends IdPrefix>(prefix: P, text: string): text is Id<P> {
-  return new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{22}$`).test(text);
+  return idPattern(prefix).test(text);
 }

@@ -44,7 +44,8 @@ export function formatBytes(bytes: number): string {
     ["MiB", 2 ** 20],
     ["KiB", 2 ** 10],
   ] as const) {
-    if (bytes >= size && Number.isInteger((bytes / size) * 100)) return `${bytes / size}${unit}`;
+    // Quarters: dividing by a power of two and multiplying by four are exact in floating point.
+    if (bytes >= size && Number.isInteger((bytes / size) * 4)) return `${bytes / size}${unit}`;
   }
   return `${bytes}B`;
 }
@@ -92,19 +93,26 @@ export function formatDurationSeconds(seconds: number): string {
 
 /** `now`, `now+2h`, or ISO 8601 with a time zone. */
 export function parseInstant(text: string, now: Date): Date {
-  const relative = /^now(?:\+(.+))?$/.exec(text.trim());
-  if (relative) {
-    const seconds = relative[1] === undefined ? 0 : parseDurationSeconds(relative[1]);
-    return new Date(now.getTime() + seconds * 1000);
-  }
-  const instant = new Date(text);
-  const zoned = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(
-    text.trim(),
-  );
-  if (!zoned || Number.isNaN(instant.getTime())) {
+  const trimmed = text.trim();
+  const relative = /^now(?:\+(.+))?$/.exec(trimmed);
+  const instant = relative
+    ? new Date(now.getTime() + secondsAfterNow(relative[1]) * 1000)
+    : new Date(isZonedInstant(trimmed) ? trimmed : Number.NaN);
+  if (Number.isNaN(instant.getTime())) {
     throw new InputError(
       `"${text}" is not a time; write now+2h, or ISO 8601 with a zone like 2027-01-31T08:00Z`,
     );
   }
   return instant;
+}
+
+function secondsAfterNow(duration: string | undefined): number {
+  return duration === undefined ? 0 : parseDurationSeconds(duration);
+}
+
+/** With a day that its month has: `Date` makes 2 March of 30 February. */
+function isZonedInstant(text: string): boolean {
+  const match =
+    /^(\d{4}-\d{2}-(\d{2}))T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})$/.exec(text);
+  return match !== null && new Date(`${match[1]}T00:00Z`).getUTCDate() === Number(match[2]);
 }

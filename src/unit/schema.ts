@@ -1,13 +1,12 @@
 import { z } from "zod";
-import { type Id, type IdPrefix, isId } from "./id.ts";
+import { type Id, type IdPrefix, idPattern } from "./id.ts";
 import type { Size } from "./size.ts";
 
 /** The shapes that travel, used by signed payloads and by the HTTP contract alike. */
 
-export function idSchema<P extends IdPrefix>(prefix: P) {
-  return z.custom<Id<P>>((value) => typeof value === "string" && isId(prefix, value), {
-    error: `expected an id like ${prefix}_01k…`,
-  });
+export function idSchema<P extends IdPrefix>(prefix: P): z.ZodType<Id<P>, Id<P>> {
+  const text = z.string().regex(idPattern(prefix), `expected an id like ${prefix}_01k…`);
+  return text as unknown as z.ZodType<Id<P>, Id<P>>;
 }
 
 /** A whole number that is not negative, as a decimal string: money and quantities have no floats. */

@@ -1,4 +1,6 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -7,23 +9,38 @@ export interface TempFolder {
   remove(): void;
 }
 
-const PREFIX = "sublet-test-";
+/** Set by the run's own process before it starts the workers, which inherit it. */
+const RUN_FOLDER = "SUBLET_TEST_FOLDER";
 
-/**
- * A folder that is removed at this process's exit at the latest. What a killed run left is removed
- * by the next: the name holds the pid of its maker.
- */
+/** A folder within the run's one, which is gone soon after the run, however that ended. */
 export function makeTempFolder(purpose: string): TempFolder {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = name.startsWith(PREFIX) ? name.slice(PREFIX.length).split("-")[0] : undefined;
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeFolder(join(tmpdir(), name));
-  }
-  const path = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-${purpose}-`));
-  const remove = () => removeFolder(path);
-  process.once("exit", remove);
-  return { path, remove };
+  const path = mkdtempSync(join(process.env[RUN_FOLDER] ?? makeRunFolder(), `${purpose}-`));
+  return { path, remove: () => removeFolder(path) };
 }
 
+function makeRunFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "sublet-test-"));
+  process.env[RUN_FOLDER] = folder;
+  process.once("exit", () => removeFolder(folder));
+  removeWhenDead(folder);
+  return folder;
+}
+
+/**
+ * A run that is interrupted or killed leaves workers that go on writing for a moment. This process
+ * outlives them: its input ends when ours does, and then it removes the folder until it stays away.
+ */
+function removeWhenDead(folder: string): void {
+  const script = 'read -r _; for _ in 1 2 3 4 5; do rm -rf -- "$1"; sleep 1; done; rm -rf -- "$1"';
+  const watcher = spawn("sh", ["-c", script, "sh", folder], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  watcher.unref();
+  (watcher.stdin as Socket | null)?.unref();
+}
+
+/** Retries, since a process that is just ending may still write into it. */
 function removeFolder(path: string): void {
-  rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }

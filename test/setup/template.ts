@@ -1,3 +1,6 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
 import pg from "pg";
 import type { DatabaseAddress } from "../../src/database/connect.ts";
 
@@ -14,7 +17,8 @@ export async function createTemplate(
   server: TestServer,
   fill: (address: DatabaseAddress) => Promise<void>,
 ): Promise<{ name: string; drop(): Promise<void> }> {
-  const name = databaseName("template");
+  await dropLeftOvers(server);
+  const name = newName();
   await administer(server, (client) => client.query(`create database ${name}`));
   const drop = () =>
     administer(server, (client) => client.query(`drop database if exists ${name} with (force)`));
@@ -32,7 +36,7 @@ export async function createTemplate(
 
 /** Copies the template; returns the copy's name. */
 export async function cloneTemplate(server: TestServer): Promise<string> {
-  const name = databaseName("test");
+  const name = newName();
   await administer(server, async (client) => {
     await client.query(`select pg_advisory_lock(${TEMPLATE_LOCK})`);
     await client.query(`create database ${name} template ${server.template}`);
@@ -66,7 +70,23 @@ async function administer(
   }
 }
 
-/** The pid tells a person whose it was, should a run be killed on a server that stays. */
-function databaseName(kind: string): string {
-  return `sublet_${kind}_${process.pid}_${crypto.randomUUID().slice(0, 8)}`;
+/** Drops what runs of this computer left on a server that stays, when they were killed outright. */
+async function dropLeftOvers(server: TestServer): Promise<void> {
+  await administer(server, async (client) => {
+    const found = await client.query<{ name: string }>(
+      "select datname as name from pg_database where starts_with(datname, $1)",
+      [HOST_PREFIX],
+    );
+    for (const { name } of found.rows) {
+      const pid = name.slice(HOST_PREFIX.length).split("_")[0];
+      if (existsSync(`/proc/${pid}`)) continue;
+      await client.query(`drop database if exists ${name} with (force)`);
+    }
+  });
+}
+
+const HOST_PREFIX = `sublet_test_${createHash("sha256").update(hostname()).digest("hex").slice(0, 8)}_`;
+
+function newName(): string {
+  return `${HOST_PREFIX}${process.pid}_${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -13,5 +13,8 @@ export function hostArchitecture(): Architecture {
 
 const ARCHITECTURES = new Map<string, Architecture>([
   ["x64", { name: "x86_64", kernelPackages: ["linux-image-cloud-amd64", "linux-image-virtual"] }],
-  ["arm64", { name: "aarch64", kernelPackages: ["linux-image-cloud-arm64", "linux-image-virtual"] }],
+  [
+    "arm64",
+    { name: "aarch64", kernelPackages: ["linux-image-cloud-arm64", "linux-image-virtual"] },
+  ],
 ]);

@@ -9,7 +9,7 @@ import { collectModules, WANTED_MODULES } from "./modules.ts";
 import { AptListsMissing, downloadPackages, type Package, resolvePackages } from "./packages.ts";
 import { rootEntries } from "./root.ts";
 import { run } from "./run.ts";
-import { freshImage, fingerprintOf, keyOf, writeStamp } from "./stamp.ts";
+import { fingerprintOf, freshImage, keyOf, writeStamp } from "./stamp.ts";
 
 export interface BuildOptions {
   /** Becomes a folder of `kernel`, `initramfs` and `image.json`, replaced as a whole. */

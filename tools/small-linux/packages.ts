@@ -96,7 +96,9 @@ async function dependencies(name: string): Promise<string[]> {
 }
 
 async function verify(path: string, sha256: string): Promise<void> {
-  const found = createHash("sha256").update(await readFile(path)).digest("hex");
+  const found = createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
   if (found === sha256) return;
   await rm(path);
   throw new Error(`${path} was not what apt promised and was deleted; run this again`);

@@ -58,7 +58,7 @@ async function systemFiles(): Promise<Entry[]> {
     await script("etc/init.d/ssh", "ssh"),
     await script("etc/init.d/halt", "halt"),
     await script("etc/init.d/hotplug", "hotplug"),
-    file("etc/acpi/PWRF/00000080", "#!/bin/sh\nexec /sbin/poweroff\n", 0o755),
+    await script("etc/acpi/PWRF/00000080", "power-button"),
   ];
 }
 
@@ -68,7 +68,8 @@ async function programEntries(unpacked: string): Promise<Entry[]> {
   const applets = (await run(path, ["--list-full"])).toString().trim();
   const entries: Entry[] = [file("bin/busybox", busybox, 0o755), link("init", "/bin/busybox")];
   for (const applet of applets.split("\n")) {
-    if (applet !== "bin/busybox" && applet.includes("/")) entries.push(link(applet, "/bin/busybox"));
+    if (applet !== "bin/busybox" && applet.includes("/"))
+      entries.push(link(applet, "/bin/busybox"));
   }
   const programs = ["usr/sbin/dropbear", "usr/bin/dropbearkey", "usr/lib/openssh/sftp-server"];
   for (const path of programs) {

@@ -20,7 +20,10 @@ export async function fingerprintOf(
   architecture: string,
 ): Promise<{ readonly builder: string; readonly apt: string }> {
   const builder = createHash("sha256").update(`${architecture}\0${process.version}\0`);
-  for (const entry of readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" }).sort()) {
+  for (const entry of readdirSync(import.meta.dirname, {
+    recursive: true,
+    encoding: "utf8",
+  }).sort()) {
     const path = join(import.meta.dirname, entry);
     if (entry.endsWith(".test.ts") || statSync(path).isDirectory()) continue;
     builder.update(`${entry}\0`).update(readFileSync(path));
@@ -53,7 +56,9 @@ export async function freshImage(
 
 export function keyOf(builder: string, packages: readonly Package[]): string {
   const names = packages.map(({ file, sha256 }) => `${file} ${sha256}`).sort();
-  return createHash("sha256").update([builder, ...names].join("\n")).digest("hex");
+  return createHash("sha256")
+    .update([builder, ...names].join("\n"))
+    .digest("hex");
 }
 
 export async function writeStamp(folder: string, stamp: Stamp): Promise<void> {

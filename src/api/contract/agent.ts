@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { hostCapacitySchema } from "../../host/capacity.ts";
 import {
-  architectureSchema,
   cpuModeSchema,
   idSchema,
   instantText,
@@ -10,18 +10,8 @@ import {
   sizeSchema,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
-import { hostFactsSchema } from "./view.ts";
 
 /** What the agent of a host says and hears. All but enrolment carry its short-lived token. */
-
-/** What this computer gives to the market, as its agent found it and was told. */
-export const hostCapacitySchema = z.strictObject({
-  architecture: architectureSchema,
-  reserve: sizeSchema,
-  base: sizeSchema,
-  facts: hostFactsSchema,
-});
-export type HostCapacity = z.infer<typeof hostCapacitySchema>;
 
 export const desiredPartitionSchema = z.strictObject({
   partitionId: idSchema("partition"),

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { hostFactsSchema } from "../../host/capacity.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
 import { quoteSchema } from "../../market/quote.ts";
 import { tariffSchema } from "../../market/tariff.ts";
 import { accessSchema } from "../../partition/signed.ts";
+import { ROLES } from "../../party/role.ts";
 import {
   architectureSchema,
   cpuModeSchema,
@@ -17,8 +19,7 @@ import {
 
 /** What the API shows of each noun. */
 
-export const roleSchema = z.enum(["lender", "client", "provider", "operator"]);
-export type Role = z.infer<typeof roleSchema>;
+export const roleSchema = z.enum(ROLES);
 
 export const partyView = z.strictObject({
   partyId: idSchema("party"),
@@ -29,18 +30,6 @@ export const partyView = z.strictObject({
 const partyName = z.strictObject({ id: idSchema("party"), name: nameText });
 const hostName = z.strictObject({ id: idSchema("host"), name: nameText });
 const partitionName = z.strictObject({ id: idSchema("partition"), name: nameText });
-
-export const hostFactsSchema = z.strictObject({
-  accelerator: z.enum(["kvm", "tcg"]),
-  acceleratorReason: z.string(),
-  driver: z.string(),
-  driverVersion: z.string(),
-  kernel: z.string(),
-  /** Numbers of the cores that the agent may use. */
-  cores: z.array(z.number().int().nonnegative()),
-  cpuModel: z.string(),
-});
-export type HostFacts = z.infer<typeof hostFactsSchema>;
 
 export const hostView = z.strictObject({
   hostId: idSchema("host"),

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { EmbeddedPostgresError } from "./error.ts";
@@ -51,12 +51,14 @@ function libraryEnv(native: string, linkFolder: string): Record<string, string> 
   const links = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")) as LibraryLink[];
   const missing = links.filter((link) => !existsSync(join(root, link.target)));
   if (missing.length === 0) return {};
-  mkdirSync(linkFolder, { recursive: true, mode: 0o755 });
+  // Made anew each time: the package may have moved since.
+  rmSync(linkFolder, { recursive: true, force: true });
+  mkdirSync(linkFolder, { mode: 0o755 });
   for (const { source, target } of missing) {
-    const link = join(linkFolder, basename(target));
-    if (!existsSync(link)) symlinkSync(join(root, source), link);
+    symlinkSync(join(root, source), join(linkFolder, basename(target)));
   }
-  return { LD_LIBRARY_PATH: linkFolder };
+  // A library that is loaded through a link looks for its own ones beside the link.
+  return { LD_LIBRARY_PATH: `${linkFolder}:${join(native, "lib")}` };
 }
 
 interface LibraryLink {

@@ -53,7 +53,9 @@ async function initdb(folder: string, binaries: Binaries, launcher: Launcher, lo
       // The socket's folder decides who gets in. Nobody gets in by network.
       ...["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8"],
       // Built in: sorting must not change with the machine's C library.
-      ...["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
+      "--locale=C",
+      "--locale-provider=builtin",
+      "--builtin-locale=C.UTF-8",
     ],
     { cwd: "/", env: cleanEnv(binaries), stdio: ["ignore", "pipe", "pipe", lockFd] },
   );

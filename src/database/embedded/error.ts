@@ -12,7 +12,6 @@ export class EmbeddedPostgresError extends Error {
 export type EmbeddedPostgresCode =
   | "data-folder-in-use"
   | "data-folder-of-other-version"
-  | "data-folder-unreachable"
   | "platform-not-supported"
   | "program-missing"
   | "cannot-start"

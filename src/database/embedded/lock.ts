@@ -42,7 +42,12 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     closeSync(fd);
     throw error;
   }
-  return { fd, release: () => closeSync(fd) };
+  const release = () => {
+    // While the next holder has not written its name yet, no wrong one is read.
+    ftruncateSync(fd);
+    closeSync(fd);
+  };
+  return { fd, release };
 }
 
 export function inUse(folder: string, pid: number | undefined): EmbeddedPostgresError {

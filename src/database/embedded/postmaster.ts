@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import { adminClient } from "./admin.ts";
 import type { Binaries } from "./binaries.ts";
-import { SUPERUSER } from "./cluster.ts";
 import { isErrno } from "./errno.ts";
 import { EmbeddedPostgresError } from "./error.ts";
 import type { Launcher } from "./launcher.ts";
@@ -81,7 +80,7 @@ async function waitUntilReady(plan: PostmasterPlan, child: ChildProcess): Promis
       throw new EmbeddedPostgresError(
         "cannot-start",
         `PostgreSQL ended while it was starting. Its log ${plan.logFile.path} ends with: ` +
-          plan.logFile.tail(600).trim(),
+          plan.logFile.tail(2_000).trim().split("\n").slice(-3).join(" "),
       );
     }
     const refusal = await refusalOf(plan.socketFolder);
@@ -96,8 +95,8 @@ async function waitUntilReady(plan: PostmasterPlan, child: ChildProcess): Promis
 }
 
 /** Undefined when the server answers; else why it does not yet. Throws what waiting cannot mend. */
-async function refusalOf(host: string): Promise<unknown> {
-  const client = new pg.Client({ host, port: 5432, user: SUPERUSER, database: "postgres" });
+async function refusalOf(socketFolder: string): Promise<unknown> {
+  const client = adminClient(socketFolder);
   // A connection that breaks between two calls is reported by the next call as well.
   let broken: Error | undefined;
   client.on("error", (error) => {

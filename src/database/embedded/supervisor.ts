@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BACKOFF, backoffMs } from "../backoff.ts";
+import { errorFields } from "../failure.ts";
 import type { DatabaseLog } from "../log.ts";
 import { type Postmaster, type PostmasterPlan, startPostmaster } from "./postmaster.ts";
 
@@ -35,7 +36,7 @@ export async function supervise(
     }
   };
   const kept = keepRunning().catch((error: Error) => {
-    log.error({ err: error }, "the embedded PostgreSQL is not started again");
+    log.error(errorFields(error), "the embedded PostgreSQL is not started again");
     onGaveUp?.(error);
   });
   return {
@@ -68,7 +69,7 @@ async function startAgain(
       attempt += 1;
       if (attempt > BACKOFF.restart.attempts) throw error;
       // The dead server's children may still be letting go of its shared memory.
-      log.warn({ err: error, attempt }, "the embedded PostgreSQL did not start");
+      log.warn({ ...errorFields(error), attempt }, "the embedded PostgreSQL did not start");
     }
   }
 }

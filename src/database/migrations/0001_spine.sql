@@ -416,6 +416,7 @@ create table usage_record (
   hash text not null check (hash ~ '^[0-9a-f]{64}$'),
   previous_hash text not null check (previous_hash ~ '^[0-9a-f]{64}$'),
   batch_id text not null references usage_batch,
+  record jsonb not null,
   from_at timestamptz not null,
   to_at timestamptz not null,
   elapsed_ns numeric(30) not null check (elapsed_ns >= 0),
@@ -465,7 +466,7 @@ create table ledger_transaction (
 create table ledger_entry (
   transaction_id text not null references ledger_transaction,
   account_id text not null references account,
-  -- Positive: debit. Negative: credit.
+  -- Positive: credit. Negative: debit.
   amount_micros bigint not null check (amount_micros <> 0),
   primary key (transaction_id, account_id)
 );

@@ -1,0 +1,24 @@
+export type AgentErrorCode =
+  | "cores-unreadable"
+  | "cores-not-allowed"
+  | "memory-exceeds-host"
+  | "disk-exceeds-host"
+  | "nothing-to-lend"
+  | "data-folder-in-use"
+  | "data-from-newer-version"
+  | "join-token-invalid"
+  | "joined-elsewhere"
+  | "not-joined"
+  | "server-key-wrong"
+  | "agent-not-running";
+
+/** Why the agent does not start, or does not do what it was told. `message` tells the way out. */
+export class AgentError extends Error {
+  override name = "AgentError";
+  readonly code: AgentErrorCode;
+
+  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

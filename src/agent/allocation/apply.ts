@@ -1,0 +1,80 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Grant } from "../../enablement/grant.ts";
+import { type HeldAllocation, type Placement, place } from "../../partition/allocation.ts";
+import { isEnding } from "../../partition/step.ts";
+import type { AgentContext } from "../context.ts";
+import { listLeases } from "../lease/store.ts";
+import {
+  deletePartition,
+  listPartitions,
+  type PartitionAllocation,
+  readPartition,
+  writePartition,
+} from "./store.ts";
+
+/**
+ * Alters partitions to what the server last told, where no lease is in the way. A partition in use
+ * stays as it is, whatever the server says (invariant 3): the agent knows by itself that it is.
+ */
+export function applyPartitions(context: AgentContext): void {
+  const inUse = new Set<string>(
+    listLeases(context.db)
+      .filter(({ stage }) => stage !== "wiped")
+      .map(({ partitionId }) => partitionId),
+  );
+  for (const partition of listPartitions(context.db)) {
+    if (!inUse.has(partition.partitionId)) applyPartition(context, partition);
+  }
+}
+
+function applyPartition({ db, log }: AgentContext, partition: PartitionAllocation): void {
+  const { partitionId, name, desiredSize, desiredGeneration } = partition;
+  if (partition.isRemovalWanted) {
+    deletePartition(db, partitionId);
+    log.info({ partition: name }, "a partition is removed");
+  } else if (desiredGeneration > partition.generation) {
+    writePartition(db, { ...partition, size: desiredSize, generation: desiredGeneration });
+    log.info({ partition: name, size: desiredSize }, "a partition is set");
+  }
+}
+
+/** Re-cuts the partition to its grant and chooses cores, in the caller's transaction. */
+export function allocatePartition(
+  context: AgentContext,
+  leaseId: string,
+  wanted: Grant["partition"],
+): Placement {
+  const { db, capacity } = context;
+  const partition = readPartition(db, wanted.partitionId);
+  if (partition === null) throw new Error(`there is no partition ${wanted.partitionId}`);
+  const leases = listLeases(db).filter((lease) => lease.leaseId !== leaseId);
+  const others = listPartitions(db).filter((other) => other.partitionId !== wanted.partitionId);
+  const held = others.map((other): HeldAllocation => {
+    const holder = leases.find((l) => l.partitionId === other.partitionId && l.cores.length > 0);
+    return {
+      partitionId: other.partitionId,
+      size: other.size,
+      cores: holder?.cores ?? [],
+      isEnding: holder !== undefined && isEnding(holder.stage),
+    };
+  });
+  const host = { cores: capacity.facts.cores, base: capacity.base };
+  const placement = place(wanted, host, held);
+  if (placement.ok) {
+    writePartition(db, {
+      ...partition,
+      size: wanted.size,
+      standingSize: partition.size,
+      generation: Math.max(partition.generation, partition.desiredGeneration),
+    });
+  }
+  return placement;
+}
+
+/** After the wipe the partition is what it was before the lease, until the server says otherwise. */
+export function releasePartition(db: DatabaseSync, partitionId: string): void {
+  const partition = readPartition(db, partitionId);
+  if (partition === null) return;
+  const size = partition.standingSize ?? partition.size;
+  writePartition(db, { ...partition, size, standingSize: null });
+}

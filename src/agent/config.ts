@@ -1,0 +1,118 @@
+import { resolve } from "node:path";
+import { formatBytes } from "../unit/quantity.ts";
+import { type Size, subtractSizes } from "../unit/size.ts";
+import { AgentError } from "./agent-error.ts";
+import { formatCoreList, parseCoreList } from "./core-list.ts";
+import type { Machine } from "./machine.ts";
+
+/** What a person may tell the agent. What is left out has a default. */
+export interface AgentOptions {
+  readonly dataFolder: string;
+  /** `sublet-join.…`, from `sublet host add`; needed at the first start only. */
+  readonly joinToken?: string;
+  /** Where the server is reached from here, when not at the address in the token. */
+  readonly server?: string;
+  /** Like `0-3,5`; all that the process may use by default. */
+  readonly cores?: string;
+  /** Most that is lent, reserve included; half of what is available at the first start. */
+  readonly memoryBytes?: number;
+  readonly diskBytes?: number;
+  /** Of that, what is kept for the host's own system, the agent and QEMU's overhead. */
+  readonly reserve?: Partial<Size>;
+  /** Where guests' ways in listen. */
+  readonly accessAddress?: string;
+  readonly readingEveryMs?: number;
+  readonly recordEveryMs?: number;
+  /** How long a guest may take to power off before it is ended. */
+  readonly stopGraceMs?: number;
+  readonly logFormat?: "json" | "lines";
+  readonly logLevel?: "debug" | "info" | "warn" | "error" | "silent";
+}
+
+export interface AgentConfig {
+  readonly dataFolder: string;
+  readonly joinToken: string | null;
+  readonly serverUrl: string | null;
+  readonly accessAddress: string;
+  readonly readingEveryMs: number;
+  readonly recordEveryMs: number;
+  readonly stopGraceMs: number;
+  readonly bootTimeoutMs: number;
+}
+
+/** A cloud image under emulation took 52 s on a loaded machine; more than three times that. */
+const BOOT_TIMEOUT_MS = 180_000;
+
+export const RESERVE_DEFAULT: Size = {
+  cpuMilli: 250,
+  memoryBytes: 256 * 1024 ** 2,
+  diskBytes: 1024 ** 3,
+};
+
+export function configFrom(options: AgentOptions): AgentConfig {
+  return {
+    dataFolder: resolve(options.dataFolder),
+    joinToken: options.joinToken?.trim() || null,
+    serverUrl: options.server ?? null,
+    accessAddress: options.accessAddress ?? "127.0.0.1",
+    readingEveryMs: options.readingEveryMs ?? 10_000,
+    recordEveryMs: options.recordEveryMs ?? 60_000,
+    stopGraceMs: options.stopGraceMs ?? 3_000,
+    bootTimeoutMs: BOOT_TIMEOUT_MS,
+  };
+}
+
+/** What the agent gives to the market: `base` is what it was told, less the reserve. */
+export interface Lent {
+  readonly cores: readonly number[];
+  readonly reserve: Size;
+  readonly base: Size;
+}
+
+/** Memory and disk of an earlier start, so that a default does not change from start to start. */
+export interface LentBefore {
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
+/** Lends no more than was told and no more than there is; refuses by name. */
+export function lentFrom(
+  options: AgentOptions,
+  machine: Machine,
+  before: LentBefore | null,
+): Lent & { readonly told: Size } {
+  const cores = options.cores === undefined ? machine.cores : parseCoreList(options.cores);
+  const missing = cores.filter((core) => !machine.cores.includes(core));
+  if (missing.length > 0) {
+    throw new AgentError(
+      "cores-not-allowed",
+      `core ${formatCoreList(missing)} is not this process's to use; it may use ${formatCoreList(machine.cores)}`,
+    );
+  }
+  const told: Size = {
+    cpuMilli: cores.length * 1000,
+    memoryBytes:
+      options.memoryBytes ?? before?.memoryBytes ?? Math.floor(machine.memoryAvailableBytes / 2),
+    diskBytes:
+      options.diskBytes ?? before?.diskBytes ?? Math.floor(machine.diskAvailableBytes / 2),
+  };
+  refuseMoreThan("memory", told.memoryBytes, machine.memoryBytes);
+  refuseMoreThan("disk", told.diskBytes, machine.diskBytes);
+  const reserve: Size = { ...RESERVE_DEFAULT, ...options.reserve };
+  const base = subtractSizes(told, reserve);
+  if (base.cpuMilli < 0 || base.memoryBytes <= 0 || base.diskBytes < 0) {
+    throw new AgentError(
+      "nothing-to-lend",
+      "the reserve takes all that the agent may lend; give it more cores, memory or disk, or lower the reserve",
+    );
+  }
+  return { cores, reserve, base, told };
+}
+
+function refuseMoreThan(what: "memory" | "disk", toldBytes: number, hasBytes: number): void {
+  if (toldBytes <= hasBytes) return;
+  throw new AgentError(
+    `${what}-exceeds-host`,
+    `this computer has ${formatBytes(hasBytes)} of ${what} and not ${formatBytes(toldBytes)}; lend less with --${what}`,
+  );
+}

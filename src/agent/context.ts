@@ -1,0 +1,69 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Client } from "../api/client/client.ts";
+import type { HostCapacity } from "../host/capacity.ts";
+import type { PartitionDriver } from "../partition/driver.ts";
+import { type KeyRing, keyRing, type SigningKey } from "../signature/key.ts";
+import type { Clock } from "../unit/clock.ts";
+import type { AgentConfig } from "./config.ts";
+import type { Joined } from "./identity/store.ts";
+import type { AgentLog } from "./log.ts";
+import { createServerTime, type ServerTime } from "./time/time.ts";
+import { createTurns, type Turns } from "./turns.ts";
+
+/** All that the agent's passes work with, once the host has joined. */
+export interface AgentContext {
+  readonly config: AgentConfig;
+  readonly capacity: HostCapacity;
+  readonly clock: Clock;
+  readonly log: AgentLog;
+  readonly db: DatabaseSync;
+  readonly driver: PartitionDriver;
+  readonly client: Client;
+  readonly key: SigningKey;
+  readonly joined: Joined;
+  readonly serverKeys: KeyRing;
+  readonly time: ServerTime;
+  readonly turns: Turns;
+  /** Downloads under way, by digest. */
+  readonly fetching: Map<string, Promise<void>>;
+  /** Set by the connection; shown, never relied upon. */
+  readonly connection: { state: "connected" | "connecting"; since: string };
+}
+
+export interface ContextParts {
+  readonly config: AgentConfig;
+  readonly capacity: HostCapacity;
+  readonly clock: Clock;
+  readonly log: AgentLog;
+  readonly db: DatabaseSync;
+  readonly driver: PartitionDriver;
+  readonly key: SigningKey;
+  readonly joined: Joined;
+  /** Makes the client, which asks `time` for the instants in its tokens. */
+  readonly client: (time: ServerTime) => Client;
+}
+
+export function createContext(parts: ContextParts): AgentContext {
+  const time = createServerTime(parts.db, parts.clock);
+  return {
+    config: parts.config,
+    capacity: parts.capacity,
+    clock: parts.clock,
+    log: parts.log,
+    db: parts.db,
+    driver: parts.driver,
+    key: parts.key,
+    joined: parts.joined,
+    serverKeys: keyRing(parts.joined.serverKeys),
+    client: parts.client(time),
+    time,
+    turns: createTurns(),
+    fetching: new Map(),
+    connection: { state: "connecting", since: parts.clock.now().toISOString() },
+  };
+}
+
+/** The server's time as it is written into records and reports. */
+export function instantNow(context: AgentContext): string {
+  return new Date(context.time.nowMs()).toISOString();
+}

@@ -1,0 +1,89 @@
+import type { DesiredState } from "../api/contract/agent.ts";
+import { inTransaction } from "../meter/transaction.ts";
+import { sizesEqual } from "../unit/size.ts";
+import { readPartition, writePartition } from "./allocation/store.ts";
+import { type AgentContext, instantNow } from "./context.ts";
+import { readEndOrder } from "./grant.ts";
+import { changeLease, holderOf, insertLease, type LeaseRow, readLease } from "./lease/store.ts";
+import { queueReportAgain } from "./report/store.ts";
+
+/** Reads what the host should be and takes it over into the agent's own record. */
+export async function readDesiredOnce(context: AgentContext): Promise<void> {
+  absorbDesired(context, await context.client.call("readDesired"));
+}
+
+/**
+ * Takes over what the desired state *names*. What it does not name is left alone: absence is never
+ * a reason to destroy (invariant 5), so this has no code that looks for what is missing.
+ */
+export function absorbDesired(context: AgentContext, desired: DesiredState): void {
+  if (desired.hostId !== context.joined.hostId) {
+    context.log.error({ hostId: desired.hostId }, "the server sent another host's desired state");
+    return;
+  }
+  inTransaction(context.db, () => {
+    for (const partition of desired.partitions) absorbPartition(context, partition);
+    for (const partitionId of desired.removedPartitionIds) {
+      const known = readPartition(context.db, partitionId);
+      if (known !== null) writePartition(context.db, { ...known, isRemovalWanted: true });
+    }
+    for (const lease of desired.leases) absorbLease(context, lease);
+  });
+}
+
+function absorbPartition(context: AgentContext, told: DesiredState["partitions"][number]): void {
+  const { partitionId, name, cpuMode, lendable } = told;
+  const known = readPartition(context.db, partitionId);
+  if (known === null) {
+    writePartition(context.db, {
+      ...{ partitionId, name, cpuMode, lendable, size: told.size, generation: told.generation },
+      standingSize: null,
+      desiredSize: told.size,
+      desiredGeneration: told.generation,
+      isRemovalWanted: false,
+    });
+    return;
+  }
+  const isNews = told.generation > known.desiredGeneration;
+  const holder = isNews ? holderOf(context.db, partitionId) : null;
+  if (holder !== null && !sizesEqual(told.size, known.size)) {
+    const fields = { partition: name, leaseId: holder.leaseId, wanted: told.size };
+    context.log.warn(fields, "a change waits: the partition is in use and frozen");
+  }
+  writePartition(context.db, {
+    ...known,
+    ...{ name, lendable },
+    // How its cores are given is part of what a lease has frozen.
+    cpuMode: holderOf(context.db, partitionId) === null ? cpuMode : known.cpuMode,
+    ...(isNews ? { desiredSize: told.size, desiredGeneration: told.generation } : {}),
+  });
+}
+
+function absorbLease(context: AgentContext, told: DesiredState["leases"][number]): void {
+  const { leaseId, partitionId, grantJws, endJws } = told;
+  const known = readLease(context.db, leaseId);
+  if (known?.stage === "done") return repeatReceipt(context, known);
+  const order = endJws === null ? null : readEndOrder(context, leaseId, endJws);
+  if (known === null) {
+    if (grantJws === null && order === null) return;
+    insertLease(context.db, { leaseId, partitionId, grantJws, receivedAt: instantNow(context) });
+  } else if (grantJws !== null && known.grantJws !== null && known.grantJws !== grantJws) {
+    context.log.warn({ leaseId }, "a second grant of a lease is not taken by this version");
+  }
+  // The first reason stands: a lease that has failed or expired is not also ended by order.
+  if (order !== null && (known === null || known.endReason === null)) {
+    changeLease(context.db, leaseId, { endJws, endReason: order.reason });
+  }
+}
+
+/** The server asks for a lease that it acknowledged as wiped: it has been set back. */
+function repeatReceipt(context: AgentContext, lease: LeaseRow): void {
+  if (lease.receiptJws === null) return;
+  queueReportAgain(context.db, {
+    reportId: `${lease.leaseId}:${lease.reportCount}`,
+    at: instantNow(context),
+    leaseId: lease.leaseId,
+    kind: "wiped",
+    receiptJws: lease.receiptJws,
+  });
+}

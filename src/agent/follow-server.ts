@@ -1,0 +1,46 @@
+import { ApiError } from "../api/client/error.ts";
+import { holdConnection } from "./connection.ts";
+import { type AgentContext, instantNow } from "./context.ts";
+
+export interface Follow {
+  readonly token: () => string;
+  readonly signal: AbortSignal;
+  /** The connection stands, or the server hinted: what is desired is to be read again. */
+  readonly onNews: () => void;
+}
+
+/**
+ * One visit to the server: its time first, since a token with a wrong instant is refused; then what
+ * this host has; then the connection, until it breaks. The agent works on without any of it.
+ */
+export async function followServerOnce(context: AgentContext, follow: Follow): Promise<void> {
+  try {
+    await context.time.anchor(context.client, context.joined);
+    await reportCapacity(context);
+    const onOpen = () => {
+      setConnection(context, "connected");
+      context.log.info({ server: context.client.url }, "connected");
+      follow.onNews();
+    };
+    await holdConnection(context, { ...follow, onOpen, onHint: follow.onNews });
+    if (!follow.signal.aborted) throw new Error("the connection to the server ended");
+  } finally {
+    setConnection(context, "connecting");
+  }
+}
+
+async function reportCapacity(context: AgentContext): Promise<void> {
+  try {
+    await context.client.call("reportCapacity", { body: context.capacity });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "host-has-less") throw error;
+    // What was promised is served as far as it goes: each grant is checked against what is here.
+    context.log.error({ code: error.code, reason: error.message }, "less is lent than is reserved");
+  }
+}
+
+function setConnection(context: AgentContext, state: "connected" | "connecting"): void {
+  if (context.connection.state === state) return;
+  context.connection.state = state;
+  context.connection.since = instantNow(context);
+}

@@ -1,0 +1,113 @@
+import type { AgentContext } from "./context.ts";
+import { type EndOrder, endOrderSchema, type Grant, grantSchema } from "../enablement/grant.ts";
+import { checkShape } from "../partition/allocation.ts";
+import { verify } from "../signature/envelope.ts";
+import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
+import { fitsWithin } from "../unit/size.ts";
+import { readPartition } from "./allocation/store.ts";
+import type { LeaseRow } from "./lease/store.ts";
+
+export type Judgement =
+  | { readonly ok: true; readonly grant: Grant }
+  | { readonly ok: false; readonly code: string; readonly message: string };
+
+/**
+ * Is this a grant that this host may run (invariant 4)? The agent decides by itself: the server's
+ * word counts only where it is signed, and only for what this host really has.
+ */
+export function judgeGrant(context: AgentContext, lease: LeaseRow): Judgement {
+  if (lease.grantJws === null) return no("grant-missing", "the lease has no grant");
+  const verified = verify({
+    jws: lease.grantJws,
+    typ: "sublet-grant",
+    keys: context.serverKeys,
+    schema: grantSchema,
+  });
+  if (!verified.ok) return no(`grant-${verified.code}`, verified.message);
+  const grant = verified.payload;
+  return judgeAddress(context, lease, grant) ?? judgeContent(context, grant) ?? { ok: true, grant };
+}
+
+/** Null when it is for this host, this agent, this lease and this time. */
+function judgeAddress(context: AgentContext, lease: LeaseRow, grant: Grant): Judgement | null {
+  if (grant.iss !== context.joined.serverId) {
+    return no("grant-other-server", `the grant is from ${grant.iss}`);
+  }
+  if (grant.aud !== context.joined.hostId) {
+    return no("grant-other-host", `the grant is for ${grant.aud}`);
+  }
+  if (grant.agentKeyThumbprint !== context.key.kid) {
+    return no("grant-other-agent", "the grant is for another agent key");
+  }
+  if (grant.leaseId !== lease.leaseId || grant.partition.partitionId !== lease.partitionId) {
+    return no("grant-other-lease", `the grant is for ${grant.leaseId}`);
+  }
+  if (Date.parse(grant.period.end) <= context.time.nowMs()) {
+    return no("grant-expired", `the grant's period ended at ${grant.period.end}`);
+  }
+  return null;
+}
+
+/** Null when this host has what is granted, and the image can boot here. */
+function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
+  const { partition, image } = grant;
+  const known = readPartition(context.db, partition.partitionId);
+  if (known === null) return no("partition-unknown", `there is no ${partition.name} here`);
+  if (!known.lendable) return no("partition-not-lendable", `${partition.name} is not lendable`);
+  const shape = checkShape(partition.size, partition.cpuMode);
+  if (!shape.ok) return shape;
+  if (!fitsWithin(partition.size, context.capacity.base)) {
+    return no("capacity-exceeded", "more is granted than this host has in all");
+  }
+  const { manifest } = image;
+  if (`sha256:${sha256Hex(canonicalJson(manifest))}` !== image.digest) {
+    return no("image-digest-wrong", "the image's manifest does not have the digest granted");
+  }
+  if (manifest.architecture !== context.capacity.architecture) {
+    return no("image-architecture-wrong", `the image is for ${manifest.architecture}`);
+  }
+  for (const role of ["kernel", "initramfs"] as const) {
+    if (manifest.parts.filter((part) => part.role === role).length !== 1) {
+      return no("image-incomplete", `the image has not exactly one ${role}`);
+    }
+  }
+  if (partition.size.memoryBytes < manifest.memoryBytesMin) {
+    return no("memory-too-small", `the image needs ${manifest.memoryBytesMin} bytes of memory`);
+  }
+  if (!AUTHORIZED_KEY.test(grant.clientKey)) {
+    return no("client-key-wrong", "the client's key is not one public key without options");
+  }
+  return null;
+}
+
+/** Options before the key, or a second line, would be commands to the guest's SSH server. */
+const AUTHORIZED_KEY =
+  /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9-]+@openssh\.com) [A-Za-z0-9+/]+={0,2}( [\x20-\x7e]*)?$/;
+
+/** The order, or null when it is not the server's word for this lease; told in the log. */
+export function readEndOrder(
+  context: AgentContext,
+  leaseId: string,
+  endJws: string,
+): EndOrder | null {
+  const verified = verify({
+    jws: endJws,
+    typ: "sublet-end",
+    keys: context.serverKeys,
+    schema: endOrderSchema,
+  });
+  const wrong = verified.ok ? addressFault(context, leaseId, verified.payload) : verified.message;
+  if (wrong === null && verified.ok) return verified.payload;
+  context.log.error({ leaseId, reason: wrong }, "an end order was refused; the lease goes on");
+  return null;
+}
+
+function addressFault(context: AgentContext, leaseId: string, order: EndOrder): string | null {
+  if (order.iss !== context.joined.serverId) return `it is from ${order.iss}`;
+  if (order.aud !== context.joined.hostId) return `it is for ${order.aud}`;
+  return order.leaseId === leaseId ? null : `it is for ${order.leaseId}`;
+}
+
+function no(code: string, message: string): Judgement {
+  return { ok: false, code, message };
+}

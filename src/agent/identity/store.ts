@@ -1,0 +1,87 @@
+import type { DatabaseSync } from "node:sqlite";
+import { z } from "zod";
+import {
+  generateKey,
+  importPublicKey,
+  importSigningKey,
+  type PublicJwk,
+  type SigningKey,
+} from "../../signature/key.ts";
+import type { HostId } from "../../unit/id.ts";
+import { idSchema } from "../../unit/schema.ts";
+import type { LentBefore } from "../config.ts";
+
+/** Whom this agent works for. */
+export interface Joined {
+  readonly hostId: HostId;
+  readonly hostName: string;
+  readonly serverId: string;
+  readonly serverUrl: string;
+  /** Pinned when the host joined. */
+  readonly serverKeys: readonly PublicJwk[];
+}
+
+/** The agent's own key, made and stored at the first call: before anybody hears of it. */
+export function ownKey(db: DatabaseSync): SigningKey {
+  const stored = readRow(db);
+  if (stored !== null) return importSigningKey(JSON.parse(stored.private_jwk));
+  const key = generateKey();
+  db.prepare("INSERT INTO identity (one, private_jwk) VALUES (1, ?)").run(
+    JSON.stringify(key.privateJwk),
+  );
+  return key;
+}
+
+export function readJoined(db: DatabaseSync): Joined | null {
+  const row = readRow(db);
+  if (row === null || row.host_id === null) return null;
+  return {
+    hostId: row.host_id,
+    hostName: row.host_name ?? "",
+    serverId: row.server_id ?? "",
+    serverUrl: row.server_url ?? "",
+    serverKeys: (JSON.parse(row.server_keys ?? "[]") as unknown[]).map(importPublicKey),
+  };
+}
+
+export function writeJoined(db: DatabaseSync, joined: Joined): void {
+  db.prepare(
+    `UPDATE identity
+        SET host_id = ?, host_name = ?, server_id = ?, server_url = ?, server_keys = ?`,
+  ).run(
+    joined.hostId,
+    joined.hostName,
+    joined.serverId,
+    joined.serverUrl,
+    JSON.stringify(joined.serverKeys),
+  );
+}
+
+export function readLentBefore(db: DatabaseSync): LentBefore | null {
+  const row = readRow(db);
+  if (row === null || row.memory_bytes === null || row.disk_bytes === null) return null;
+  return { memoryBytes: row.memory_bytes, diskBytes: row.disk_bytes };
+}
+
+export function writeLent(db: DatabaseSync, lent: LentBefore): void {
+  db.prepare("UPDATE identity SET memory_bytes = ?, disk_bytes = ?").run(
+    lent.memoryBytes,
+    lent.diskBytes,
+  );
+}
+
+const rowSchema = z.object({
+  private_jwk: z.string(),
+  host_id: idSchema("host").nullable(),
+  host_name: z.string().nullable(),
+  server_id: z.string().nullable(),
+  server_url: z.string().nullable(),
+  server_keys: z.string().nullable(),
+  memory_bytes: z.number().nullable(),
+  disk_bytes: z.number().nullable(),
+});
+
+function readRow(db: DatabaseSync) {
+  const row = db.prepare("SELECT * FROM identity").get();
+  return row === undefined ? null : rowSchema.parse(row);
+}

@@ -1,0 +1,106 @@
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { ApiError } from "../../api/client/error.ts";
+import type { ImagePart } from "../../image/manifest.ts";
+import type { AgentContext } from "../context.ts";
+import { EffectFailure } from "../lease/effect-failure.ts";
+import { sha256OfFile } from "./cache.ts";
+
+/** A server that sends nothing for this long is asked again, from where it stopped. */
+const SILENCE_MS = 30_000;
+
+/**
+ * Fetches one part from the file server into `path`. What an interrupted download left is gone on
+ * with; nothing gets its final name before its digest is right and it is on the disk.
+ */
+export async function downloadPart(
+  context: AgentContext,
+  part: ImagePart,
+  path: string,
+): Promise<void> {
+  const partialPath = `${path}.partial`;
+  const file = await open(partialPath, "a", 0o600);
+  try {
+    const { size } = await file.stat();
+    if (size > part.sizeBytes) await file.truncate(0);
+    if (size !== part.sizeBytes) await fetchRest(context, part, file).catch(interrupted);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  const actual = await sha256OfFile(partialPath);
+  if (actual !== part.digest) {
+    await rm(partialPath);
+    throw new EffectFailure(
+      "image-digest-wrong",
+      `the file server sent ${actual} for the part ${part.digest} of the image`,
+      "bounded",
+    );
+  }
+  await rename(partialPath, path);
+  await syncFolder(dirname(path));
+}
+
+async function fetchRest(
+  context: AgentContext,
+  part: ImagePart,
+  file: FileHandle,
+): Promise<void> {
+  const { size: haveBytes } = await file.stat();
+  const silence = new AbortController();
+  const watch = setTimeout(() => silence.abort(new Error("the server went silent")), SILENCE_MS);
+  try {
+    const answer = await request(context, part, haveBytes, silence.signal);
+    // A server without ranges sends everything.
+    if (answer.status !== 206) await file.truncate(0);
+    let bytes = answer.status === 206 ? haveBytes : 0;
+    for await (const chunk of answer.body ?? []) {
+      watch.refresh();
+      bytes += chunk.byteLength;
+      if (bytes > part.sizeBytes) {
+        await file.truncate(0);
+        const message = `the file server sends more than the ${part.sizeBytes} bytes of ${part.digest}`;
+        throw new EffectFailure("image-digest-wrong", message, "bounded");
+      }
+      await file.write(chunk);
+    }
+    if (bytes < part.sizeBytes) throw new Error(`the download of ${part.digest} was cut off`);
+  } finally {
+    clearTimeout(watch);
+  }
+}
+
+/** What the network did is not the lease's fault: it is tried until the lease ends. */
+function interrupted(error: unknown): never {
+  if (error instanceof EffectFailure) throw error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC") throw new EffectFailure("disk-full", message, "bounded", { cause: error });
+  throw new EffectFailure("download-interrupted", message, "always", { cause: error });
+}
+
+async function request(
+  context: AgentContext,
+  part: ImagePart,
+  haveBytes: number,
+  signal: AbortSignal,
+): Promise<Response> {
+  const headers: Record<string, string> = haveBytes > 0 ? { range: `bytes=${haveBytes}-` } : {};
+  try {
+    return await context.client.fetch(`/images/${part.digest}`, { headers, signal });
+  } catch (error) {
+    if (error instanceof ApiError && error.httpStatus === 404) {
+      throw new EffectFailure("image-missing", error.message, "bounded", { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** A rename is on the disk when its folder is. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

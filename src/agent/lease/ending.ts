@@ -1,0 +1,119 @@
+import { chainOrigin } from "../../meter/chain.ts";
+import { chainEnd } from "../../meter/spool.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import type { WipeEvidence } from "../../partition/driver.ts";
+import type { WipeReceipt } from "../../partition/signed.ts";
+import { sign } from "../../signature/envelope.ts";
+import { sha256Hex } from "../../unit/canonical.ts";
+import { releasePartition } from "../allocation/apply.ts";
+import { type AgentContext, instantNow } from "../context.ts";
+import { doesGuestAnswer, storeFinalReading, storeReading } from "../metering.ts";
+import { queueReport } from "../report/store.ts";
+import { changeLease, type LeaseRow } from "./store.ts";
+
+/** Effects on the way from an end's reason to the tombstone. */
+
+/** The grant was refused or cannot be run. The lease goes on to its end and wipe like any other. */
+export function fail(
+  context: AgentContext,
+  lease: LeaseRow,
+  failure: { readonly reason: string; readonly message: string },
+): void {
+  const reason = failure.reason.slice(0, 64);
+  inTransaction(context.db, () => {
+    changeLease(context.db, lease.leaseId, { endReason: reason, failures: 0, retryAtNs: null });
+    const message = failure.message.slice(0, 2000);
+    queueReport(context.db, aboutNow(context, lease), { kind: "failed", reason, message });
+  });
+  context.log.error({ leaseId: lease.leaseId, ...failure }, "a lease failed");
+}
+
+export function beginEnd(context: AgentContext, lease: LeaseRow, reason: string): void {
+  inTransaction(context.db, () => {
+    changeLease(context.db, lease.leaseId, { stage: "stopping", endReason: reason });
+    queueReport(context.db, aboutNow(context, lease), { kind: "ending", reason });
+  });
+  context.log.info({ leaseId: lease.leaseId, reason }, "a lease ends");
+}
+
+/** The last reading is of the guest while it still runs: what it did until now is delivered. */
+export async function stop(context: AgentContext, lease: LeaseRow): Promise<void> {
+  if (chainEnd(context.db, lease.leaseId) !== null) {
+    const observation = await context.driver.observe(lease.leaseId);
+    const answered = await doesGuestAnswer(context, lease, observation);
+    storeReading(context, lease, observation, answered);
+  }
+  await context.driver.stop(lease.leaseId, context.config.stopGraceMs);
+  changeLease(context.db, lease.leaseId, { stage: "stopped" });
+}
+
+export async function close(context: AgentContext, lease: LeaseRow): Promise<void> {
+  const observation = await context.driver.observe(lease.leaseId);
+  inTransaction(context.db, () => {
+    if (chainEnd(context.db, lease.leaseId) !== null) {
+      storeFinalReading(context, lease, observation);
+    }
+    changeLease(context.db, lease.leaseId, { stage: "closed" });
+  });
+}
+
+/** The receipt is signed only when the driver itself no longer finds anything of the guest. */
+export async function wipe(context: AgentContext, lease: LeaseRow): Promise<void> {
+  const { db, driver } = context;
+  const evidence = await driver.wipe(lease.leaseId);
+  if ((await driver.list()).includes(lease.leaseId)) {
+    throw new Error(`something of ${lease.leaseId} is left after its wipe`);
+  }
+  const receipt = wipeReceipt(context, lease, evidence);
+  const receiptJws = sign("sublet-wipe-receipt", receipt, context.key);
+  inTransaction(db, () => {
+    if (lease.cores.length > 0) releasePartition(db, lease.partitionId);
+    queueReport(db, aboutNow(context, lease), { kind: "wiped", receiptJws });
+    changeLease(db, lease.leaseId, {
+      stage: "wiped",
+      receiptJws,
+      cores: [],
+      uid: null,
+      port: null,
+      hostKeyPrivate: null,
+      hostKeyPublic: null,
+    });
+  });
+  context.log.info({ leaseId: lease.leaseId, ...evidence }, "a guest is wiped");
+}
+
+/** A tombstone stays, or a late copy of the grant would run the lease again. */
+export function forget(context: AgentContext, lease: LeaseRow): void {
+  changeLease(context.db, lease.leaseId, {
+    stage: "done",
+    grantJws: null,
+    granted: null,
+    endJws: null,
+  });
+}
+
+function wipeReceipt(
+  context: AgentContext,
+  lease: LeaseRow,
+  evidence: WipeEvidence,
+): WipeReceipt {
+  const end = chainEnd(context.db, lease.leaseId);
+  const isGranted = lease.granted !== null && lease.grantJws !== null;
+  return {
+    leaseId: lease.leaseId,
+    hostId: context.joined.hostId,
+    partitionId: lease.partitionId,
+    grantJti: lease.granted?.jti ?? null,
+    wipedAt: instantNow(context),
+    files: evidence.files,
+    bytes: evidence.bytes,
+    finalSeq: end?.finalSeq ?? 0,
+    finalHash:
+      end?.finalHash ?? (isGranted ? chainOrigin(lease.grantJws) : sha256Hex(lease.leaseId)),
+    reason: lease.endReason ?? "ended",
+  };
+}
+
+function aboutNow(context: AgentContext, lease: LeaseRow) {
+  return { leaseId: lease.leaseId, at: instantNow(context) };
+}

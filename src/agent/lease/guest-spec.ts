@@ -1,0 +1,31 @@
+import type { GuestSpec } from "../../partition/driver.ts";
+import type { AgentContext } from "../context.ts";
+import { imagePaths } from "../image/cache.ts";
+import type { LeaseRow } from "./store.ts";
+
+/** What the driver is told of a lease that has been allocated. */
+export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
+  const { granted, uid, hostKeyPrivate } = lease;
+  if (granted === null || uid === null || hostKeyPrivate === null) {
+    throw new Error(`${lease.leaseId} is not allocated`);
+  }
+  const { partition, image } = granted;
+  return {
+    guestId: lease.leaseId,
+    hostname: partition.name,
+    size: partition.size,
+    cores: lease.cores,
+    uid,
+    image: {
+      ...imagePaths(context, image.manifest),
+      kernelArguments: image.manifest.boot.kernelArguments,
+    },
+    access: {
+      address: context.config.accessAddress,
+      port: lease.port ?? 0,
+      user: image.manifest.user,
+      authorizedKey: granted.clientKey,
+      hostKeyPrivate,
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import { beginChain } from "../../meter/spool.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import type { Access } from "../../partition/signed.ts";
+import { sign } from "../../signature/envelope.ts";
+import { type AgentContext, instantNow } from "../context.ts";
+import { ensureImage } from "../image/cache.ts";
+import { storeReading } from "../metering.ts";
+import { queueReport } from "../report/store.ts";
+import { guestSpec } from "./guest-spec.ts";
+import { grantOf } from "./starting.ts";
+import { changeLease, type LeaseRow } from "./store.ts";
+
+/** Effects on a guest that is or was delivered. */
+
+/** The way in has just answered: with the first reading, delivery and its metering begin. */
+export async function deliver(context: AgentContext, lease: LeaseRow): Promise<void> {
+  const { db } = context;
+  const grant = grantOf(lease);
+  const observation = await context.driver.observe(lease.leaseId);
+  const accessJws = signAccess(context, lease);
+  inTransaction(db, () => {
+    const terms = {
+      chainId: lease.leaseId,
+      hostId: context.joined.hostId,
+      partitionId: lease.partitionId,
+      cpuMode: grant.partition.cpuMode,
+      size: grant.partition.size,
+    };
+    const begun = beginChain(db, terms, lease.grantJws ?? "");
+    if (!begun.ok) throw new Error(begun.message);
+    storeReading(context, lease, observation, true);
+    changeLease(db, lease.leaseId, { stage: "ready", isDelivered: true, silentReadings: 0 });
+    queueReport(db, aboutNow(context, lease), { kind: "ready", accessJws });
+  });
+  context.log.info({ leaseId: lease.leaseId, port: lease.port }, "a guest is delivered");
+}
+
+export function reportUndelivered(context: AgentContext, lease: LeaseRow, reason: string): void {
+  inTransaction(context.db, () => {
+    changeLease(context.db, lease.leaseId, { isDelivered: false });
+    const body = { kind: "undelivered", reason: reason.slice(0, 64) } as const;
+    queueReport(context.db, aboutNow(context, lease), body);
+  });
+  context.log.warn({ leaseId: lease.leaseId, reason }, "a guest is not delivered at present");
+}
+
+export async function reportDelivered(context: AgentContext, lease: LeaseRow): Promise<void> {
+  const observation = await context.driver.observe(lease.leaseId);
+  inTransaction(context.db, () => {
+    storeReading(context, lease, observation, true);
+    changeLease(context.db, lease.leaseId, { isDelivered: true, silentReadings: 0, failures: 0 });
+    queueReport(context.db, aboutNow(context, lease), { kind: "delivered-again" });
+  });
+  context.log.info({ leaseId: lease.leaseId }, "a guest is delivered again");
+}
+
+/** A fresh process on the same disk, at the same port: the client's access stays what it was. */
+export async function bootAgain(context: AgentContext, lease: LeaseRow): Promise<void> {
+  await ensureImage(context, grantOf(lease).image.manifest);
+  await context.driver.boot(guestSpec(context, lease));
+  changeLease(context.db, lease.leaseId, { bootedAtNs: context.clock.monotonicNs() });
+}
+
+function signAccess(context: AgentContext, lease: LeaseRow): string {
+  if (lease.port === null || lease.hostKeyPublic === null) {
+    throw new Error(`${lease.leaseId} has no way in`);
+  }
+  const access: Access = {
+    leaseId: lease.leaseId,
+    hostId: context.joined.hostId,
+    address: context.config.accessAddress,
+    port: lease.port,
+    user: grantOf(lease).image.manifest.user,
+    hostKey: lease.hostKeyPublic,
+  };
+  return sign("sublet-access", access, context.key);
+}
+
+function aboutNow(context: AgentContext, lease: LeaseRow) {
+  return { leaseId: lease.leaseId, at: instantNow(context) };
+}

@@ -1,0 +1,100 @@
+import type { Grant } from "../../enablement/grant.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import { allocatePartition } from "../allocation/apply.ts";
+import { type AgentContext, instantNow } from "../context.ts";
+import { judgeGrant } from "../grant.ts";
+import { ensureImage } from "../image/cache.ts";
+import { queueReport } from "../report/store.ts";
+import { deadlineAt } from "./deadline.ts";
+import { fail } from "./ending.ts";
+import { guestSpec } from "./guest-spec.ts";
+import { generateHostKey } from "./host-key.ts";
+import { changeLease, type LeaseChange, type LeaseRow } from "./store.ts";
+
+/** Effects on the way from the grant to the started guest. */
+
+export function judge(context: AgentContext, lease: LeaseRow): void {
+  const judgement = judgeGrant(context, lease);
+  if (!judgement.ok) {
+    fail(context, lease, { reason: judgement.code, message: judgement.message });
+    return;
+  }
+  const { grant } = judgement;
+  advance(context, lease, "grant-verified", {
+    stage: "accepted",
+    granted: grant,
+    ...deadlineAt(context, grant.period.end),
+  });
+}
+
+export async function fetchImage(context: AgentContext, lease: LeaseRow): Promise<void> {
+  await ensureImage(context, grantOf(lease).image.manifest);
+  advance(context, lease, "image-verified", { stage: "imaged" });
+}
+
+/**
+ * Not systemd's, Debian's or a container's: nobody on the host has these user ids. With the lowest
+ * dedicated core added, no two guests have the same, not even those of two agents on one computer.
+ */
+const UID_FIRST = 1_900_000_000;
+/** Cores of a lease that ends are soon free. */
+const ALLOCATE_AGAIN_NS = 500_000_000n;
+
+export function allocate(context: AgentContext, lease: LeaseRow): void {
+  const hostKey = generateHostKey();
+  inTransaction(context.db, () => {
+    const placement = allocatePartition(context, lease.leaseId, grantOf(lease).partition);
+    if (placement.ok) {
+      advance(context, lease, "allocated", {
+        stage: "allocated",
+        cores: placement.cores,
+        uid: UID_FIRST + (placement.cores[0] ?? 0),
+        hostKeyPrivate: hostKey.privateText,
+        hostKeyPublic: hostKey.publicLine,
+      });
+    } else if (placement.mayPass) {
+      const retryAtNs = context.clock.monotonicNs() + ALLOCATE_AGAIN_NS;
+      changeLease(context.db, lease.leaseId, { retryAtNs });
+    } else {
+      fail(context, lease, { reason: placement.code, message: placement.message });
+    }
+  });
+}
+
+export async function prepare(context: AgentContext, lease: LeaseRow): Promise<void> {
+  await context.driver.prepare(guestSpec(context, lease));
+  changeLease(context.db, lease.leaseId, { stage: "prepared" });
+}
+
+/** The image is verified once more: the cache may have been altered since it was fetched. */
+export async function boot(context: AgentContext, lease: LeaseRow): Promise<void> {
+  await ensureImage(context, grantOf(lease).image.manifest);
+  const { port } = await context.driver.boot(guestSpec(context, lease));
+  const booted: LeaseChange = {
+    stage: "booted",
+    port,
+    bootedAtNs: context.clock.monotonicNs(),
+    failures: lease.failures,
+  };
+  if (lease.failures === 0) advance(context, lease, "booting", booted);
+  else changeLease(context.db, lease.leaseId, booted);
+}
+
+export function grantOf(lease: LeaseRow): Grant {
+  if (lease.granted === null) throw new Error(`${lease.leaseId} has no verified grant`);
+  return lease.granted;
+}
+
+/** The next stage and the report of it, both or neither. */
+function advance(
+  context: AgentContext,
+  lease: LeaseRow,
+  progress: string,
+  change: LeaseChange,
+): void {
+  inTransaction(context.db, () => {
+    changeLease(context.db, lease.leaseId, change);
+    const about = { leaseId: lease.leaseId, at: instantNow(context) };
+    queueReport(context.db, about, { kind: "progress", step: progress });
+  });
+}

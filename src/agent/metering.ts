@@ -1,0 +1,126 @@
+import { type Reading } from "../meter/reading.ts";
+import { type Taken, takeReading } from "../meter/spool.ts";
+import { inTransaction } from "../meter/transaction.ts";
+import { BackwardReadingError } from "../meter/usage.ts";
+import type { GuestObservation } from "../partition/driver.ts";
+import { type AgentContext, instantNow } from "./context.ts";
+import { ANSWER_TIMEOUT_MS } from "./lease/facts.ts";
+import { changeLease, type LeaseRow, listLeases, readLease } from "./lease/store.ts";
+
+/** Three missed readings: then nobody has witnessed the time between. */
+const GAP_READINGS = 3;
+
+/** Takes one reading of each delivered guest. A guest that a pass is working on is left to it. */
+export async function meterOnce(context: AgentContext): Promise<void> {
+  const ready = listLeases(context.db).filter(({ stage }) => stage === "ready");
+  const readings = ready.map(({ leaseId }) =>
+    context.turns.tryTake(leaseId, () => meterLease(context, leaseId)),
+  );
+  await Promise.all(readings);
+}
+
+async function meterLease(context: AgentContext, leaseId: string): Promise<void> {
+  const lease = readLease(context.db, leaseId);
+  if (lease?.stage !== "ready" || isOver(context, lease)) return;
+  const observation = await context.driver.observe(leaseId);
+  const answered = await doesGuestAnswer(context, lease, observation);
+  inTransaction(context.db, () => {
+    storeReading(context, lease, observation, answered);
+    const silentReadings = answered ? 0 : lease.silentReadings + 1;
+    changeLease(context.db, lease.leaseId, { silentReadings });
+  });
+}
+
+/**
+ * Does the promised way in work? A client that powers its own guest off keeps what it reserved and
+ * goes on paying for it (DESIGN, "Delivered"), so that counts as if it answered.
+ */
+export async function doesGuestAnswer(
+  context: AgentContext,
+  lease: LeaseRow,
+  observation: GuestObservation,
+): Promise<boolean> {
+  if (observation.state === "running") {
+    return context.driver.answers(lease.leaseId, ANSWER_TIMEOUT_MS);
+  }
+  return isPoweredOff(observation);
+}
+
+/** Stores a reading of now, or of the lease's end when that is past: nobody pays for longer. */
+export function storeReading(
+  context: AgentContext,
+  lease: LeaseRow,
+  observation: GuestObservation,
+  answered: boolean,
+): void {
+  const reading = readingOf(context, lease, observation, answered);
+  refuseNothing(take(context, lease, reading, false));
+  changeLease(context.db, lease.leaseId, { processId: reading.processId, cpuNs: reading.cpuNs });
+}
+
+/** The chain's last. Whatever the clocks did, it must close: a bill and the wipe wait for it. */
+export function storeFinalReading(
+  context: AgentContext,
+  lease: LeaseRow,
+  observation: GuestObservation,
+): void {
+  const reading = readingOf(context, lease, observation, false);
+  try {
+    refuseNothing(take(context, lease, reading, true));
+  } catch (error) {
+    if (!(error instanceof BackwardReadingError)) throw error;
+    const { leaseId } = lease;
+    context.log.warn({ leaseId, code: error.code }, "the end lies before the last reading");
+    const now = { ...reading, monotonicNs: context.clock.monotonicNs(), processId: null };
+    refuseNothing(take(context, lease, now, true));
+  }
+}
+
+function readingOf(
+  context: AgentContext,
+  lease: LeaseRow,
+  observation: GuestObservation,
+  answered: boolean,
+): Reading {
+  // A powered-off guest whose process is gone is still the same life of it, at rest.
+  const processId = observation.processId ?? (isPoweredOff(observation) ? lease.processId : null);
+  const isSameProcess = processId !== null && processId === lease.processId;
+  const isFallen = isSameProcess && observation.cpuNs < lease.cpuNs;
+  const isPast = isOver(context, lease);
+  return {
+    at: isPast && lease.endsAt !== null ? toUtc(lease.endsAt) : instantNow(context),
+    bootId: context.clock.bootId(),
+    monotonicNs:
+      isPast && lease.endsAtNs !== null ? lease.endsAtNs : context.clock.monotonicNs(),
+    processId,
+    // A thread's counter dies with it; what was read before is the least that it was.
+    cpuNs: isFallen ? lease.cpuNs : observation.cpuNs,
+    answered,
+  };
+}
+
+function take(context: AgentContext, lease: LeaseRow, reading: Reading, final: boolean): Taken {
+  const { readingEveryMs, recordEveryMs } = context.config;
+  return takeReading(context.db, lease.leaseId, reading, {
+    gapAfterNs: BigInt(GAP_READINGS * readingEveryMs) * 1_000_000n,
+    recordEveryNs: BigInt(recordEveryMs) * 1_000_000n,
+    final,
+  });
+}
+
+function refuseNothing(taken: Taken): void {
+  if (!taken.ok) throw new Error(`${taken.code}: ${taken.message}`);
+}
+
+function isOver(context: AgentContext, lease: LeaseRow): boolean {
+  const isThisBoot = lease.endsBootId === context.clock.bootId();
+  return isThisBoot && lease.endsAtNs !== null && context.clock.monotonicNs() > lease.endsAtNs;
+}
+
+function isPoweredOff({ state, exitReason }: GuestObservation): boolean {
+  return state === "exited" && exitReason === "guest-powered-off";
+}
+
+function toUtc(instant: string): string {
+  return new Date(instant).toISOString();
+}

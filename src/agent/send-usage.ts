@@ -1,0 +1,74 @@
+import { ApiError } from "../api/client/error.ts";
+import { usageReceiptSchema } from "../meter/record.ts";
+import { acknowledge, type PendingBatch, pendingBatches } from "../meter/spool-batch.ts";
+import { sign, verify } from "../signature/envelope.ts";
+import type { AgentContext } from "./context.ts";
+
+/** So many are looked at in one pass; the rest follows in the next. */
+const BATCHES_PER_PASS_MAX = 50;
+
+/**
+ * Sends signed batches of usage until a signed receipt covers them. A batch that the server refuses
+ * is kept: it is the lender's income, and a person must look into it. Later batches of the same
+ * chain wait behind it; other chains do not. Throws at the end when anything was refused.
+ */
+export async function sendUsageOnce(context: AgentContext): Promise<void> {
+  const signBatch = (batch: unknown) => sign("sublet-usage", batch, context.key);
+  const stuck = new Map<string, Error>();
+  for (const batch of pendingBatches(context.db, signBatch, { limit: BATCHES_PER_PASS_MAX })) {
+    if (stuck.has(batch.chainId)) continue;
+    const refused = await sendBatch(context, batch);
+    if (refused !== null) stuck.set(batch.chainId, refused);
+  }
+  const [first] = stuck.values();
+  if (first !== undefined) throw first;
+}
+
+/** Null when it was taken. */
+async function sendBatch(context: AgentContext, batch: PendingBatch): Promise<Error | null> {
+  const { batchId, chainId } = batch;
+  try {
+    const { receiptJws } = await context.client.call("sendUsage", {
+      body: { usageJws: batch.jws },
+    });
+    return takeReceipt(context, batch, receiptJws);
+  } catch (error) {
+    const isRefusal = error instanceof ApiError && error.httpStatus < 500;
+    if (!isRefusal || error.code === "not-authenticated") throw error;
+    const fields = { batchId, chainId, code: error.code, reason: error.message };
+    context.log.error(fields, "the server refused usage records; they are kept");
+    return error;
+  }
+}
+
+function takeReceipt(context: AgentContext, batch: PendingBatch, receiptJws: string) {
+  const verified = verify({
+    jws: receiptJws,
+    typ: "sublet-receipt",
+    keys: context.serverKeys,
+    schema: usageReceiptSchema,
+  });
+  const reason = verified.ok ? mismatch(context, batch, verified.payload) : verified.message;
+  if (verified.ok && reason === null) {
+    const taken = acknowledge(context.db, verified.payload);
+    if (taken.ok) return null;
+    return refuse(context, batch, taken.message);
+  }
+  return refuse(context, batch, reason ?? "");
+}
+
+function mismatch(
+  context: AgentContext,
+  batch: PendingBatch,
+  receipt: { iss: string; aud: string; batchId: string; chainId: string },
+): string | null {
+  if (receipt.iss !== context.joined.serverId) return `it is from ${receipt.iss}`;
+  if (receipt.aud !== context.joined.hostId) return `it is for ${receipt.aud}`;
+  const isSame = receipt.batchId === batch.batchId && receipt.chainId === batch.chainId;
+  return isSame ? null : `it is for ${receipt.batchId} of ${receipt.chainId}`;
+}
+
+function refuse(context: AgentContext, { batchId, chainId }: PendingBatch, reason: string): Error {
+  context.log.error({ batchId, chainId, reason }, "a receipt was refused; the records are kept");
+  return new Error(`the receipt for ${batchId} was refused: ${reason}`);
+}

@@ -1,0 +1,32 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createSpool } from "../../meter/spool.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import { AgentError } from "../agent-error.ts";
+import { SCHEMA_STEPS } from "./schema.ts";
+
+/** Secrets are in it: the agent's key, guests' host keys, and the guests' own files beside it. */
+export function makeDataFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+}
+
+/** Opens `agent.db`, all that the agent must not forget, and brings it to this version's schema. */
+export function openState(folder: string): DatabaseSync {
+  const db = new DatabaseSync(join(folder, "agent.db"));
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  inTransaction(db, () => {
+    const row = db.prepare("PRAGMA user_version").get();
+    const version = Number(row?.["user_version"]);
+    if (version > SCHEMA_STEPS.length) {
+      throw new AgentError(
+        "data-from-newer-version",
+        `${folder} was written by a newer version of sublet; start that version`,
+      );
+    }
+    for (const step of SCHEMA_STEPS.slice(version)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${SCHEMA_STEPS.length}`);
+    createSpool(db);
+  });
+  return db;
+}

@@ -1,0 +1,37 @@
+import { transaction } from "../../database/transaction.ts";
+import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
+import { getHost, markSeen } from "../../host/store.ts";
+import { listGrantedLeases } from "../../lease/store.ts";
+import type { Handler } from "../handler.ts";
+
+export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { caller }) => {
+  const now = clock.now();
+  const { hostId } = caller;
+  await markSeen(db.kysely, hostId, now);
+  const read = async (tx: typeof db.kysely) => {
+    const host = await getHost(tx, hostId);
+    const partitions = await listPartitions(tx, { hostId }, now);
+    const leases = await listGrantedLeases(tx, hostId);
+    return {
+      hostId,
+      generation: Number(host.desiredGeneration),
+      partitions: partitions.map(({ partitionId, name, lendable, cpuMode, size, generation }) => ({
+        partitionId,
+        name,
+        lendable,
+        cpuMode,
+        size,
+        generation: Number(generation),
+      })),
+      removedPartitionIds: await listRemovedPartitionIds(tx, hostId),
+      leases: leases.map(({ leaseId, partitionId, grantJws, endJws }) => ({
+        leaseId,
+        partitionId,
+        grantJws,
+        endJws,
+      })),
+    };
+  };
+  // One snapshot: generation, partitions and leases belong together.
+  return transaction(db, read, "repeatable read");
+};

@@ -1,0 +1,20 @@
+import { listBillsOfParty } from "../../billing/bill-store.ts";
+import type { Handler } from "../handler.ts";
+
+export const listBills: Handler<"listBills"> = async ({ db }, { caller, query }) => {
+  const { cursor, limit } = query;
+  const bills = await listBillsOfParty(db.kysely, { partyId: caller.partyId, cursor, limit });
+  return {
+    bills: bills.map(({ document }) => ({
+      billId: document.billId,
+      leaseId: document.leaseId,
+      client: document.client,
+      lender: document.lender,
+      host: document.host,
+      closedAt: document.closedAt,
+      currency: document.tariff.currency,
+      totalMicros: document.totalMicros,
+    })),
+    nextCursor: bills.length === limit ? (bills.at(-1)?.billId ?? null) : null,
+  };
+};

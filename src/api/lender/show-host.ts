@@ -1,0 +1,18 @@
+import { listPartitions } from "../../host/partition-store.ts";
+import { getHostOfLender } from "../../host/store.ts";
+import { readReservedNow } from "../../lease/reservation-store.ts";
+import { SIZE_ZERO } from "../../unit/size.ts";
+import type { Handler } from "../handler.ts";
+import { viewHost, viewPartition } from "../views.ts";
+
+export const showHost: Handler<"showHost"> = async (context, { caller, params }) => {
+  const { db, clock } = context;
+  const now = clock.now();
+  const host = await getHostOfLender(db.kysely, caller.partyId, params.host);
+  const reserved = await readReservedNow(db.kysely, [host.hostId], now);
+  const partitions = await listPartitions(db.kysely, { hostId: host.hostId }, now);
+  return {
+    host: viewHost(context, host, caller.name, reserved.get(host.hostId) ?? SIZE_ZERO),
+    partitions: partitions.map(viewPartition),
+  };
+};

@@ -1,0 +1,58 @@
+import type { Role } from "../party/role.ts";
+import type { OperationName } from "./contract/contract.ts";
+
+/** Who may call: anyone at all, a host's agent, any party with a key, or parties with a role. */
+export type Permission = "anyone" | "agent" | "party" | readonly Role[];
+
+/** The one table of who may do what. Whose things one sees is the operation's own question. */
+export const PERMISSIONS = {
+  describeServer: "anyone",
+  whoami: "party",
+  listImages: "party",
+
+  addParty: ["operator"],
+  listParties: ["operator"],
+  addKey: ["operator"],
+  revokeKey: ["operator"],
+  deposit: ["operator"],
+  addImage: ["operator"],
+
+  addHost: ["lender"],
+  listHosts: ["lender"],
+  showHost: ["lender"],
+  setPartition: ["lender"],
+  listPartitions: ["lender"],
+  removePartition: ["lender"],
+  setOffer: ["lender"],
+  listOffers: ["lender"],
+  withdrawOffer: ["lender"],
+
+  search: ["client"],
+  bookLease: ["client"],
+  endLease: ["client"],
+  listLeases: "party",
+  showLease: "party",
+  showAccount: "party",
+  listBills: "party",
+  showBill: "party",
+  exportBill: "party",
+
+  enrolHost: "anyone",
+  tellTime: "agent",
+  reportCapacity: "agent",
+  readDesired: "agent",
+  report: "agent",
+  sendUsage: "agent",
+} as const satisfies Record<OperationName, Permission>;
+
+/** The routes beside the JSON contract. */
+export const OTHER_PERMISSIONS = {
+  "GET /healthz": "anyone",
+  "GET /readyz": "anyone",
+  "GET /metrics": "anyone",
+  "GET /v1/openapi.json": "anyone",
+  // Agents fetch before they can say who they are for; a digest tells nothing, and cannot be guessed.
+  "GET /images/:digest": "anyone",
+  "PUT /v1/operator/blobs/:digest": ["operator"],
+  "GET /v1/leases/:leaseId/changes": "party",
+} as const satisfies Record<string, Permission>;

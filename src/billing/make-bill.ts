@@ -1,0 +1,101 @@
+import { CHARGED_RESOURCES, type Tariff } from "../market/tariff.ts";
+import type { HashedRecord } from "../meter/record.ts";
+import { amountMicros, priceMicrosPerHour, UNIT_OF } from "../rating/amount.ts";
+import { chargedQuantity, rateRecords } from "../rating/rate.ts";
+import { divideHalfEven } from "../unit/money.ts";
+import type { BillDocument, BillLine } from "./bill.ts";
+
+type Identity = Pick<
+  BillDocument,
+  "billId" | "leaseId" | "client" | "lender" | "host" | "partition"
+>;
+
+export interface BillInput extends Identity {
+  readonly tariff: Tariff;
+  /** The lease's whole chain, in order, already checked by `checkChain`. */
+  readonly records: readonly HashedRecord[];
+  /** The length of the granted period, extensions included: no more time than this is charged. */
+  readonly grantedNs: bigint;
+  readonly closedAt: Date;
+}
+
+/**
+ * The bill of a lease: a line for cpu, memory and disk each, even at zero; one for the flat part
+ * when it has a price; one, free of charge, for time that was metered and is not charged.
+ */
+export function makeBill(input: BillInput): BillDocument {
+  const { tariff, records, grantedNs } = input;
+  assertConsecutive(records);
+  const charges = rateRecords(records, { grantedNs });
+  const elapsedNs = sum(records.map(({ record }) => BigInt(record.elapsedNs)));
+  const chargedNs = chargedQuantity(charges, "time");
+
+  const lines: BillLine[] = [];
+  for (const resource of CHARGED_RESOURCES) {
+    const price = priceMicrosPerHour(resource, tariff);
+    if (resource === "time" && price === 0n) continue;
+    const quantity = chargedQuantity(charges, resource);
+    lines.push({
+      resource,
+      rule: "reserved-while-delivered",
+      quantity: quantity.toString(),
+      unit: UNIT_OF[resource],
+      priceMicrosPerHour: price.toString(),
+      amountMicros: amountMicros(resource, quantity, price).toString(),
+    });
+  }
+  if (elapsedNs > chargedNs) lines.push(notDelivered(elapsedNs - chargedNs));
+
+  const sumMicros = sum(lines.map((line) => BigInt(line.amountMicros)));
+  const totalMicros = roundToMinorUnit(sumMicros, tariff);
+  const first = records[0];
+  const last = records.at(-1);
+  return {
+    version: 1,
+    billId: input.billId,
+    leaseId: input.leaseId,
+    client: input.client,
+    lender: input.lender,
+    host: input.host,
+    partition: input.partition,
+    tariff,
+    period: first && last ? { start: first.record.from.at, end: last.record.to.at } : null,
+    closedAt: input.closedAt.toISOString(),
+    lines,
+    sumMicros: sumMicros.toString(),
+    totalMicros: totalMicros.toString(),
+    remainderMicros: (sumMicros - totalMicros).toString(),
+    evidence: { finalSeq: last?.record.seq ?? 0, finalHash: last?.hash ?? null },
+    elapsedNs: elapsedNs.toString(),
+    deliveredNs: sum(records.map(({ record }) => BigInt(record.deliveredNs))).toString(),
+  };
+}
+
+function notDelivered(quantityNs: bigint): BillLine {
+  return {
+    resource: "time",
+    rule: "not-delivered",
+    quantity: quantityNs.toString(),
+    unit: UNIT_OF.time,
+    priceMicrosPerHour: "0",
+    amountMicros: "0",
+  };
+}
+
+function roundToMinorUnit(micros: bigint, { minorUnitDigits }: Tariff): bigint {
+  const minorUnitMicros = 10n ** BigInt(6 - minorUnitDigits);
+  return divideHalfEven(micros, minorUnitMicros) * minorUnitMicros;
+}
+
+/** A record given twice, or left out, would be money; whoever calls this has made a mistake. */
+function assertConsecutive(records: readonly HashedRecord[]): void {
+  for (const [index, { record }] of records.entries()) {
+    if (record.seq !== index + 1) {
+      throw new Error(`record ${record.seq} stands where ${index + 1} belongs; no bill was made`);
+    }
+  }
+}
+
+function sum(parts: readonly bigint[]): bigint {
+  return parts.reduce((total, part) => total + part, 0n);
+}

@@ -1,0 +1,99 @@
+import type { Tariff } from "../../market/tariff.ts";
+import type { HashedRecord } from "../../meter/record.ts";
+import type { Size } from "../../unit/size.ts";
+import type { BillLine } from "../bill.ts";
+import { divide, multiply, type Rational, rational, roundHalfEven, roundUp } from "./rational.ts";
+
+/** What the bill must say, worked out from the records alone. */
+export interface Expected {
+  readonly lines: readonly BillLine[];
+  readonly elapsedNs: bigint;
+  readonly deliveredNs: bigint;
+  readonly sumMicros: bigint;
+  readonly totalMicros: bigint;
+}
+
+/** `grantedNs` null: no grant limits the charged time. */
+export function expectBill(
+  records: readonly HashedRecord[],
+  tariff: Tariff,
+  grantedNs: bigint | null,
+): Expected {
+  let elapsedNs = 0n;
+  let deliveredNs = 0n;
+  let chargedNs = 0n;
+  const quantity = { cpu: 0n, memory: 0n, disk: 0n };
+  for (const { record } of records) {
+    elapsedNs += BigInt(record.elapsedNs);
+    deliveredNs += BigInt(record.deliveredNs);
+    const upTo = grantedNs !== null && deliveredNs > grantedNs ? grantedNs : deliveredNs;
+    const ns = upTo - chargedNs;
+    chargedNs = upTo;
+    quantity.cpu += BigInt(record.size.cpuMilli) * ns;
+    quantity.memory += BigInt(record.size.memoryBytes) * ns;
+    quantity.disk += BigInt(record.size.diskBytes) * ns;
+  }
+  const lines: BillLine[] = [
+    charged("cpu", "milliCoreNs", quantity.cpu, tariff.priceMicrosPerCoreHour, CORE),
+    charged("memory", "byteNs", quantity.memory, tariff.priceMicrosPerMemoryGibHour, GIB),
+    charged("disk", "byteNs", quantity.disk, tariff.priceMicrosPerDiskGibHour, GIB),
+  ];
+  if (tariff.priceMicrosPerHour !== "0") {
+    lines.push(charged("time", "ns", chargedNs, tariff.priceMicrosPerHour, ONE));
+  }
+  const sumMicros = lines.reduce((sum, line) => sum + BigInt(line.amountMicros), 0n);
+  if (elapsedNs > chargedNs) {
+    const free = charged("time", "ns", elapsedNs - chargedNs, "0", ONE);
+    lines.push({ ...free, rule: "not-delivered" });
+  }
+  const minorUnit = minorUnitOf(tariff);
+  const minorUnits = roundHalfEven(divide(rational(sumMicros), minorUnit));
+  const totalMicros = minorUnits * minorUnit.over;
+  return { lines, elapsedNs, deliveredNs, sumMicros, totalMicros };
+}
+
+/** The most that the granted period can cost: every part rounded up, and their sum again. */
+export function quotedMicros(size: Size, tariff: Tariff, grantedNs: bigint): bigint {
+  const most = (reserved: number, priced: Rational, price: string): bigint =>
+    roundUp(priceOf(BigInt(reserved) * grantedNs, priced, price));
+  const sumMicros =
+    most(size.cpuMilli, CORE, tariff.priceMicrosPerCoreHour) +
+    most(size.memoryBytes, GIB, tariff.priceMicrosPerMemoryGibHour) +
+    most(size.diskBytes, GIB, tariff.priceMicrosPerDiskGibHour) +
+    most(1, ONE, tariff.priceMicrosPerHour);
+  const minorUnit = minorUnitOf(tariff);
+  return roundUp(divide(rational(sumMicros), minorUnit)) * minorUnit.over;
+}
+
+const ONE = rational(1n);
+const CORE = rational(1000n);
+const GIB = rational(1024n * 1024n * 1024n);
+const HOUR_NS = rational(60n * 60n * 1000n * 1000n * 1000n);
+
+function charged(
+  resource: BillLine["resource"],
+  unit: BillLine["unit"],
+  quantity: bigint,
+  price: string,
+  priced: Rational,
+): BillLine {
+  return {
+    resource,
+    rule: "reserved-while-delivered",
+    quantity: quantity.toString(),
+    unit,
+    priceMicrosPerHour: price,
+    amountMicros: roundHalfEven(priceOf(quantity, priced, price)).toString(),
+  };
+}
+
+/** Quantity over what one price buys, in hours, times the price; nothing is rounded yet. */
+function priceOf(quantity: bigint, priced: Rational, price: string): Rational {
+  const hours = divide(divide(rational(quantity), priced), HOUR_NS);
+  return multiply(hours, rational(BigInt(price)));
+}
+
+/** In micro-units. */
+function minorUnitOf({ minorUnitDigits }: Tariff): Rational {
+  return rational(BigInt(`1${"0".repeat(6 - minorUnitDigits)}`));
+}

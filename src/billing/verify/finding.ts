@@ -1,0 +1,89 @@
+import type { VerifyCode } from "../../signature/envelope.ts";
+
+/**
+ * What the verifier can find. `differs`: the export contradicts itself, and the bill is not
+ * verified. `cannot-prove`: nothing is wrong, but this stays a matter of trust; listed always.
+ */
+export const FINDINGS = {
+  "export-malformed": "differs",
+  "server-key-malformed": "differs",
+  "seal-other-bill": "differs",
+  "seal-other-document": "differs",
+  "issuer-differs": "differs",
+  "grant-missing": "differs",
+  "grant-other-lease": "differs",
+  "grant-other-host": "differs",
+  "grant-other-partition": "differs",
+  "grant-other-agent-key": "differs",
+  "extension-differs": "differs",
+  "extension-out-of-order": "differs",
+  "tariff-not-granted": "differs",
+  "agent-key-missing": "differs",
+  "agent-key-malformed": "differs",
+  "batch-id-reused": "differs",
+  "batch-other-host": "differs",
+  "batch-other-chain": "differs",
+  "batch-out-of-order": "differs",
+  "record-repeated-differently": "differs",
+  "record-bad-hash": "differs",
+  "record-other-chain": "differs",
+  "record-other-host": "differs",
+  "record-other-partition": "differs",
+  "record-other-cpu-mode": "differs",
+  "record-other-size": "differs",
+  "record-missing": "differs",
+  "record-not-from-grant": "differs",
+  "record-broken-link": "differs",
+  "record-after-final": "differs",
+  "record-not-joined": "differs",
+  "record-clock-backwards": "differs",
+  "record-elapsed-differs": "differs",
+  "record-delivered-above-elapsed": "differs",
+  "record-delivered-across-boots": "differs",
+  "record-gap-unmarked": "differs",
+  "final-missing": "differs",
+  "evidence-seq-differs": "differs",
+  "evidence-hash-differs": "differs",
+  "wipe-receipt-other-lease": "differs",
+  "wipe-receipt-other-host": "differs",
+  "wipe-receipt-other-partition": "differs",
+  "wipe-receipt-other-grant": "differs",
+  "wipe-receipt-seq-differs": "differs",
+  "wipe-receipt-hash-differs": "differs",
+  "period-differs": "differs",
+  "elapsed-differs": "differs",
+  "delivered-differs": "differs",
+  "line-missing": "differs",
+  "line-repeated": "differs",
+  "line-unexpected": "differs",
+  "line-unit-differs": "differs",
+  "line-quantity-differs": "differs",
+  "line-price-differs": "differs",
+  "line-amount-differs": "differs",
+  "sum-differs": "differs",
+  "total-differs": "differs",
+  "remainder-differs": "differs",
+  "total-above-quote": "differs",
+  "lender-truth": "cannot-prove",
+  "bill-parties": "cannot-prove",
+  "server-keys-unpinned": "cannot-prove",
+  "nothing-granted": "cannot-prove",
+  "wipe-receipt-missing": "cannot-prove",
+} as const;
+
+/** A signed text that was refused says what it was and why: `batch-bad-signature`. */
+export type SignedPart = "seal" | "grant" | "extension" | "batch" | "wipe-receipt";
+export type FindingCode = keyof typeof FINDINGS | `${SignedPart}-${VerifyCode}`;
+
+export interface Finding {
+  readonly code: FindingCode;
+  readonly severity: "differs" | "cannot-prove";
+  readonly message: string;
+  /** The place in the export: `bill.lines[2]`, `usageBatches[0]`, `record 7`. */
+  readonly where: string;
+}
+
+export function finding(code: FindingCode, where: string, message: string): Finding {
+  const severity = code in FINDINGS ? FINDINGS[code as keyof typeof FINDINGS] : "differs";
+  return { code, severity, message, where };
+}

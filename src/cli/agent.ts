@@ -1,0 +1,74 @@
+import { join, resolve } from "node:path";
+import { Option } from "commander";
+import { InputError } from "../unit/quantity.ts";
+import { parseServerUrl } from "./option/listen.ts";
+import { bytes, cpu, quantity } from "./option/quantity.ts";
+import { untilTold } from "./until-told.ts";
+import { verb } from "./verb.ts";
+
+interface AgentInput {
+  readonly data?: string;
+  readonly join?: string;
+  readonly serverUrl?: string;
+  readonly cores?: string;
+  readonly memory?: number;
+  readonly disk?: number;
+  readonly reserveCpu?: number;
+  readonly reserveMemory?: number;
+  readonly reserveDisk?: number;
+  readonly accessAddress?: string;
+}
+
+export const agentVerb = verb<AgentInput>({
+  usage: "agent",
+  summary: "Run the agent of this host until it is told to stop; its guests go on without it.",
+  examples: [
+    "sublet agent --join TOKEN --cores 0-3 --memory 8GiB --disk 50GiB",
+    "sublet agent --data /srv/sublet-agent",
+  ],
+  more: "The token of `sublet host add` is needed at the first start only. It lends no more than it is told.",
+  speaksAs: false,
+  options: [
+    new Option("--data <folder>", "where it keeps its data; by default of this user"),
+    new Option("--join <token>", "join as the host that this token is for (or SUBLET_JOIN_TOKEN)"),
+    quantity("--server-url <url>", "when not at the token's address", parseServerUrl),
+    quantity("--cores <list>", "cores that it may lend, like 0-3; all by default", readCores),
+    bytes("--memory <size>", "memory that it may lend; half of what is free by default"),
+    bytes("--disk <size>", "disk that it may lend; half of what is free by default"),
+    cpu("--reserve-cpu <cores>", "of that, for the host's own system"),
+    bytes("--reserve-memory <size>", "of that, for the host's own system"),
+    bytes("--reserve-disk <size>", "of that, for the host's own system"),
+    new Option("--access-address <address>", "where guests' ways in listen; 127.0.0.1 by default"),
+  ],
+  run: async (context, input) => {
+    const { environment } = context;
+    const { runAgent } = await import("../agent/main.ts");
+    const joinToken = input.join ?? environment.joinToken;
+    const agent = await runAgent({
+      dataFolder: resolve(input.data ?? join(environment.dataFolder, "agent")),
+      ...given({ joinToken, server: input.serverUrl, cores: input.cores }),
+      ...given({ memoryBytes: input.memory, diskBytes: input.disk }),
+      reserve: given({
+        cpuMilli: input.reserveCpu,
+        memoryBytes: input.reserveMemory,
+        diskBytes: input.reserveDisk,
+      }),
+      ...given({ accessAddress: input.accessAddress }),
+      logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
+    });
+    return { json: undefined, text: "", exitCode: await untilTold(agent) };
+  },
+});
+
+/** Only what was typed: what is left out has the agent's default. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  ) as never;
+}
+
+/** The agent reads the list; what is not one at all is wrong usage. */
+function readCores(text: string): string {
+  if (/^[\d\s,-]+$/.test(text)) return text;
+  throw new InputError(`"${text}" is not a list of cores; write it like 0-3,5`);
+}

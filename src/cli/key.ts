@@ -1,0 +1,44 @@
+import { Option } from "commander";
+import { connect } from "./connect.ts";
+import { readId } from "./option/id.ts";
+import { instant } from "./output/words.ts";
+import { type VerbGroup, verb } from "./verb.ts";
+
+const add = verb<{ party: string; label: string }>({
+  usage: "add <party>",
+  summary: "Make one more key for a party and show it, once.",
+  examples: ["sublet key add acme --label laptop"],
+  options: [
+    new Option(
+      "--label <label>",
+      "what the key is for, to tell it from others",
+    ).makeOptionMandatory(),
+  ],
+  run: async (context, { party, label }) => {
+    const { client } = await connect(context);
+    const made = await client.call("addKey", { params: { party }, body: { label } });
+    const text = `${made.keyId} of ${party} is shown this once. Its owner types:\n  sublet login ${client.url} --key ${made.key}`;
+    return { json: made, text };
+  },
+});
+
+const revoke = verb<{ id: string }>({
+  usage: "revoke <id>",
+  summary: "Make a key open nothing from now on.",
+  examples: ["sublet key revoke key_01k9…"],
+  run: async (context, { id }) => {
+    const keyId = readId("key", id);
+    const { client } = await connect(context);
+    const revoked = await client.call("revokeKey", { params: { keyId } });
+    return {
+      json: revoked,
+      text: `${revoked.keyId} opens nothing since ${instant(revoked.revokedAt)}`,
+    };
+  },
+});
+
+export const keyVerbs: VerbGroup = {
+  name: "key",
+  summary: "Keys of parties (operator)",
+  verbs: [add, revoke],
+};

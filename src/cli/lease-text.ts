@@ -1,0 +1,53 @@
+import type { LeaseEventView, LeaseView } from "../api/contract/view.ts";
+import type { Context } from "./context.ts";
+import { facts, table } from "./output/table.ts";
+import { instant, money, sizeText } from "./output/words.ts";
+
+/** A lease for people, with what to type next. */
+export function leaseText(lease: LeaseView): string {
+  const { period, access, tariff, quote } = lease;
+  const rows: [string, string][] = [
+    ["lease", lease.leaseId],
+    ["state", stateText(lease)],
+    ["partition", `${lease.host.name}/${lease.partition.name} of ${lease.lender.name}`],
+    ["client", lease.client.name],
+    ["size", `${sizeText(lease.size)}, ${lease.cpuMode} cpu`],
+    ["os", `${lease.image.name} ${lease.image.version}`],
+    ["period", period ? `${instant(period.start)} to ${instant(period.end)}` : "-"],
+    [
+      "costs",
+      `${money(quote.perHourMicros, tariff.currency)}/h, at most ${money(quote.totalMicros, tariff.currency)}`,
+    ],
+  ];
+  if (access) rows.push(["way in", `${access.user} at ${access.address} port ${access.port}`]);
+  if (lease.billId) rows.push(["bill", lease.billId]);
+  return `${facts(rows)}${nextText(lease)}`;
+}
+
+export function printedEvents(context: Context, events: readonly LeaseEventView[]): string {
+  const rows = events.map((event) => [instant(event.at), eventText(event)]);
+  return table(context, ["WHEN", "WHAT"], rows);
+}
+
+/** `booting`, `failed: image-altered`: a step of an agent's progress goes by its own name. */
+export function eventText({ kind, reason, detail }: LeaseEventView): string {
+  const step = detail["step"];
+  const what = typeof step === "string" ? step : kind;
+  const said = detail["message"];
+  const why = [reason === what ? null : reason, typeof said === "string" ? said : null];
+  return [what, ...why.filter((word) => word !== null)].join(": ");
+}
+
+function stateText({ state, outcome, reason }: LeaseView): string {
+  const end = outcome ? `, ${outcome}` : "";
+  return reason && reason !== state && reason !== outcome
+    ? `${state}${end} (${reason})`
+    : `${state}${end}`;
+}
+
+function nextText({ state, leaseId, billId, access }: LeaseView): string {
+  if (state === "ready" && access) {
+    return `\n\nRun something in it:\n  sublet run --lease ${leaseId} -- uname -a`;
+  }
+  return billId ? `\n\nCheck its bill:\n  sublet bill verify ${billId}` : "";
+}

@@ -1,0 +1,77 @@
+import { Option } from "commander";
+import { connect } from "./connect.ts";
+import { followLease } from "./follow-lease.ts";
+import { leaseCreateVerb } from "./lease-create.ts";
+import { leaseText, printedEvents } from "./lease-text.ts";
+import { readId } from "./option/id.ts";
+import { table } from "./output/table.ts";
+import { instant, money, sizeText } from "./output/words.ts";
+import { type VerbGroup, verb } from "./verb.ts";
+
+const list = verb<{ open?: true; limit?: string; cursor?: string }>({
+  usage: "list",
+  summary: "List leases that you borrow or lend, newest first.",
+  examples: ["sublet lease list", "sublet lease list --open"],
+  options: [
+    new Option("--open", "only those that have not ended"),
+    new Option("--limit <count>", "at most so many; 50 by default, 200 at most"),
+    new Option("--cursor <id>", "go on behind the last of the page before"),
+  ],
+  run: async (context, { open, limit, cursor }) => {
+    const { client } = await connect(context);
+    const found = await client.call("listLeases", {
+      query: {
+        state: open ? "open" : "all",
+        ...(limit ? { limit } : {}),
+        ...(cursor ? { cursor } : {}),
+      },
+    });
+    const rows = found.leases.map((lease) => [
+      lease.leaseId,
+      lease.outcome ?? lease.state,
+      `${lease.host.name}/${lease.partition.name}`,
+      sizeText(lease.size),
+      lease.image.name,
+      lease.period ? instant(lease.period.end) : "-",
+      money(lease.quote.totalMicros, lease.tariff.currency),
+    ]);
+    const headings = ["LEASE", "STATE", "PARTITION", "SIZE", "OS", "UNTIL", "AT MOST"];
+    const more = found.nextCursor ? `\n\nmore: --cursor ${found.nextCursor}` : "";
+    return { json: found, text: `${table(context, headings, rows)}${more}` };
+  },
+});
+
+const show = verb<{ id: string }>({
+  usage: "show <id>",
+  summary: "Show a lease and what happened to it.",
+  examples: ["sublet lease show lease_01k9…"],
+  run: async (context, { id }) => {
+    const leaseId = readId("lease", id);
+    const { client } = await connect(context);
+    const found = await client.call("showLease", { params: { leaseId } });
+    const text = `${leaseText(found.lease)}\n\n${printedEvents(context, found.events)}`;
+    return { json: found, text };
+  },
+});
+
+const end = verb<{ id: string; wait?: true }>({
+  usage: "end <id>",
+  summary: "End a lease now; its partition is wiped and its bill closes.",
+  examples: ["sublet lease end lease_01k9… --wait"],
+  options: [new Option("--wait", "until it has ended and its partition is wiped")],
+  run: async (context, { id, wait }) => {
+    const leaseId = readId("lease", id);
+    const { client } = await connect(context);
+    const lease = await client.call("endLease", { params: { leaseId } });
+    const last = wait
+      ? await followLease(context, client, leaseId, (now) => now.state === "ended")
+      : lease;
+    return { json: last, text: leaseText(last) };
+  },
+});
+
+export const leaseVerbs: VerbGroup = {
+  name: "lease",
+  summary: "Permission to use a partition for a period (client)",
+  verbs: [leaseCreateVerb, list, show, end],
+};

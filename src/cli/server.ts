@@ -1,0 +1,72 @@
+import { join, resolve } from "node:path";
+import { Option } from "commander";
+import type { Context } from "./context.ts";
+import { parseListen, parseServerUrl } from "./option/listen.ts";
+import { parsePercentPpm } from "./option/percent.ts";
+import { parseCurrency, parseTimeZone } from "./option/place.ts";
+import { quantity } from "./option/quantity.ts";
+import { untilTold } from "./until-told.ts";
+import { verb } from "./verb.ts";
+
+interface ServerInput {
+  readonly data?: string;
+  readonly listen: string;
+  readonly publicUrl?: string;
+  readonly databaseUrl?: string;
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly fee: number;
+}
+
+export const serverVerb = verb<ServerInput>({
+  usage: "server",
+  summary: "Run the management server until it is told to stop.",
+  examples: [
+    "sublet server",
+    "sublet server --data /srv/sublet --listen 0.0.0.0:7070 --public-url https://sublet.example.org",
+  ],
+  more: "The first start prints the operator's key, once. Logs go to stderr. Currency, time zone and fee\nare settled at the first start.",
+  speaksAs: false,
+  options: [
+    new Option("--data <folder>", "where it keeps its data; by default of this user"),
+    quantity("--listen <address:port>", "where it listens", parseListen).default("127.0.0.1:7070"),
+    quantity("--public-url <url>", "how others reach it", parseServerUrl),
+    new Option("--database-url <url>", "a PostgreSQL in place of its own (or DATABASE_URL)"),
+    quantity("--currency <code>", "the one currency, like EUR", parseCurrency).default("EUR"),
+    quantity("--time-zone <name>", "the billing time zone", parseTimeZone).default("UTC"),
+    quantity("--fee <percent>", "the operator's part of earnings", parsePercentPpm).default(0, "0"),
+  ],
+  run: async (context, input) => {
+    const { environment } = context;
+    const databaseUrl = input.databaseUrl ?? environment.databaseUrl;
+    const { runServer } = await import("../server/main.ts");
+    const server = await runServer({
+      dataFolder: resolve(input.data ?? join(environment.dataFolder, "server")),
+      listen: input.listen,
+      ...(databaseUrl === undefined ? {} : { databaseUrl }),
+      ...(input.publicUrl === undefined ? {} : { publicUrl: input.publicUrl }),
+      currency: input.currency,
+      billingTimeZone: input.timeZone,
+      operatorFeePpm: input.fee,
+      logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
+    });
+    announce(context, server);
+    return { json: undefined, text: "", exitCode: await untilTold(server) };
+  },
+});
+
+function announce(
+  { json, stdout }: Context,
+  { url, operatorKey }: { readonly url: string; readonly operatorKey: string | null },
+): void {
+  if (json) {
+    stdout.write(`${JSON.stringify({ url, operatorKey })}\n`);
+    return;
+  }
+  stdout.write(`the server is at ${url}\n`);
+  if (operatorKey !== null) {
+    stdout.write(
+      `The operator's key is shown this once. Type on your own computer:\n  sublet login ${url} --key ${operatorKey}\n`,
+    );
+  }
+}

@@ -1,0 +1,31 @@
+/** What a process of ours gives: a way to stop it, and a promise of its end by itself. */
+export interface Running {
+  stop(): Promise<unknown>;
+  readonly exit: Promise<unknown>;
+}
+
+/** Ctrl-C reaches this process twice, from the terminal and from the launcher. */
+const SAME_WISH_MS = 1_000;
+
+/**
+ * Runs until SIGINT, SIGTERM or SIGHUP, then stops in order; another signal later ends at once.
+ * Gives 0 when it was told to, 1 when it ended by itself.
+ */
+export async function untilTold(running: Running): Promise<number> {
+  const told = Promise.withResolvers<"told">();
+  let toldAtMs: number | undefined;
+  const handler = () => {
+    toldAtMs ??= performance.now();
+    if (performance.now() - toldAtMs > SAME_WISH_MS) process.exit(1);
+    told.resolve("told");
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, handler);
+  try {
+    const why = await Promise.race([told.promise, running.exit.then(() => "ended" as const)]);
+    await running.stop();
+    return why === "told" ? 0 : 1;
+  } finally {
+    for (const signal of signals) process.off(signal, handler);
+  }
+}

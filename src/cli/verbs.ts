@@ -1,0 +1,30 @@
+import { accountVerbs } from "./account.ts";
+import { agentVerb } from "./agent.ts";
+import { billVerbs } from "./bill.ts";
+import { cpVerb } from "./cp.ts";
+import { demoVerb } from "./demo.ts";
+import { hostVerbs } from "./host.ts";
+import { imageVerbs } from "./image.ts";
+import { keyVerbs } from "./key.ts";
+import { leaseVerbs } from "./lease.ts";
+import { loginVerb, whoamiVerb } from "./login.ts";
+import { offerVerbs } from "./offer.ts";
+import { partitionVerbs } from "./partition.ts";
+import { partyVerbs } from "./party.ts";
+import { runVerb, sshVerb } from "./run-verb.ts";
+import { searchVerb } from "./search.ts";
+import { serverVerb } from "./server.ts";
+import type { Verb, VerbGroup } from "./verb.ts";
+
+/** Everybody's verbs by what one is about, in the order of the help. */
+export const chapters: readonly {
+  readonly heading: string;
+  readonly verbs: readonly (Verb | VerbGroup)[];
+}[] = [
+  { heading: "Processes:", verbs: [serverVerb, agentVerb, demoVerb] },
+  { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs] },
+  { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
+  { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
+  { heading: "Paying:", verbs: [billVerbs] },
+  { heading: "Operating:", verbs: [partyVerbs, keyVerbs, imageVerbs] },
+];

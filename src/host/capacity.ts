@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { architectureSchema, sizeSchema } from "../unit/schema.ts";
+
+export const hostFactsSchema = z.strictObject({
+  accelerator: z.enum(["kvm", "tcg"]),
+  /** How KVM was proven, or why it is not used. */
+  acceleratorReason: z.string(),
+  driver: z.string(),
+  driverVersion: z.string(),
+  kernel: z.string(),
+  /** Numbers of the cores that the agent may use. */
+  cores: z.array(z.number().int().nonnegative()),
+  cpuModel: z.string(),
+});
+export type HostFacts = z.infer<typeof hostFactsSchema>;
+
+/** What this computer gives to the market, as its agent found it and was told. */
+export const hostCapacitySchema = z.strictObject({
+  architecture: architectureSchema,
+  reserve: sizeSchema,
+  base: sizeSchema,
+  facts: hostFactsSchema,
+});
+export type HostCapacity = z.infer<typeof hostCapacitySchema>;

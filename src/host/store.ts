@@ -1,0 +1,242 @@
+import { createHash } from "node:crypto";
+import { type Kysely, type Selectable, sql } from "kysely";
+import { violatedConstraint } from "../database/constraint.ts";
+import type { DB, Host as HostRow } from "../database/types.ts";
+import { refusal } from "../refusal/refusal.ts";
+import { type HostId, newId, type PartyId } from "../unit/id.ts";
+import type { Architecture } from "../unit/schema.ts";
+import type { Size } from "../unit/size.ts";
+import type { HostCapacity, HostFacts } from "./capacity.ts";
+
+export interface Host {
+  readonly hostId: HostId;
+  readonly lenderPartyId: PartyId;
+  readonly name: string;
+  readonly agentPublicJwk: Readonly<Record<string, string>> | null;
+  readonly architecture: Architecture | null;
+  readonly facts: HostFacts | null;
+  readonly reserve: Size;
+  readonly base: Size;
+  readonly standby: Size;
+  readonly desiredGeneration: bigint;
+  readonly enrolledAt: Date | null;
+  readonly seenAt: Date | null;
+}
+
+/** Makes the host, or finds one of that name which no agent has joined yet. */
+export async function insertHost(
+  db: Kysely<DB>,
+  { lenderPartyId, name, now }: { lenderPartyId: PartyId; name: string; now: Date },
+): Promise<Host> {
+  await db
+    .insertInto("host")
+    .values({ hostId: newId("host", now.getTime()), lenderPartyId, name, createdAt: now })
+    .onConflict((conflict) => conflict.columns(["lenderPartyId", "name"]).doNothing())
+    .execute();
+  const host = await getHostOfLender(db, lenderPartyId, name);
+  if (host.enrolledAt) throw refusal("name-taken", { what: "host", name });
+  return host;
+}
+
+export async function insertEnrolmentToken(
+  db: Kysely<DB>,
+  token: { hostId: HostId; secret: string; expiresAt: Date },
+): Promise<void> {
+  await db
+    .insertInto("enrolmentToken")
+    .values({
+      secretSha256: sha256(token.secret),
+      hostId: token.hostId,
+      expiresAt: token.expiresAt,
+    })
+    .execute();
+}
+
+/**
+ * Uses up a token for the agent whose key has this thumbprint, and answers its host. The same agent
+ * may use it again, because its crash may have lost the answer; nobody else may.
+ */
+export async function redeemEnrolmentToken(
+  tx: Kysely<DB>,
+  { secret, thumbprint, now }: { secret: string; thumbprint: string; now: Date },
+): Promise<HostId> {
+  const row = await tx
+    .selectFrom("enrolmentToken")
+    .selectAll()
+    .where("secretSha256", "=", sha256(secret))
+    .forUpdate()
+    .executeTakeFirst();
+  const usable = row && (row.usedAt ? row.usedByThumbprint === thumbprint : row.expiresAt > now);
+  if (!usable) throw refusal("enrolment-token-invalid", {});
+  await tx
+    .updateTable("enrolmentToken")
+    .set({ usedAt: row.usedAt ?? now, usedByThumbprint: thumbprint })
+    .where("secretSha256", "=", sha256(secret))
+    .execute();
+  return row.hostId as HostId;
+}
+
+/** Refuses another agent for a host that has one: the tokens made before it joined are void. */
+export async function enrolHost(
+  tx: Kysely<DB>,
+  host: { hostId: HostId; publicJwk: Readonly<Record<string, string>>; now: Date },
+): Promise<void> {
+  const current = await getHost(tx, host.hostId);
+  if (current.agentPublicJwk && current.agentPublicJwk.x !== host.publicJwk.x) {
+    throw refusal("enrolment-token-invalid", {});
+  }
+  await tx
+    .updateTable("host")
+    .set({
+      agentPublicJwk: JSON.stringify(host.publicJwk),
+      enrolledAt: current.enrolledAt ?? host.now,
+      seenAt: host.now,
+    })
+    .where("hostId", "=", host.hostId)
+    .execute();
+}
+
+/** Refuses `host-has-less` when more is reserved than would be there. */
+export async function updateCapacity(
+  db: Kysely<DB>,
+  hostId: HostId,
+  capacity: HostCapacity,
+): Promise<void> {
+  const { reserve, base } = capacity;
+  try {
+    await db
+      .updateTable("host")
+      .set({
+        architecture: capacity.architecture,
+        facts: JSON.stringify(capacity.facts),
+        reserveCpuMilli: reserve.cpuMilli,
+        reserveMemoryBytes: reserve.memoryBytes,
+        reserveDiskBytes: reserve.diskBytes,
+        baseCpuMilli: base.cpuMilli,
+        baseMemoryBytes: base.memoryBytes,
+        baseDiskBytes: base.diskBytes,
+      })
+      .where("hostId", "=", hostId)
+      .execute();
+  } catch (error) {
+    if (violatedConstraint(error) !== "host_capacity") throw error;
+    throw refusal("host-has-less", { host: (await getHost(db, hostId)).name });
+  }
+}
+
+export async function markSeen(db: Kysely<DB>, hostId: HostId, now: Date): Promise<void> {
+  await db.updateTable("host").set({ seenAt: now }).where("hostId", "=", hostId).execute();
+}
+
+/** Tells the host's agent, by way of the database, that it should read its desired state again. */
+export async function bumpDesiredGeneration(db: Kysely<DB>, hostId: HostId): Promise<void> {
+  await db
+    .updateTable("host")
+    .set({ desiredGeneration: sql`desired_generation + 1` })
+    .where("hostId", "=", hostId)
+    .execute();
+}
+
+export async function insertHostEvent(
+  db: Kysely<DB>,
+  event: { hostId: HostId; kind: string; detail: object; now: Date },
+): Promise<void> {
+  await db
+    .insertInto("hostEvent")
+    .values({
+      hostId: event.hostId,
+      at: event.now,
+      kind: event.kind,
+      detail: JSON.stringify(event.detail),
+    })
+    .execute();
+}
+
+export async function getHost(db: Kysely<DB>, hostId: HostId): Promise<Host> {
+  const row = await db
+    .selectFrom("host")
+    .selectAll()
+    .where("hostId", "=", hostId)
+    .executeTakeFirst();
+  if (!row) throw refusal("not-found", { what: "host", id: hostId });
+  return toHost(row);
+}
+
+/** What is reserved on it over time changes only under this lock. */
+export async function lockHost(tx: Kysely<DB>, hostId: HostId): Promise<Host> {
+  const row = await tx
+    .selectFrom("host")
+    .selectAll()
+    .where("hostId", "=", hostId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  return toHost(row);
+}
+
+/** By id or name, and only the lender's own. */
+export async function getHostOfLender(
+  db: Kysely<DB>,
+  lenderPartyId: PartyId,
+  idOrName: string,
+): Promise<Host> {
+  const row = await db
+    .selectFrom("host")
+    .selectAll()
+    .where("lenderPartyId", "=", lenderPartyId)
+    .where((either) => either.or([either("hostId", "=", idOrName), either("name", "=", idOrName)]))
+    .executeTakeFirst();
+  if (!row) throw refusal("not-found", { what: "host", id: idOrName });
+  return toHost(row);
+}
+
+export async function listHostsOfLender(db: Kysely<DB>, lenderPartyId: PartyId): Promise<Host[]> {
+  const rows = await db
+    .selectFrom("host")
+    .selectAll()
+    .where("lenderPartyId", "=", lenderPartyId)
+    .orderBy("name")
+    .execute();
+  return rows.map(toHost);
+}
+
+export async function mapHosts(
+  db: Kysely<DB>,
+  hostIds: readonly HostId[],
+): Promise<ReadonlyMap<HostId, Host>> {
+  if (hostIds.length === 0) return new Map();
+  const rows = await db.selectFrom("host").selectAll().where("hostId", "in", hostIds).execute();
+  return new Map(rows.map((row) => [row.hostId as HostId, toHost(row)]));
+}
+
+function toHost(row: Selectable<HostRow>): Host {
+  return {
+    hostId: row.hostId as HostId,
+    lenderPartyId: row.lenderPartyId as PartyId,
+    name: row.name,
+    agentPublicJwk: row.agentPublicJwk as Record<string, string> | null,
+    architecture: row.architecture as Architecture | null,
+    facts: row.facts as HostFacts | null,
+    reserve: {
+      cpuMilli: row.reserveCpuMilli,
+      memoryBytes: Number(row.reserveMemoryBytes),
+      diskBytes: Number(row.reserveDiskBytes),
+    },
+    base: {
+      cpuMilli: row.baseCpuMilli,
+      memoryBytes: Number(row.baseMemoryBytes),
+      diskBytes: Number(row.baseDiskBytes),
+    },
+    standby: {
+      cpuMilli: row.standbyCpuMilli,
+      memoryBytes: Number(row.standbyMemoryBytes),
+      diskBytes: 0,
+    },
+    desiredGeneration: row.desiredGeneration,
+    enrolledAt: row.enrolledAt,
+    seenAt: row.seenAt,
+  };
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

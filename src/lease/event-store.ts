@@ -1,0 +1,62 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/types.ts";
+import type { LeaseId } from "../unit/id.ts";
+
+/** What happened to a lease; both parties see it. */
+export interface LeaseEvent {
+  readonly seq: number;
+  readonly at: Date;
+  readonly kind: string;
+  readonly reason: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface NewLeaseEvent {
+  readonly leaseId: LeaseId;
+  readonly kind: string;
+  readonly reason?: string;
+  readonly detail?: object;
+  readonly reportId?: string;
+  readonly at: Date;
+}
+
+/** Under the lease's row lock, which makes the numbers consecutive. */
+export async function insertLeaseEvent(tx: Kysely<DB>, event: NewLeaseEvent): Promise<void> {
+  await tx
+    .insertInto("leaseEvent")
+    .values({
+      leaseId: event.leaseId,
+      seq: sql`(select coalesce(max(seq), 0) + 1 from lease_event where lease_id = ${event.leaseId})`,
+      at: event.at,
+      kind: event.kind,
+      reason: event.reason ?? null,
+      detail: JSON.stringify(event.detail ?? {}),
+      reportId: event.reportId ?? null,
+    })
+    .execute();
+}
+
+export async function wasReported(db: Kysely<DB>, reportId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("leaseEvent")
+    .select("seq")
+    .where("reportId", "=", reportId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** In order, from `afterSeq` on. */
+export async function listLeaseEvents(
+  db: Kysely<DB>,
+  leaseId: LeaseId,
+  afterSeq = 0,
+): Promise<LeaseEvent[]> {
+  const rows = await db
+    .selectFrom("leaseEvent")
+    .select(["seq", "at", "kind", "reason", "detail"])
+    .where("leaseId", "=", leaseId)
+    .where("seq", ">", afterSeq)
+    .orderBy("seq")
+    .execute();
+  return rows.map((row) => ({ ...row, detail: row.detail as Record<string, unknown> }));
+}

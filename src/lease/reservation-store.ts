@@ -1,0 +1,141 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/types.ts";
+import { type HostId, type LeaseId, newId, type PartitionId } from "../unit/id.ts";
+import type { Size } from "../unit/size.ts";
+import { gapsBetween, type Period, sqlPeriod } from "./period.ts";
+
+/** Between two leases of a partition: stop, last reading and wipe take their time. */
+export const TURNAROUND_SECONDS = 30;
+
+export interface Reservation {
+  readonly hostId: HostId;
+  readonly partitionId: PartitionId;
+  /** Null: the partition's standing reservation, in force whenever no lease's is. */
+  readonly leaseId: LeaseId | null;
+  readonly size: Size;
+  readonly period: Period;
+}
+
+export async function insertReservation(
+  tx: Kysely<DB>,
+  reservation: Reservation,
+  now: Date,
+): Promise<void> {
+  await tx
+    .insertInto("reservation")
+    .values({
+      reservationId: newId("reservation", now.getTime()),
+      hostId: reservation.hostId,
+      partitionId: reservation.partitionId,
+      leaseId: reservation.leaseId,
+      cpuMilli: reservation.size.cpuMilli,
+      memoryBytes: reservation.size.memoryBytes,
+      diskBytes: reservation.size.diskBytes,
+      period: sqlPeriod(reservation.period),
+    })
+    .execute();
+}
+
+/** The lease's hold on the partition ends now; without any time at all it never was. */
+export async function endReservation(tx: Kysely<DB>, leaseId: LeaseId, now: Date): Promise<void> {
+  await tx
+    .deleteFrom("reservation")
+    .where("leaseId", "=", leaseId)
+    .where(sql<boolean>`lower(period) >= ${now}`)
+    .execute();
+  await tx
+    .updateTable("reservation")
+    .set({ period: sql`tstzrange(lower(period), ${now}::timestamptz, '[)')` })
+    .where("leaseId", "=", leaseId)
+    .execute();
+}
+
+/**
+ * From `now` on, the partition's standing reservation fills what no lease has. Called after every
+ * change of a lease's reservation or of the standing size; calling it twice changes nothing more.
+ */
+export async function fillStanding(
+  tx: Kysely<DB>,
+  partition: { partitionId: PartitionId; hostId: HostId },
+  standing: Size | null,
+  now: Date,
+): Promise<void> {
+  await tx
+    .deleteFrom("reservation")
+    .where("partitionId", "=", partition.partitionId)
+    .where("leaseId", "is", null)
+    .where(sql<boolean>`lower(period) >= ${now}`)
+    .execute();
+  await tx
+    .updateTable("reservation")
+    .set({ period: sql`tstzrange(lower(period), ${now}::timestamptz, '[)')` })
+    .where("partitionId", "=", partition.partitionId)
+    .where("leaseId", "is", null)
+    .where(sql<boolean>`period @> ${now}::timestamptz`)
+    .execute();
+  if (standing === null) return;
+  const taken = await readReservations(tx, {
+    partitionId: partition.partitionId,
+    during: { start: now, end: null },
+  });
+  for (const period of gapsBetween(
+    now,
+    taken.map((reservation) => reservation.period),
+  )) {
+    await insertReservation(tx, { ...partition, leaseId: null, size: standing, period }, now);
+  }
+}
+
+/** Reservations that touch a period, of a partition, of hosts, or of all. */
+export async function readReservations(
+  db: Kysely<DB>,
+  which: { during: Period; partitionId?: PartitionId; hostIds?: readonly HostId[] },
+): Promise<Reservation[]> {
+  const rows = await db
+    .selectFrom("reservation")
+    .select(["hostId", "partitionId", "leaseId", "cpuMilli", "memoryBytes", "diskBytes"])
+    .select(sql<Date>`lower(period)`.as("start"))
+    .select(sql<Date | null>`upper(period)`.as("end"))
+    .where(sql<boolean>`period && ${sqlPeriod(which.during)}`)
+    .$if(which.partitionId !== undefined, (query) =>
+      query.where("partitionId", "=", which.partitionId ?? ""),
+    )
+    .$if(which.hostIds !== undefined, (query) => query.where("hostId", "in", which.hostIds ?? []))
+    .execute();
+  return rows.map((row) => ({
+    hostId: row.hostId as HostId,
+    partitionId: row.partitionId as PartitionId,
+    leaseId: row.leaseId as LeaseId | null,
+    size: {
+      cpuMilli: row.cpuMilli,
+      memoryBytes: Number(row.memoryBytes),
+      diskBytes: Number(row.diskBytes),
+    },
+    period: { start: row.start, end: row.end },
+  }));
+}
+
+/** What is reserved on each host at this instant. */
+export async function readReservedNow(
+  db: Kysely<DB>,
+  hostIds: readonly HostId[],
+  now: Date,
+): Promise<ReadonlyMap<HostId, Size>> {
+  if (hostIds.length === 0) return new Map();
+  const { rows } = await sql<{ hostId: HostId } & Record<keyof Size, bigint>>`
+    select host_id, sum(cpu_milli)::bigint as cpu_milli,
+      sum(memory_bytes)::bigint as memory_bytes, sum(disk_bytes)::bigint as disk_bytes
+    from reservation
+    where host_id = any(${hostIds}) and period @> ${now}::timestamptz
+    group by host_id`.execute(db);
+  return new Map(
+    rows.map(({ hostId, ...sums }) => [
+      hostId,
+      {
+        cpuMilli: Number(sums.cpuMilli),
+        memoryBytes: Number(sums.memoryBytes),
+        diskBytes: Number(sums.diskBytes),
+      },
+    ]),
+  );
+}

@@ -1,0 +1,233 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { DB } from "../database/types.ts";
+import type { Quote } from "../market/quote.ts";
+import type { Tariff } from "../market/tariff.ts";
+import { refusal } from "../refusal/refusal.ts";
+import type {
+  BillId,
+  HostId,
+  ImageId,
+  LeaseId,
+  OfferId,
+  PartitionId,
+  PartyId,
+} from "../unit/id.ts";
+import type { CpuMode } from "../unit/schema.ts";
+import type { Size } from "../unit/size.ts";
+import { sqlPeriod } from "./period.ts";
+import type { LeaseOutcome, LeaseState } from "./state.ts";
+
+/** Permission to use a partition for a period, with the names that people know its parts by. */
+export interface Lease {
+  readonly leaseId: LeaseId;
+  readonly clientPartyId: PartyId;
+  readonly clientName: string;
+  readonly lenderPartyId: PartyId;
+  readonly lenderName: string;
+  readonly hostId: HostId;
+  readonly hostName: string;
+  readonly partitionId: PartitionId;
+  readonly partitionName: string;
+  readonly imageId: ImageId;
+  readonly imageName: string;
+  readonly imageVersion: string;
+  readonly bookingSha256: string;
+  readonly state: LeaseState;
+  readonly outcome: LeaseOutcome | null;
+  /** The last event's reason. */
+  readonly reason: string | null;
+  /** Null when it was cancelled before it began. */
+  readonly period: { readonly start: Date; readonly end: Date } | null;
+  readonly cpuMode: CpuMode;
+  readonly size: Size;
+  readonly tariff: Tariff;
+  readonly quote: Quote;
+  readonly sshPublicKey: string;
+  readonly grantJws: string | null;
+  readonly endJws: string | null;
+  readonly access: ({ readonly accessJws: string } & Readonly<Record<string, unknown>>) | null;
+  readonly wipeReceiptJws: string | null;
+  readonly usageSeqFinal: bigint | null;
+  readonly createdAt: Date;
+  readonly preparingAt: Date | null;
+  readonly readyAt: Date | null;
+  readonly endingAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly billId: BillId | null;
+}
+
+export interface NewLease {
+  readonly leaseId: LeaseId;
+  readonly clientPartyId: PartyId;
+  readonly lenderPartyId: PartyId;
+  readonly hostId: HostId;
+  readonly partitionId: PartitionId;
+  readonly offerId: OfferId;
+  readonly imageId: ImageId;
+  readonly bookingSha256: string;
+  readonly period: { readonly start: Date; readonly end: Date };
+  readonly cpuMode: CpuMode;
+  readonly size: Size;
+  readonly tariff: Tariff;
+  readonly quote: Quote;
+  readonly sshPublicKey: string;
+}
+
+export async function insertLease(tx: Kysely<DB>, lease: NewLease, now: Date): Promise<void> {
+  const { period, size, tariff, quote, ...columns } = lease;
+  await tx
+    .insertInto("lease")
+    .values({
+      ...columns,
+      ...size,
+      state: "booked",
+      period: sqlPeriod(period),
+      tariff: JSON.stringify(tariff),
+      quote: JSON.stringify(quote),
+      createdAt: now,
+    })
+    .execute();
+}
+
+export async function findLease(db: Kysely<DB>, leaseId: LeaseId): Promise<Lease | undefined> {
+  const [lease] = await selectLeases(db, sql`l.lease_id = ${leaseId}`);
+  return lease;
+}
+
+/** Everything that changes a lease does so under this lock. */
+export async function lockLease(tx: Kysely<DB>, leaseId: LeaseId): Promise<Lease> {
+  await sql`select 1 from lease where lease_id = ${leaseId} for update`.execute(tx);
+  const lease = await findLease(tx, leaseId);
+  if (!lease) throw refusal("not-found", { what: "lease", id: leaseId });
+  return lease;
+}
+
+/** A lease that the party borrows or lends; for anybody else there is none. */
+export async function getLeaseOfParty(
+  db: Kysely<DB>,
+  partyId: PartyId,
+  leaseId: LeaseId,
+): Promise<Lease> {
+  const lease = await findLease(db, leaseId);
+  if (!lease || (lease.clientPartyId !== partyId && lease.lenderPartyId !== partyId)) {
+    throw refusal("not-found", { what: "lease", id: leaseId });
+  }
+  return lease;
+}
+
+/** Newest first, from behind `cursor` on. */
+export async function listLeasesOfParty(
+  db: Kysely<DB>,
+  which: { partyId: PartyId; open: boolean; cursor: string | undefined; limit: number },
+): Promise<Lease[]> {
+  const { partyId } = which;
+  const conditions = [sql`(l.client_party_id = ${partyId} or l.lender_party_id = ${partyId})`];
+  if (which.open) conditions.push(sql`l.state <> 'ended'`);
+  if (which.cursor) conditions.push(sql`l.lease_id < ${which.cursor}`);
+  return selectLeases(db, sql.join(conditions, sql` and `), which.limit);
+}
+
+/** What an agent must know of: granted and not yet wiped. */
+export async function listGrantedLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
+  return selectLeases(
+    db,
+    sql`l.host_id = ${hostId} and l.state in ('preparing', 'ready', 'ending')`,
+  );
+}
+
+export type LeaseChange = Partial<{
+  state: LeaseState;
+  outcome: LeaseOutcome;
+  grantJws: string;
+  endJws: string;
+  access: string | null;
+  wipeReceiptJws: string;
+  usageSeqFinal: number;
+  preparingAt: Date;
+  readyAt: Date;
+  endingAt: Date;
+  endedAt: Date;
+}>;
+
+export async function updateLease(
+  tx: Kysely<DB>,
+  leaseId: LeaseId,
+  change: LeaseChange,
+): Promise<void> {
+  await tx.updateTable("lease").set(change).where("leaseId", "=", leaseId).execute();
+}
+
+/** The period ends here instead of later. A lease that had not begun is left without any. */
+export async function shortenPeriod(tx: Kysely<DB>, leaseId: LeaseId, end: Date): Promise<void> {
+  await tx
+    .updateTable("lease")
+    .set({
+      period: sql`case when lower(period) < ${end} and ${end} < upper(period)
+        then tstzrange(lower(period), ${end}::timestamptz, '[)')
+        when lower(period) >= ${end} then 'empty'::tstzrange else period end`,
+    })
+    .where("leaseId", "=", leaseId)
+    .execute();
+}
+
+/** Booked leases whose period has begun, oldest first; those others work on are passed over. */
+export async function listDueLeases(db: Kysely<DB>, now: Date): Promise<LeaseId[]> {
+  const { rows } = await sql<{ leaseId: LeaseId }>`
+    select lease_id from lease where state = 'booked' and lower(period) <= ${now}
+    order by lower(period), lease_id limit 100`.execute(db);
+  return rows.map((row) => row.leaseId);
+}
+
+/** Leases that should long have ended and whose host has not said so. */
+export async function listOverdueLeases(db: Kysely<DB>, before: Date): Promise<LeaseId[]> {
+  const { rows } = await sql<{ leaseId: LeaseId }>`
+    select lease_id from lease
+    where state in ('preparing', 'ready') and upper(period) < ${before}
+    order by lease_id limit 100`.execute(db);
+  return rows.map((row) => row.leaseId);
+}
+
+/** Ended leases that were granted and have no bill yet. */
+export async function listUnbilledLeases(db: Kysely<DB>): Promise<LeaseId[]> {
+  const { rows } = await sql<{ leaseId: LeaseId }>`
+    select lease_id from lease l
+    where state = 'ended' and grant_jws is not null
+      and not exists (select 1 from bill b where b.lease_id = l.lease_id)
+    order by lease_id limit 100`.execute(db);
+  return rows.map((row) => row.leaseId);
+}
+
+async function selectLeases(
+  db: Kysely<DB>,
+  condition: RawBuilder<unknown>,
+  limit = 1000,
+): Promise<Lease[]> {
+  const { rows } = await sql<LeaseRow>`
+    select l.*, lower(l.period) as start, upper(l.period) as end_at,
+      c.name as client_name, d.name as lender_name, h.name as host_name,
+      p.name as partition_name, i.name as image_name, i.version as image_version, b.bill_id,
+      (select e.reason from lease_event e where e.lease_id = l.lease_id and e.reason is not null
+        order by e.seq desc limit 1) as reason
+    from lease l
+    join party c on c.party_id = l.client_party_id
+    join party d on d.party_id = l.lender_party_id
+    join host h on h.host_id = l.host_id
+    join partition p on p.partition_id = l.partition_id
+    join image i on i.image_id = l.image_id
+    left join bill b on b.lease_id = l.lease_id
+    where ${condition}
+    order by l.lease_id desc limit ${limit}`.execute(db);
+  return rows.map(({ start, endAt, cpuMilli, memoryBytes, diskBytes, ...row }) => ({
+    ...row,
+    period: start && endAt ? { start, end: endAt } : null,
+    size: { cpuMilli, memoryBytes: Number(memoryBytes), diskBytes: Number(diskBytes) },
+  }));
+}
+
+interface LeaseRow extends Omit<Lease, "period" | "size"> {
+  start: Date | null;
+  endAt: Date | null;
+  cpuMilli: number;
+  memoryBytes: bigint;
+  diskBytes: bigint;
+}

@@ -1,0 +1,108 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/types.ts";
+import type { BatchId, HostId, LeaseId } from "../unit/id.ts";
+import type { HashedRecord, UsageBatch, UsageRecord } from "./record.ts";
+
+/** What is stored under these numbers. */
+export async function readRecords(
+  db: Kysely<DB>,
+  chainId: LeaseId,
+  seqs: readonly number[],
+): Promise<ReadonlyMap<number, HashedRecord>> {
+  if (seqs.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("usageRecord")
+    .select(["seq", "hash", "record"])
+    .where("chainId", "=", chainId)
+    .where("seq", "in", seqs.map(BigInt))
+    .execute();
+  return new Map(rows.map((row) => [Number(row.seq), toHashed(row)]));
+}
+
+/** A whole chain, in order. */
+export async function readChain(db: Kysely<DB>, chainId: LeaseId): Promise<HashedRecord[]> {
+  const rows = await db
+    .selectFrom("usageRecord")
+    .select(["hash", "record"])
+    .where("chainId", "=", chainId)
+    .orderBy("seq")
+    .execute();
+  return rows.map(toHashed);
+}
+
+function toHashed({ hash, record }: { hash: string; record: unknown }): HashedRecord {
+  return { hash, record: record as UsageRecord };
+}
+
+/** `records` are those of the batch that are new. */
+export async function insertRecords(
+  tx: Kysely<DB>,
+  input: { batch: UsageBatch; jws: string; records: readonly HashedRecord[]; now: Date },
+): Promise<void> {
+  const { batch, jws, records, now } = input;
+  await tx
+    .insertInto("usageBatch")
+    .values({
+      batchId: batch.batchId,
+      chainId: batch.chainId,
+      hostId: batch.hostId,
+      jws,
+      receivedAt: now,
+    })
+    .execute();
+  await tx
+    .insertInto("usageRecord")
+    .values(
+      records.map(({ record, hash }) => ({
+        chainId: record.chainId,
+        seq: record.seq,
+        hash,
+        previousHash: record.previousHash,
+        batchId: batch.batchId,
+        record: JSON.stringify(record),
+        fromAt: record.from.at,
+        toAt: record.to.at,
+        elapsedNs: record.elapsedNs,
+        deliveredNs: record.deliveredNs,
+        cpuNs: record.cpuNs,
+        cpuMilli: record.size.cpuMilli,
+        memoryBytes: record.size.memoryBytes,
+        diskBytes: record.size.diskBytes,
+        gap: record.gap,
+        final: record.final,
+      })),
+    )
+    .execute();
+}
+
+/** Every number up to this one is there. */
+export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promise<number> {
+  const { rows } = await sql<{ seq: bigint }>`
+    select coalesce(max(seq), 0)::bigint as seq
+    from (select seq, row_number() over (order by seq) as place
+      from usage_record where chain_id = ${chainId}) numbered
+    where seq = place`.execute(db);
+  return Number(rows[0]?.seq ?? 0);
+}
+
+/** The signed batches of a chain, as the host sent them. */
+export async function listBatches(
+  db: Kysely<DB>,
+  chainId: LeaseId,
+): Promise<{ batchId: BatchId; hostId: HostId; jws: string }[]> {
+  const rows = await db
+    .selectFrom("usageBatch")
+    .select(["batchId", "hostId", "jws"])
+    .where("chainId", "=", chainId)
+    .where("batchId", "in", (inner) =>
+      inner.selectFrom("usageRecord").select("batchId").where("chainId", "=", chainId),
+    )
+    .orderBy("receivedAt")
+    .orderBy("batchId")
+    .execute();
+  return rows.map(({ batchId, hostId, jws }) => ({
+    batchId: batchId as BatchId,
+    hostId: hostId as HostId,
+    jws,
+  }));
+}

@@ -1,0 +1,81 @@
+import { DriverError, type GuestSpec } from "../driver.ts";
+import { type Machine, processName, qemuArguments } from "./command-line.ts";
+import { kvmGroup, ownerOf } from "./confinement.ts";
+import type { GuestFolder } from "./guest-folder.ts";
+import { launch } from "./launch.ts";
+import { pinVirtualCpus } from "./pin.ts";
+import { freePort } from "./port.ts";
+import { type GuestRecord, readRecord, recordOf, writeRecord } from "./record.ts";
+import { findRunning, hostBootId } from "./running.ts";
+
+export interface Emulator {
+  readonly binary: string;
+  readonly accelerator: "kvm" | "tcg";
+  readonly architecture: Machine["architecture"];
+  /** Tells this driver's guests from those of another agent on the computer. */
+  readonly driverTag: string;
+}
+
+/**
+ * Starts the guest's process unless it is alive, and writes down which it is. A crash between the
+ * two is healed by the next call: the process is found by its name, its port by its arguments.
+ */
+export async function bootGuest(
+  paths: GuestFolder,
+  spec: GuestSpec,
+  emulator: Emulator,
+): Promise<GuestRecord> {
+  const found = await findRunning(paths, emulator.driverTag);
+  const started = found ?? (await start(paths, spec, emulator));
+  await pinVirtualCpus(started.process.pid, spec.cores);
+  const record = recordOf(spec, { ...started, bootId: hostBootId() });
+  await writeRecord(paths, record);
+  return record;
+}
+
+async function start(paths: GuestFolder, spec: GuestSpec, emulator: Emulator) {
+  for (let attempt = 1; ; attempt++) {
+    const port = await choosePort(paths, spec, attempt);
+    try {
+      const process = await launch(
+        paths,
+        command(spec, emulator, port),
+        confinement(spec, emulator),
+      );
+      return { process, port };
+    } catch (error) {
+      const taken = error instanceof DriverError && error.code === "port-taken";
+      if (!taken || spec.access.port !== 0 || attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** A port found free is lost to another process only by a race; losing this often means a fault. */
+const PORT_ATTEMPTS = 8;
+
+/** A guest that is started again keeps its port where it can: the client was told that one. */
+async function choosePort(paths: GuestFolder, spec: GuestSpec, attempt: number): Promise<number> {
+  if (spec.access.port !== 0) return spec.access.port;
+  const before = attempt === 1 ? await readRecord(paths) : null;
+  return before?.port ?? freePort(spec.access.address);
+}
+
+function command(spec: GuestSpec, emulator: Emulator, port: number): string[] {
+  const name = processName(spec.guestId, emulator.driverTag);
+  const { accelerator, architecture } = emulator;
+  return [emulator.binary, ...qemuArguments(spec, { accelerator, architecture, name, port })];
+}
+
+function confinement(spec: GuestSpec, { accelerator }: Emulator) {
+  const kvm = accelerator === "kvm" ? kvmGroup() : { group: null };
+  if ("refusal" in kvm) throw new DriverError("unsupported", kvm.refusal);
+  return {
+    owner: ownerOf(spec.uid),
+    kvmGroup: kvm.group,
+    cores: spec.cores,
+    fileBytesMax: Math.max(spec.size.diskBytes, FILE_BYTES_MIN),
+  };
+}
+
+/** Room for what QEMU may write beside the disk, where the guest has none. */
+const FILE_BYTES_MIN = 1024 * 1024;

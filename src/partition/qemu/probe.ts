@@ -1,0 +1,69 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { release } from "node:os";
+import { join } from "node:path";
+import { DriverError, type DriverFacts } from "../driver.ts";
+import { writeDurably } from "./durable-file.ts";
+import { hasCode } from "./errno.ts";
+import { type KvmVerdict, tryKvm } from "./kvm-trial.ts";
+import { runTool } from "./run-tool.ts";
+import { hostBootId } from "./running.ts";
+
+export interface ProbeOptions {
+  readonly folder: string;
+  readonly qemuBinary: string;
+  readonly accelerator: "kvm" | "tcg" | undefined;
+}
+
+/**
+ * What QEMU on this computer can do. KVM is tried once for each QEMU, kernel and boot of the
+ * computer, and the answer kept in `accelerator.json`.
+ */
+export async function probeQemu(options: ProbeOptions): Promise<DriverFacts> {
+  const version = await qemuVersion(options.qemuBinary);
+  const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
+  if (options.accelerator !== undefined) {
+    const acceleratorReason = "set in the agent's configuration";
+    return { accelerator: options.accelerator, acceleratorReason, architecture, version };
+  }
+  const { works, reason } = await verdictOnce(options, version);
+  return { accelerator: works ? "kvm" : "tcg", acceleratorReason: reason, architecture, version };
+}
+
+/** Debian's package of the emulator for this computer's own processor. */
+export function defaultBinary(): string {
+  return process.arch === "arm64" ? "qemu-system-aarch64" : "qemu-system-x86_64";
+}
+
+async function qemuVersion(binary: string): Promise<string> {
+  const said = await runTool(binary, ["--version"]).catch((error: unknown) => {
+    if (error instanceof DriverError && error.code === "tool-missing") {
+      const debianPackage = process.arch === "arm64" ? "qemu-system-arm" : "qemu-system-x86";
+      const message = `QEMU (${binary}) is missing; type: apt-get install ${debianPackage}`;
+      throw new DriverError("qemu-missing", message, { cause: error });
+    }
+    throw error;
+  });
+  const version = /version (\S+)/.exec(said)?.[1];
+  if (version === undefined) throw new Error(`${binary} --version was not understood: ${said}`);
+  return version;
+}
+
+async function verdictOnce(options: ProbeOptions, version: string): Promise<KvmVerdict> {
+  const key = `${options.qemuBinary} ${version} ${release()} ${hostBootId()}`;
+  const path = join(options.folder, "accelerator.json");
+  const kept = await keptVerdict(path);
+  if (kept?.key === key) return kept;
+  const verdict = await tryKvm(options.qemuBinary);
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  await writeDurably(path, `${JSON.stringify({ key, ...verdict }, null, 2)}\n`, { mode: 0o600 });
+  return verdict;
+}
+
+async function keptVerdict(path: string): Promise<(KvmVerdict & { readonly key: string }) | null> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Everything that is signed, and who signs it. The `typ` stands in the signed header, so that a
+ * text made for one purpose is never taken for another.
+ *
+ * | typ                   | signer | says                                          | payload            |
+ * |-----------------------|--------|-----------------------------------------------|--------------------|
+ * | `sublet-grant`        | server | this host may run this lease                  | enablement/grant   |
+ * | `sublet-end`          | server | this lease ends now                           | enablement/grant   |
+ * | `sublet-time`         | server | the server's time, answering a nonce          | host/signed        |
+ * | `sublet-receipt`      | server | these usage records are stored durably        | meter/record       |
+ * | `sublet-bill`         | server | this bill is closed                           | billing/bill       |
+ * | `sublet-agent-token`  | agent  | this request comes from this host             | host/signed        |
+ * | `sublet-access`       | agent  | the way in to a lease's guest                 | partition/signed   |
+ * | `sublet-usage`        | agent  | a batch of usage records                      | meter/record       |
+ * | `sublet-wipe-receipt` | agent  | nothing of this lease is left                 | partition/signed   |
+ */
+export const SIGNED_TYPES = {
+  "sublet-grant": "server",
+  "sublet-end": "server",
+  "sublet-time": "server",
+  "sublet-receipt": "server",
+  "sublet-bill": "server",
+  "sublet-agent-token": "agent",
+  "sublet-access": "agent",
+  "sublet-usage": "agent",
+  "sublet-wipe-receipt": "agent",
+} as const;
+export type SignedType = keyof typeof SIGNED_TYPES;
