@@ -93,8 +93,7 @@ export function lentFrom(
     cpuMilli: cores.length * 1000,
     memoryBytes:
       options.memoryBytes ?? before?.memoryBytes ?? Math.floor(machine.memoryAvailableBytes / 2),
-    diskBytes:
-      options.diskBytes ?? before?.diskBytes ?? Math.floor(machine.diskAvailableBytes / 2),
+    diskBytes: options.diskBytes ?? before?.diskBytes ?? Math.floor(machine.diskAvailableBytes / 2),
   };
   refuseMoreThan("memory", told.memoryBytes, machine.memoryBytes);
   refuseMoreThan("disk", told.diskBytes, machine.diskBytes);

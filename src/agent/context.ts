@@ -26,6 +26,8 @@ export interface AgentContext {
   readonly turns: Turns;
   /** Downloads under way, by digest. */
   readonly fetching: Map<string, Promise<void>>;
+  /** Aborted when the agent stops: what waits for the network need not. */
+  readonly ended: AbortController;
   /** Set by the connection; shown, never relied upon. */
   readonly connection: { state: "connected" | "connecting"; since: string };
 }
@@ -59,6 +61,7 @@ export function createContext(parts: ContextParts): AgentContext {
     time,
     turns: createTurns(),
     fetching: new Map(),
+    ended: new AbortController(),
     connection: { state: "connecting", since: parts.clock.now().toISOString() },
   };
 }

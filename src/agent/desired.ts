@@ -62,7 +62,10 @@ function absorbPartition(context: AgentContext, told: DesiredState["partitions"]
 function absorbLease(context: AgentContext, told: DesiredState["leases"][number]): void {
   const { leaseId, partitionId, grantJws, endJws } = told;
   const known = readLease(context.db, leaseId);
-  if (known?.stage === "done") return repeatReceipt(context, known);
+  if (known?.stage === "done") {
+    repeatReceipt(context, known);
+    return;
+  }
   const order = endJws === null ? null : readEndOrder(context, leaseId, endJws);
   if (known === null) {
     if (grantJws === null && order === null) return;

@@ -1,10 +1,10 @@
-import type { AgentContext } from "./context.ts";
 import { type EndOrder, endOrderSchema, type Grant, grantSchema } from "../enablement/grant.ts";
 import { checkShape } from "../partition/allocation.ts";
 import { verify } from "../signature/envelope.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
 import { fitsWithin } from "../unit/size.ts";
 import { readPartition } from "./allocation/store.ts";
+import type { AgentContext } from "./context.ts";
 import type { LeaseRow } from "./lease/store.ts";
 
 export type Judgement =

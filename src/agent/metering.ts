@@ -1,4 +1,4 @@
-import { type Reading } from "../meter/reading.ts";
+import type { Reading } from "../meter/reading.ts";
 import { type Taken, takeReading } from "../meter/spool.ts";
 import { inTransaction } from "../meter/transaction.ts";
 import { BackwardReadingError } from "../meter/usage.ts";
@@ -90,8 +90,7 @@ function readingOf(
   return {
     at: isPast && lease.endsAt !== null ? toUtc(lease.endsAt) : instantNow(context),
     bootId: context.clock.bootId(),
-    monotonicNs:
-      isPast && lease.endsAtNs !== null ? lease.endsAtNs : context.clock.monotonicNs(),
+    monotonicNs: isPast && lease.endsAtNs !== null ? lease.endsAtNs : context.clock.monotonicNs(),
     processId,
     // A thread's counter dies with it; what was read before is the least that it was.
     cpuNs: isFallen ? lease.cpuNs : observation.cpuNs,

@@ -39,7 +39,7 @@ export async function listenLocally(context: AgentContext): Promise<LocalSocket>
         context.log.error({ err: error }, "a local command failed");
         return problem(refusal("internal", { requestId: "of the agent" }));
       })
-      .then(({ status, body }) => reply(response, status, body));
+      .then((answered) => reply(response, answered));
   });
   const mask = process.umask(0o177);
   try {
@@ -94,16 +94,43 @@ function resize(context: AgentContext, name: string): Answer {
     context.log.warn(about, "a change of a partition in use was refused");
     return problem(refusal("partition-in-use", about));
   }
-  const detail = `partition ${name} is cut by the server at ${context.joined.serverUrl}; change it there with \`sublet partition set\``;
-  return {
-    status: 409,
-    body: {
-      type: "https://sublet.dev/problems/managed-by-server",
-      title: "managed-by-server",
-      status: 409,
-      code: "managed-by-server",
-      detail,
-      about: { partition: name },
-    },
-  };
+  return problem({
+    code: "managed-by-server",
+    httpStatus: 409,
+    message: `partition ${name} is cut by the server at ${context.joined.serverUrl}; change it there with \`sublet partition set\``,
+    detail: { partition: name },
+  });
+}
+
+type Told = Pick<Refusal, "httpStatus" | "message" | "detail"> & { readonly code: string };
+
+/** Problem details (RFC 9457), as the server writes them. */
+function problem({ code, httpStatus, message, detail }: Told): Answer {
+  const type = `urn:sublet:refusal:${code}`;
+  const title = code.replaceAll("-", " ");
+  const body = { type, title, status: httpStatus, code, detail: message, about: detail };
+  return { status: httpStatus, body };
+}
+
+function reply(response: ServerResponse, { status, body }: Answer): void {
+  const type = status >= 400 ? "application/problem+json" : "application/json";
+  response.writeHead(status, { "content-type": type });
+  response.end(JSON.stringify(body));
+}
+
+/** Undefined for what is not JSON, or too long to be meant. */
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) return undefined;
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }

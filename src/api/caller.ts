@@ -3,10 +3,10 @@ import { agentTokenSchema } from "../host/signed.ts";
 import { getHost, type Host } from "../host/store.ts";
 import { findPartyByKey, type Party } from "../party/store.ts";
 import { Refusal, refusal } from "../refusal/refusal.ts";
-import type { ServerContext } from "../server/context.ts";
 import { verify } from "../signature/envelope.ts";
 import { importPublicKey, keyRing } from "../signature/key.ts";
 import { type HostId, isId } from "../unit/id.ts";
+import type { ServerContext } from "./context.ts";
 import type { Permission } from "./permission.ts";
 
 export type Caller =

@@ -1,6 +1,6 @@
 import type { Host } from "../host/store.ts";
 import type { Party } from "../party/store.ts";
-import type { ServerContext } from "../server/context.ts";
+import type { ServerContext } from "./context.ts";
 import type { Body, OperationName, Params, Query, Response } from "./contract/contract.ts";
 import type { PERMISSIONS } from "./permission.ts";
 

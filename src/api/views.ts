@@ -7,9 +7,9 @@ import type { Lease } from "../lease/store.ts";
 import type { NamedOffer } from "../market/offer-store.ts";
 import { tariffOf } from "../market/offer-store.ts";
 import { accessSchema } from "../partition/signed.ts";
-import type { ServerContext } from "../server/context.ts";
 import type { PartyId } from "../unit/id.ts";
 import { type Size, subtractSizes } from "../unit/size.ts";
+import type { ServerContext } from "./context.ts";
 import type { hostView, imageView, LeaseView, offerView, partitionView } from "./contract/view.ts";
 
 /** How the nouns look from outside. */

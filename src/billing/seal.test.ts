@@ -24,7 +24,7 @@ test("a seal holds for its bill", () => {
 
 test("a seal holds for no other bill, and under no other key", () => {
   const otherId = { ...bill, billId: "bill_01k1111111111111111111" } as const;
-  const cheaper = { ...bill, totalMicros: "0" };
+  const cheaper = { ...bill, totalMicros: "10000" };
   expect(checkSeal(otherId, seal, keys)).toMatchObject({ ok: false, code: "other-bill" });
   expect(checkSeal(cheaper, seal, keys)).toMatchObject({ ok: false, code: "other-document" });
   const others = keyRing([generateKey().publicJwk]);

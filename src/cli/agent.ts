@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { InputError } from "../unit/quantity.ts";
-import { parseServerUrl } from "./option/listen.ts";
 import { bytes, cpu, quantity } from "./option/quantity.ts";
+import { parseServerUrl } from "./option/url.ts";
 import { untilTold } from "./until-told.ts";
 import { verb } from "./verb.ts";
 

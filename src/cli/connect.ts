@@ -4,7 +4,7 @@ import { checkPinned } from "./config/pinned-keys.ts";
 import { DEFAULT_PROFILE, listProfiles, type Profile, readProfile } from "./config/profile.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./failure.ts";
-import { parseServerUrl } from "./option/listen.ts";
+import { parseServerUrl } from "./option/url.ts";
 
 export interface Connection {
   readonly client: Client;

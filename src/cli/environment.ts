@@ -24,20 +24,20 @@ export interface Environment {
 const SYSTEM_DATA_FOLDER = "/var/lib/sublet";
 
 export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()): Environment {
-  const home = env["HOME"] || homedir();
-  const config = env["XDG_CONFIG_HOME"] || join(home, ".config");
-  const data = env["XDG_DATA_HOME"] || join(home, ".local", "share");
-  const launcherFd = env["SUBLET_LAUNCHER_FD"];
+  const home = env.HOME || homedir();
+  const config = env.XDG_CONFIG_HOME || join(home, ".config");
+  const data = env.XDG_DATA_HOME || join(home, ".local", "share");
+  const launcherFd = env.SUBLET_LAUNCHER_FD;
   return {
-    configFolder: env["SUBLET_CONFIG"] || join(config, "sublet"),
+    configFolder: env.SUBLET_CONFIG || join(config, "sublet"),
     dataFolder: uid === 0 ? SYSTEM_DATA_FOLDER : join(data, "sublet"),
-    ...named("profile", env["SUBLET_AS"]),
-    ...named("server", env["SUBLET_SERVER"]),
-    ...named("key", env["SUBLET_KEY"]),
-    ...named("databaseUrl", env["DATABASE_URL"]),
-    ...named("joinToken", env["SUBLET_JOIN_TOKEN"]),
-    debug: Boolean(env["SUBLET_DEBUG"]),
-    colourless: Boolean(env["NO_COLOR"]),
+    ...named("profile", env.SUBLET_AS),
+    ...named("server", env.SUBLET_SERVER),
+    ...named("key", env.SUBLET_KEY),
+    ...named("databaseUrl", env.DATABASE_URL),
+    ...named("joinToken", env.SUBLET_JOIN_TOKEN),
+    debug: Boolean(env.SUBLET_DEBUG),
+    colourless: Boolean(env.NO_COLOR),
     ...(launcherFd ? { launcherFd: Number(launcherFd) } : {}),
   };
 }
@@ -45,7 +45,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()
 /** The environment of this process. Another `sublet` that it starts has another launcher. */
 export function processEnvironment(): Environment {
   const environment = readEnvironment(process.env);
-  delete process.env["SUBLET_LAUNCHER_FD"];
+  delete process.env.SUBLET_LAUNCHER_FD;
   return environment;
 }
 

@@ -29,7 +29,8 @@ export interface Failure {
 
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
+    const said = error.code === "commander.help" ? "say which verb; see --help" : error.message;
+    const message = said.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
     return { code: "wrong-usage", message, about: {}, exitCode: EXIT_WRONG_USAGE };
   }
   if (error instanceof InputError) {

@@ -33,8 +33,8 @@ const list = verb({
     const rows = found.hosts.map((host) => [
       host.name,
       stateText(host),
-      sizeText(host.base),
-      sizeText(host.free),
+      host.state === "expected" ? "-" : sizeText(host.base),
+      host.state === "expected" ? "-" : sizeText(host.free),
       host.hostId,
     ]);
     return { json: found, text: table(context, ["HOST", "STATE", "BASE", "FREE", "ID"], rows) };
@@ -47,7 +47,7 @@ const show = verb<{ name?: string; agent?: string }>({
   examples: ["sublet host show attic", "sublet host show --agent /run/sublet/agent.sock"],
   options: [agentOption()],
   run: async (context, { name, agent }) => {
-    if (agent !== undefined) return showAgentState(agent);
+    if (agent !== undefined) return showAgentState(context, agent);
     if (name === undefined) throw new InputError("say which host: sublet host show NAME");
     const { client } = await connect(context);
     const found = await client.call("showHost", { params: { host: name } });

@@ -17,7 +17,7 @@ const add = verb<{ party: string; label: string }>({
   run: async (context, { party, label }) => {
     const { client } = await connect(context);
     const made = await client.call("addKey", { params: { party }, body: { label } });
-    const text = `${made.keyId} of ${party} is shown this once. Its owner types:\n  sublet login ${client.url} --key ${made.key}`;
+    const text = `${made.keyId} of ${party} is shown this once. Its owner types:\n  sublet login ${client.url} --key ${made.key} --as NAME`;
     return { json: made, text };
   },
 });

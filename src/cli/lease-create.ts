@@ -66,8 +66,8 @@ export const leaseCreateVerb = verb<CreateInput>({
     if (unanswered) {
       progress(context).line(`asking again for ${booking.leaseId}, whose answer was lost`);
     }
-    await remember(booking.leaseId);
     const lease = await book(context, client, booking);
+    await remember(booking.leaseId);
     const last = input.wait ? await ready(context, client, booking.leaseId) : lease;
     return { json: last, text: leaseText(last) };
   },

@@ -31,9 +31,9 @@ export function printedEvents(context: Context, events: readonly LeaseEventView[
 
 /** `booting`, `failed: image-altered`: a step of an agent's progress goes by its own name. */
 export function eventText({ kind, reason, detail }: LeaseEventView): string {
-  const step = detail["step"];
+  const step = detail.step;
   const what = typeof step === "string" ? step : kind;
-  const said = detail["message"];
+  const said = detail.message;
   const why = [reason === what ? null : reason, typeof said === "string" ? said : null];
   return [what, ...why.filter((word) => word !== null)].join(": ");
 }

@@ -3,12 +3,19 @@ import type { Response } from "../api/contract/contract.ts";
 import { checkPinned } from "./config/pinned-keys.ts";
 import { DEFAULT_PROFILE, type Profile, readProfile, writeProfile } from "./config/profile.ts";
 import { clientOf, connect } from "./connect.ts";
-import { parseServerUrl } from "./option/listen.ts";
+import { CliError } from "./failure.ts";
 import { named } from "./option/quantity.ts";
+import { parseServerUrl } from "./option/url.ts";
 import { facts } from "./output/table.ts";
 import { verb } from "./verb.ts";
 
-export const loginVerb = verb<{ url: string; key: string; as?: string; trustNewKeys?: true }>({
+export const loginVerb = verb<{
+  url: string;
+  key: string;
+  as?: string;
+  replace?: true;
+  trustNewKeys?: true;
+}>({
   usage: "login <url>",
   summary: "Store a key, and pin the public keys of its server.",
   examples: [
@@ -20,9 +27,10 @@ export const loginVerb = verb<{ url: string; key: string; as?: string; trustNewK
   options: [
     new Option("--key <key>", "the key that the operator gave you").makeOptionMandatory(),
     new Option("--as <profile>", "store it under this name, beside other logins"),
+    new Option("--replace", "in place of another party's login of that name"),
     new Option("--trust-new-keys", "pin the server's present keys in place of others"),
   ],
-  run: async (context, { url, key, as, trustNewKeys }) => {
+  run: async (context, { url, key, as, replace, trustNewKeys }) => {
     const address = named("url", () => parseServerUrl(url));
     const { configFolder } = context.environment;
     const name = as ?? context.environment.profile ?? DEFAULT_PROFILE;
@@ -31,6 +39,7 @@ export const loginVerb = verb<{ url: string; key: string; as?: string; trustNewK
     const server = await client.call("describeServer");
     if (before?.url === address && !trustNewKeys) checkPinned(before, server);
     const party = await client.call("whoami");
+    if (before && before.party.partyId !== party.partyId && !replace) throw taken(before);
     const profile: Profile = {
       version: 1,
       name,
@@ -56,6 +65,15 @@ export const whoamiVerb = verb({
     return { json: shown(who, party), text: text(who, party) };
   },
 });
+
+/** The only copy of somebody's key may be in there. */
+function taken({ name, party, url }: Profile): CliError {
+  return new CliError(
+    "profile-taken",
+    `the login ${name} is that of ${party.name} at ${url}; choose another name with --as NAME, or give it up with --replace`,
+    { profile: name, party: party.name, url },
+  );
+}
 
 interface Who {
   readonly url: string;

@@ -4,7 +4,8 @@ import { InputError } from "../unit/quantity.ts";
 import { agentOption, resizeAtAgent, showAgentState } from "./agent-socket.ts";
 import { type Connection, connect } from "./connect.ts";
 import { CliError } from "./failure.ts";
-import { completeSize, limitSize, sizeOptions } from "./option/size.ts";
+import { completeSize, isTyped, sizeOptions } from "./option/size.ts";
+import { keptMax, keptMin } from "./partition-limits.ts";
 import { type PartitionView, partitionTable, partitionText } from "./partition-text.ts";
 import { type VerbGroup, verb } from "./verb.ts";
 
@@ -70,7 +71,7 @@ const list = verb<{ agent?: string }>({
   examples: ["sublet partition list", "sublet partition list --agent /run/sublet/agent.sock"],
   options: [agentOption()],
   run: async (context, { agent }) => {
-    if (agent !== undefined) return showAgentState(agent);
+    if (agent !== undefined) return showAgentState(context, agent);
     const { client } = await connect(context);
     const found = await client.call("listPartitions");
     return { json: found, text: partitionTable(context, found.partitions) };
@@ -118,25 +119,18 @@ async function findPartition({ client }: Connection, host: string, name: string)
 
 function bodyOf(input: SetInput, before: PartitionView | undefined): SentBody<"setPartition"> {
   const size = completeSize(input, before?.standingSize);
-  const { minCpu, minMemory, minDisk, maxCpu, maxMemory, maxDisk } = input;
-  const min = limitSize(
-    { ...typed("cpu", minCpu), ...typed("memory", minMemory), ...typed("disk", minDisk) },
-    before?.min ?? size,
-  );
-  const max = limitSize(
-    { ...typed("cpu", maxCpu), ...typed("memory", maxMemory), ...typed("disk", maxDisk) },
-    before?.max ?? size,
-  );
+  const min = { cpu: input.minCpu, memory: input.minMemory, disk: input.minDisk };
+  const max = { cpu: input.maxCpu, memory: input.maxMemory, disk: input.maxDisk };
   const chosenMode = input.shared ? "shared" : input.dedicated ? "dedicated" : before?.cpuMode;
   return {
     lendable: input.lendable ?? (input.notLendable ? false : (before?.lendable ?? false)),
     cpuMode: chosenMode ?? "dedicated",
     size,
-    ...(min ? { min } : {}),
-    ...(max ? { max } : {}),
+    ...(before || isTyped(min)
+      ? { min: completeSize(min, before && keptMin(before, size), "min-") }
+      : {}),
+    ...(before || isTyped(max)
+      ? { max: completeSize(max, before && keptMax(before, size), "max-") }
+      : {}),
   };
-}
-
-function typed(name: "cpu" | "memory" | "disk", value: number | undefined) {
-  return value === undefined ? {} : { [name]: value };
 }

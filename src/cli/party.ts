@@ -24,7 +24,7 @@ const add = verb<{ name: string; role: Role[] }>({
       ["party", `${party.name} (${party.partyId})`],
       ["roles", party.roles.join(", ")],
       ["key", key],
-    ])}\n\nThe key is shown this once. Its owner types:\n  sublet login ${client.url} --key ${key}`;
+    ])}\n\nThe key is shown this once. Its owner types:\n  sublet login ${client.url} --key ${key} --as ${party.name}`;
     return { json: { party, key }, text };
   },
 });

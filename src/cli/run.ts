@@ -11,7 +11,8 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     return session.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && isHelp(error)) {
-      return error.exitCode === 0 ? 0 : EXIT_WRONG_USAGE;
+      if (error.exitCode === 0) return 0;
+      if (!session.json) return EXIT_WRONG_USAGE;
     }
     const failure = withHelp(describeFailure(error), session);
     printFailure(failure, session.json, surroundings);

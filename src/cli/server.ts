@@ -1,10 +1,9 @@
 import { join, resolve } from "node:path";
 import { Option } from "commander";
 import type { Context } from "./context.ts";
-import { parseListen, parseServerUrl } from "./option/listen.ts";
 import { parsePercentPpm } from "./option/percent.ts";
-import { parseCurrency, parseTimeZone } from "./option/place.ts";
 import { quantity } from "./option/quantity.ts";
+import { parseServerUrl } from "./option/url.ts";
 import { untilTold } from "./until-told.ts";
 import { verb } from "./verb.ts";
 
@@ -13,9 +12,10 @@ interface ServerInput {
   readonly listen: string;
   readonly publicUrl?: string;
   readonly databaseUrl?: string;
-  readonly currency: string;
-  readonly timeZone: string;
-  readonly fee: number;
+  readonly currency?: string;
+  readonly timeZone?: string;
+  readonly fee?: number;
+  readonly newOperatorKey?: true;
 }
 
 export const serverVerb = verb<ServerInput>({
@@ -25,29 +25,30 @@ export const serverVerb = verb<ServerInput>({
     "sublet server",
     "sublet server --data /srv/sublet --listen 0.0.0.0:7070 --public-url https://sublet.example.org",
   ],
-  more: "The first start prints the operator's key, once. Logs go to stderr. Currency, time zone and fee\nare settled at the first start.",
+  more: "The first start prints the operator's key, once. Logs go to stderr. Currency and time zone are settled\nat the first start.",
   speaksAs: false,
   options: [
     new Option("--data <folder>", "where it keeps its data; by default of this user"),
-    quantity("--listen <address:port>", "where it listens", parseListen).default("127.0.0.1:7070"),
+    new Option("--listen <address:port>", "where it listens").default("127.0.0.1:7070"),
     quantity("--public-url <url>", "how others reach it", parseServerUrl),
     new Option("--database-url <url>", "a PostgreSQL in place of its own (or DATABASE_URL)"),
-    quantity("--currency <code>", "the one currency, like EUR", parseCurrency).default("EUR"),
-    quantity("--time-zone <name>", "the billing time zone", parseTimeZone).default("UTC"),
-    quantity("--fee <percent>", "the operator's part of earnings", parsePercentPpm).default(0, "0"),
+    new Option("--currency <code>", "the one currency; EUR at the first start by default"),
+    new Option("--time-zone <name>", "the billing time zone; UTC by default"),
+    quantity("--fee <percent>", "the operator's part of earnings; 0 by default", parsePercentPpm),
+    new Option("--new-operator-key", "make one more operator's key, for one who lost it"),
   ],
   run: async (context, input) => {
     const { environment } = context;
-    const databaseUrl = input.databaseUrl ?? environment.databaseUrl;
     const { runServer } = await import("../server/main.ts");
     const server = await runServer({
       dataFolder: resolve(input.data ?? join(environment.dataFolder, "server")),
       listen: input.listen,
-      ...(databaseUrl === undefined ? {} : { databaseUrl }),
-      ...(input.publicUrl === undefined ? {} : { publicUrl: input.publicUrl }),
+      databaseUrl: input.databaseUrl ?? environment.databaseUrl,
+      publicUrl: input.publicUrl,
       currency: input.currency,
       billingTimeZone: input.timeZone,
       operatorFeePpm: input.fee,
+      newOperatorKey: input.newOperatorKey,
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
     announce(context, server);

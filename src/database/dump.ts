@@ -25,6 +25,6 @@ export async function dumpSchema(db: Pick<Database, "pool">): Promise<string> {
   }
 }
 
-const HEADER = `-- The schema that the migrations make, written by: node src/database/dump-main.ts
+const HEADER = `-- The schema that the migrations make, written by: npm run schema
 -- A test compares this file with a fresh one, so that a change of the schema is a readable diff.
 `;

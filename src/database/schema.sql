@@ -1,4 +1,4 @@
--- The schema that the migrations make, written by: node src/database/dump-main.ts
+-- The schema that the migrations make, written by: npm run schema
 -- A test compares this file with a fresh one, so that a change of the schema is a readable diff.
 
 -- Extensions

@@ -1,5 +1,5 @@
 /**
- * Generated from the migrated schema by kysely-codegen; `npm run schema` writes it anew.
+ * Made from the migrated schema by `npm run schema`.
  * Please do not edit it manually.
  */
 

@@ -1,4 +1,4 @@
-import { addSizes, RESOURCES, SIZE_ZERO, type Size } from "../unit/size.ts";
+import { addSizes, mapSize, SIZE_ZERO, type Size } from "../unit/size.ts";
 import type { Period } from "./period.ts";
 
 /**
@@ -30,6 +30,5 @@ export function peakReserved(
 }
 
 function largerOf(a: Size, b: Size): Size {
-  const [cpuMilli, memoryBytes, diskBytes] = RESOURCES.map((r) => Math.max(a[r], b[r]));
-  return { cpuMilli: cpuMilli ?? 0, memoryBytes: memoryBytes ?? 0, diskBytes: diskBytes ?? 0 };
+  return mapSize((resource) => Math.max(a[resource], b[resource]));
 }

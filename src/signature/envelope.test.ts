@@ -116,6 +116,12 @@ test.each<[string, string, VerifyCode, RegExp]>([
   ["an empty payload", `${h}..${s}`, "malformed", /payload/],
   ["an empty signature", `${h}.${p}.`, "malformed", /signature/],
   ["a signature cut off", `${h}.${p}.${s.slice(0, 40)}`, "malformed", /signature.*cut off/],
+  [
+    "a signature with a byte more",
+    `${h}.${p}.${Buffer.alloc(65).toString("base64url")}`,
+    "malformed",
+    /65 bytes/,
+  ],
   ["a text that is too long", "A".repeat(4_000_001), "malformed", /too long/],
   ["a header that is not JSON", signTexts("{", body), "malformed", /header/],
   ["a header that is a list", signTexts("[]", body), "malformed", /header/],

@@ -88,6 +88,7 @@ export function unwrapPasted(text: string): string {
 /** Above the largest batch of records; nothing longer is worth decoding. */
 const JWS_CHARACTERS_MAX = 4_000_000;
 const SIGNATURE_BYTES = 64;
+const SIGNATURE_CHARACTERS = 86;
 const PART_NAMES = ["header", "payload", "signature"] as const;
 const headerSchema = z.strictObject({
   alg: z.literal("EdDSA"),
@@ -113,6 +114,10 @@ function open(jws: string): Opened {
   }
   const empty = parts.indexOf("");
   if (empty >= 0) return refuse("malformed", `the ${PART_NAMES[empty]} is empty`);
+  if (parts[2].length < SIGNATURE_CHARACTERS) {
+    const found = `${parts[2].length} characters, not ${SIGNATURE_CHARACTERS}`;
+    return refuse("malformed", `the signature has ${found}: was the text cut off?`);
+  }
   const bytes: Buffer[] = [];
   for (const [index, part] of parts.entries()) {
     const decoded = decodeBase64urlStrictly(part);
@@ -123,8 +128,10 @@ function open(jws: string): Opened {
   }
   if (!isTriple(bytes)) throw new Error("three parts have three decodings");
   if (bytes[2].length !== SIGNATURE_BYTES) {
-    const found = `${bytes[2].length} bytes, not ${SIGNATURE_BYTES}`;
-    return refuse("malformed", `the signature has ${found}: was the text cut off?`);
+    return refuse(
+      "malformed",
+      `the signature has ${bytes[2].length} bytes, not ${SIGNATURE_BYTES}`,
+    );
   }
   const header = parseJson(bytes[0]);
   if (typeof header !== "object" || header === null || Array.isArray(header)) {

@@ -28,7 +28,8 @@ export function sizesEqual(a: Size, b: Size): boolean {
   return RESOURCES.every((resource) => a[resource] === b[resource]);
 }
 
-function mapSize(of: (resource: Resource) => number): Size {
+/** A size whose every resource is what `of` says. */
+export function mapSize(of: (resource: Resource) => number): Size {
   return {
     cpuMilli: of("cpuMilli"),
     memoryBytes: of("memoryBytes"),

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => clone.drop());
 
-test("the committed schema is what the migrations make (else: node src/database/dump-main.ts)", async () => {
+test("the committed schema is what the migrations make (else: npm run schema)", async () => {
   const committed = readFileSync(new URL("../../src/database/schema.sql", import.meta.url), "utf8");
   expect(await dumpSchema(clone.database)).toBe(committed);
 });

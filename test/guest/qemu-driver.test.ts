@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GuestObservation, GuestSpec } from "../../src/partition/driver.ts";
 import { virtualCpuThreads } from "../../src/partition/qemu/cpu-time.ts";
 import { createQemuDriver, type QemuDriver } from "../../src/partition/qemu/driver.ts";
+import { runTrialGuest } from "../../src/partition/qemu/kvm-trial.ts";
 import { commandLine, identify } from "../../src/partition/qemu/process-table.ts";
 import { qmp } from "../../src/partition/qemu/qmp.ts";
 import { buildSmallLinux } from "../../tools/small-linux/build.ts";
@@ -86,6 +87,23 @@ afterAll(async () => {
   }
   await rm(folder, { recursive: true, force: true });
 });
+
+test("an image that was built already is found at once", async () => {
+  const cache = join(ROOT, ".cache");
+  const began = performance.now();
+  const options = { cacheFolder: join(cache, "packages"), log: note };
+  await buildSmallLinux({ outputFolder: join(cache, "small-linux"), ...options });
+  expect(performance.now() - began).toBeLessThan(100);
+});
+
+test.runIf(process.arch === "x64")(
+  "the guest that KVM is tried with runs where it can",
+  async () => {
+    const as = { owner: null, kvmGroup: null };
+    const verdict = await runTrialGuest(["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max"], as);
+    expect(verdict.works).toBe(true);
+  },
+);
 
 test("a guest outlives the process that started it and is found again", async () => {
   const found = await driver.observe(spec.guestId);

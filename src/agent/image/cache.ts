@@ -46,7 +46,10 @@ async function ensurePart(context: AgentContext, part: ImagePart): Promise<void>
   const path = partPath(context, part);
   if (existsSync(path)) {
     if ((await sha256OfFile(path)) === part.digest) return;
-    context.log.warn({ digest: part.digest }, "a cached image file was altered; it is fetched anew");
+    context.log.warn(
+      { digest: part.digest },
+      "a cached image file was altered; it is fetched anew",
+    );
     await rm(path);
   }
   await downloadPart(context, part, path);

@@ -41,16 +41,13 @@ export async function downloadPart(
   await syncFolder(dirname(path));
 }
 
-async function fetchRest(
-  context: AgentContext,
-  part: ImagePart,
-  file: FileHandle,
-): Promise<void> {
+async function fetchRest(context: AgentContext, part: ImagePart, file: FileHandle): Promise<void> {
   const { size: haveBytes } = await file.stat();
   const silence = new AbortController();
   const watch = setTimeout(() => silence.abort(new Error("the server went silent")), SILENCE_MS);
+  const signal = AbortSignal.any([silence.signal, context.ended.signal]);
   try {
-    const answer = await request(context, part, haveBytes, silence.signal);
+    const answer = await request(context, part, haveBytes, signal);
     // A server without ranges sends everything.
     if (answer.status !== 206) await file.truncate(0);
     let bytes = answer.status === 206 ? haveBytes : 0;

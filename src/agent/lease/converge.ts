@@ -3,7 +3,7 @@ import { applyPartitions } from "../allocation/apply.ts";
 import { BACKOFF, backoffMs } from "../backoff.ts";
 import type { AgentContext } from "../context.ts";
 import { keepDeadline } from "./deadline.ts";
-import { EffectFailure, nameFailure } from "./effect-failure.ts";
+import { type EffectFailure, nameFailure } from "./effect-failure.ts";
 import * as ending from "./ending.ts";
 import { factsOf } from "./facts.ts";
 import * as running from "./running.ts";

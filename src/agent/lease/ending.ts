@@ -92,11 +92,7 @@ export function forget(context: AgentContext, lease: LeaseRow): void {
   });
 }
 
-function wipeReceipt(
-  context: AgentContext,
-  lease: LeaseRow,
-  evidence: WipeEvidence,
-): WipeReceipt {
+function wipeReceipt(context: AgentContext, lease: LeaseRow, evidence: WipeEvidence): WipeReceipt {
   const end = chainEnd(context.db, lease.leaseId);
   const isGranted = lease.granted !== null && lease.grantJws !== null;
   return {

@@ -77,9 +77,9 @@ export function changeLease(db: DatabaseSync, leaseId: LeaseId, change: LeaseCha
 
 /** Tombstones of leases whose period was over before `instant` are of no further use. */
 export function forgetTombstones(db: DatabaseSync, instant: string): void {
-  db.prepare(
-    "DELETE FROM lease WHERE stage = 'done' AND coalesce(ends_at, received_at) < ?",
-  ).run(instant);
+  db.prepare("DELETE FROM lease WHERE stage = 'done' AND coalesce(ends_at, received_at) < ?").run(
+    instant,
+  );
 }
 
 /** The lease for which the partition is frozen: from its grant's acceptance until its wipe. */

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import { readFunds } from "../../billing/ledger-store.ts";
 import type { DB } from "../../database/types.ts";
 import type { Party } from "../../party/store.ts";
-import type { ServerContext } from "../../server/context.ts";
+import type { ServerContext } from "../context.ts";
 import type { Response } from "../contract/contract.ts";
 import type { Handler } from "../handler.ts";
 

@@ -138,6 +138,7 @@ function checkQuote({ bill }: BillExport, { first, grantedNs }: Granted, report:
 }
 
 function pathText(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return "export";
   return path
     .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`))
     .join("")

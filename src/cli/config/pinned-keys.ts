@@ -24,7 +24,7 @@ export function checkPinned(profile: Profile, shown: ServerIdentity): void {
 
 /** The members that make up an Ed25519 public key (RFC 8037); `kid` only names it. */
 function identity(key: PublicJwk): string {
-  return [key["kty"], key["crv"], key["x"]].join(" ");
+  return [key.kty, key.crv, key.x].join(" ");
 }
 
 function nameFlag(profile: Profile): string {

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import type { ImageManifest } from "../../image/manifest.ts";
-import { formatBytes } from "../../unit/quantity.ts";
 import { readIfThere } from "../config/private-file.ts";
 import { CliError } from "../failure.ts";
 import type { Progress } from "../output/progress.ts";
@@ -24,7 +23,7 @@ export async function readImageFolder(folder: string): Promise<ImageFolder> {
   }
   const { imageManifestSchema } = await import("../../image/manifest.ts");
   const { z } = await import("zod");
-  const [part] = [imageManifestSchema.shape.parts.element];
+  const part = imageManifestSchema.shape.parts.element;
   const fileName = z.string().regex(/^[^/\\]{1,255}$/, "expected a file of the same folder");
   const written = imageManifestSchema.extend({
     parts: z
@@ -50,7 +49,7 @@ export async function checkParts(
 ): Promise<void> {
   for (const [index, part] of manifest.parts.entries()) {
     const file = files[index] ?? "";
-    shown.update(`checking ${file} (${formatBytes(part.sizeBytes)})`);
+    shown.update(`checking ${file}`);
     const { digest, sizeBytes } = await measure(join(folder, file));
     if (digest === part.digest && sizeBytes === part.sizeBytes) continue;
     shown.done();

@@ -1,7 +1,6 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { Client } from "../../api/client/client.ts";
-import { formatBytes } from "../../unit/quantity.ts";
 import { CliError } from "../failure.ts";
 import type { Progress } from "../output/progress.ts";
 
@@ -34,7 +33,7 @@ export async function uploadBlob(blob: Blob, shown: Progress): Promise<void> {
     const body = counted(path, (sentBytes) => {
       timer.refresh();
       shown.update(
-        `${role}: ${Math.floor((sentBytes * 100) / sizeBytes)}% of ${formatBytes(sizeBytes)}`,
+        `${role}: ${Math.floor((sentBytes * 100) / sizeBytes)}% of ${mebibytes(sizeBytes)}`,
       );
     });
     const init = {
@@ -50,7 +49,7 @@ export async function uploadBlob(blob: Blob, shown: Progress): Promise<void> {
     clearTimeout(timer);
     shown.done();
   }
-  shown.line(`${role}: sent, ${formatBytes(sizeBytes)}`);
+  shown.line(`${role}: sent, ${mebibytes(sizeBytes)}`);
 }
 
 async function isThere(client: Client, digest: string): Promise<boolean> {
@@ -70,4 +69,9 @@ async function* counted(path: string, onBytes: (sentBytes: number) => void) {
     onBytes(sentBytes);
     yield chunk;
   }
+}
+
+/** Roughly, for people who wait. */
+function mebibytes(sizeBytes: number): string {
+  return `${(sizeBytes / 2 ** 20).toFixed(1)}MiB`;
 }

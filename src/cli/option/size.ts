@@ -3,11 +3,10 @@ import { InputError } from "../../unit/quantity.ts";
 import type { Size } from "../../unit/size.ts";
 import { bytes, cpu } from "./quantity.ts";
 
+type Prefix = "" | "min-" | "max-";
+
 /** `--cpu --memory --disk`, or with a prefix `--min-cpu …`. */
-export function sizeOptions(
-  what: string,
-  prefix: "" | "min-" | "max-" | "reserve-" = "",
-): Option[] {
+export function sizeOptions(what: string, prefix: Prefix = ""): Option[] {
   return [
     cpu(`--${prefix}cpu <cores>`, `${what}: cores, like 2 or 0.5`),
     bytes(`--${prefix}memory <size>`, `${what}: memory, like 512MiB`),
@@ -17,16 +16,20 @@ export function sizeOptions(
 
 /** What was typed of a size. */
 export interface TypedSize {
-  readonly cpu?: number;
-  readonly memory?: number;
-  readonly disk?: number;
+  readonly cpu?: number | undefined;
+  readonly memory?: number | undefined;
+  readonly disk?: number | undefined;
 }
 
 /** A whole size: what was typed over what there was before; what neither has is asked for. */
-export function completeSize(typed: TypedSize, before: Size | undefined): Size {
+export function completeSize(
+  typed: TypedSize,
+  before: Size | undefined,
+  prefix: Prefix = "",
+): Size {
   const missing = (["cpu", "memory", "disk"] as const).filter((name) => typed[name] === undefined);
   if (before === undefined && missing.length > 0) {
-    throw new InputError(`${missing.map((name) => `--${name}`).join(", ")} is needed`);
+    throw new InputError(`${missing.map((name) => `--${prefix}${name}`).join(", ")} is needed too`);
   }
   return {
     cpuMilli: typed.cpu ?? before?.cpuMilli ?? 0,
@@ -35,8 +38,7 @@ export function completeSize(typed: TypedSize, before: Size | undefined): Size {
   };
 }
 
-/** The same for `--min-…` or `--max-…`; undefined when none was typed, so that defaults hold. */
-export function limitSize(typed: TypedSize, before: Size): Size | undefined {
-  const none = [typed.cpu, typed.memory, typed.disk].every((value) => value === undefined);
-  return none ? undefined : completeSize(typed, before);
+/** Whether anything was typed of it. */
+export function isTyped({ cpu, memory, disk }: TypedSize): boolean {
+  return [cpu, memory, disk].some((value) => value !== undefined);
 }

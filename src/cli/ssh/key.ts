@@ -11,7 +11,7 @@ const PUBLIC_KEY = /^ssh-ed25519 [A-Za-z0-9+/=]+( [\x20-\x7e]*)?$/;
 
 export interface ChosenKey {
   readonly sshPublicKey: string;
-  /** Stores which private key opens this lease. */
+  /** Notes which private key opens this lease, where that is not the one of the login. */
   remember(leaseId: LeaseId): Promise<void>;
 }
 
@@ -24,10 +24,12 @@ export async function chosenKey(
   const own = publicKeyPath === undefined ? undefined : resolve(publicKeyPath);
   const path = own ?? (await madeKey(configFolder, profileName));
   const sshPublicKey = await readPublicKey(path);
-  const privatePath = path.replace(/\.pub$/, "");
   return {
     sshPublicKey,
-    remember: (leaseId) => writePrivateFile(identityNote(configFolder, leaseId), privatePath),
+    remember: async (leaseId) => {
+      if (own === undefined) return;
+      await writePrivateFile(identityNote(configFolder, leaseId), own.replace(/\.pub$/, ""));
+    },
   };
 }
 

@@ -55,7 +55,7 @@ export function kvmGroup(): { readonly group: number | null } | { readonly refus
     if ((mode & 0o006) === 0o006) return { group: null };
     // The group of root would open far more than this device.
     if ((mode & 0o060) === 0o060 && gid !== 0) return { group: gid };
-    return { refusal: `${KVM_DEVICE} is open to root alone; type: chgrp kvm ${KVM_DEVICE}` };
+    return { refusal: `${KVM_DEVICE} is open to root alone; ${KVM_REMEDY}` };
   } catch (error) {
     if (hasCode(error, "ENOENT")) return { refusal: `this computer has no ${KVM_DEVICE}` };
     throw error;
@@ -63,3 +63,4 @@ export function kvmGroup(): { readonly group: number | null } | { readonly refus
 }
 
 const KVM_DEVICE = "/dev/kvm";
+const KVM_REMEDY = `type: chgrp kvm ${KVM_DEVICE} && chmod 660 ${KVM_DEVICE}`;

@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { hasCode } from "./errno.ts";
 import type { GuestFolder } from "./guest-folder.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * Keeps a guest's cpu counter from going backwards within one life of its process. The sum over
@@ -8,17 +9,29 @@ import type { GuestFolder } from "./guest-folder.ts";
  * takes all. So the largest value seen counts, and it is kept in a file for the agent's next life.
  * The file is not synced: after a loss of power the process is gone and with it its identity.
  */
-export async function neverBackwards(
+export function neverBackwards(
   paths: GuestFolder,
   processId: string,
   readNs: bigint,
 ): Promise<bigint> {
+  // Two observers at once would overwrite a later value with an earlier one.
+  return turns.take(paths.counterPath, () => keepLargest(paths, processId, readNs));
+}
+
+const turns = new Turns();
+
+async function keepLargest(paths: GuestFolder, processId: string, readNs: bigint): Promise<bigint> {
   const before = await readCounter(paths);
   const beforeNs = before?.processId === processId ? before.cpuNs : -1n;
   if (readNs <= beforeNs) return beforeNs;
   const text = JSON.stringify({ processId, cpuNs: `${readNs}` });
-  await writeFile(`${paths.counterPath}.new`, text, { mode: 0o600 });
-  await rename(`${paths.counterPath}.new`, paths.counterPath);
+  try {
+    await writeFile(`${paths.counterPath}.new`, text, { mode: 0o600 });
+    await rename(`${paths.counterPath}.new`, paths.counterPath);
+  } catch (error) {
+    // The guest was wiped meanwhile: there is nothing to remember it by.
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
   return readNs;
 }
 

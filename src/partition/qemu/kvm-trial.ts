@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { chmod, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Confinement, confinedCommand, kvmGroup, ownerOf } from "./confinement.ts";
+import { type Confinement, confinedCommand, ownerOf } from "./confinement.ts";
 import { KVM_TRIAL_DISK_BYTES, KVM_TRIAL_PASSED, KVM_TRIAL_PROGRAM } from "./kvm-trial-program.ts";
 import { TOOL_PATH } from "./run-tool.ts";
 
@@ -14,17 +14,12 @@ export interface KvmVerdict {
 /** Real hardware needs 0.3 s. */
 const TRIAL_LIMIT_MS = 3000;
 
-/** The user that owns nothing; the trial runs as unprivileged as guests do. */
+/** The user that owns nothing. */
 const NOBODY_UID = 65534;
 
-/** Runs a tiny guest under KVM. The device's existence proves nothing, and so is not asked first. */
-export async function tryKvm(qemuBinary: string): Promise<KvmVerdict> {
-  if (process.arch !== "x64") {
-    return { works: false, reason: `KVM is not tried on ${process.arch} yet` };
-  }
-  const group = kvmGroup();
-  if ("refusal" in group) return { works: false, reason: group.refusal };
-  const as = { owner: ownerOf(NOBODY_UID), kvmGroup: group.group };
+/** Runs a tiny guest under KVM, as unprivileged as guests are. */
+export function tryKvm(qemuBinary: string, group: number | null): Promise<KvmVerdict> {
+  const as = { owner: ownerOf(NOBODY_UID), kvmGroup: group };
   return runTrialGuest([qemuBinary, "-accel", "kvm", "-cpu", "host"], as);
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,13 +9,14 @@ import { type Confinement, confinedCommand } from "./confinement.ts";
 import { hasCode } from "./errno.ts";
 import { type GuestFolder, MACHINE_FILES } from "./guest-folder.ts";
 import { identify, type ProcessIdentity } from "./process-table.ts";
-import { qmp } from "./qmp.ts";
+import { QmpError, qmp } from "./qmp.ts";
 import { TOOL_PATH } from "./run-tool.ts";
 import { killProcess } from "./running.ts";
 
 /** QEMU is up within 0.1 s on a quiet machine; one that swaps is given more. */
 const READY_LIMIT_MS = 20_000;
 const READY_POLL_MS = 20;
+const NOT_THERE = ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"];
 
 /**
  * Starts QEMU in a session of its own, so that it outlives the agent, and returns when it answers
@@ -37,14 +39,13 @@ export async function launch(
       detached: true,
       stdio: ["ignore", "ignore", "ignore", complaints.fd],
     });
+    const { pid } = child;
+    if (pid === undefined) throw (await once(child, "error"))[0];
     let ended = false;
     child.once("exit", () => {
       ended = true;
     });
-    const failure = new Promise<never>((_, reject) => child.once("error", reject));
-    const pid = child.pid;
     child.unref();
-    if (pid === undefined) return await failure;
     const identity = identify(pid);
     const answered = identity !== null && (await answersQmp(socketPath, () => ended));
     if (answered) return identity;
@@ -67,8 +68,8 @@ async function answersQmp(socketPath: string, ended: () => boolean): Promise<boo
       return true;
     } catch (error) {
       if (ended()) return false;
-      // Not listening yet, or ended while it was asked: the next look tells.
-      if (!(error instanceof Error)) throw error;
+      // Not listening yet, or it ended while it was asked: the next look tells.
+      if (!hasCode(error, ...NOT_THERE) && !(error instanceof QmpError)) throw error;
     }
     await sleep(READY_POLL_MS);
   }

@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
 import { DriverError, type DriverFacts } from "../driver.ts";
+import { kvmGroup } from "./confinement.ts";
 import { writeDurably } from "./durable-file.ts";
 import { hasCode } from "./errno.ts";
 import { type KvmVerdict, tryKvm } from "./kvm-trial.ts";
@@ -25,7 +26,7 @@ export async function probeQemu(options: ProbeOptions): Promise<DriverFacts> {
     const acceleratorReason = "set in the agent's configuration";
     return { accelerator: options.accelerator, acceleratorReason, architecture, version };
   }
-  const { works, reason } = await verdictOnce(options, version);
+  const { works, reason } = await kvmVerdict(options, version);
   return { accelerator: works ? "kvm" : "tcg", acceleratorReason: reason, architecture, version };
 }
 
@@ -48,12 +49,18 @@ async function qemuVersion(binary: string): Promise<string> {
   return version;
 }
 
-async function verdictOnce(options: ProbeOptions, version: string): Promise<KvmVerdict> {
+/** What can be mended without a restart is looked at each time; only the trial's answer is kept. */
+async function kvmVerdict(options: ProbeOptions, version: string): Promise<KvmVerdict> {
+  if (process.arch !== "x64") {
+    return { works: false, reason: `KVM is not tried on ${process.arch} yet` };
+  }
+  const device = kvmGroup();
+  if ("refusal" in device) return { works: false, reason: device.refusal };
   const key = `${options.qemuBinary} ${version} ${release()} ${hostBootId()}`;
   const path = join(options.folder, "accelerator.json");
   const kept = await keptVerdict(path);
   if (kept?.key === key) return kept;
-  const verdict = await tryKvm(options.qemuBinary);
+  const verdict = await tryKvm(options.qemuBinary, device.group);
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   await writeDurably(path, `${JSON.stringify({ key, ...verdict }, null, 2)}\n`, { mode: 0o600 });
   return verdict;

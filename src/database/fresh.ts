@@ -1,22 +1,23 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "./connect.ts";
-import { dumpSchema } from "./dump.ts";
-import { startEmbeddedPostgres } from "./embedded.ts";
+import { connect, type Database } from "./connect.ts";
+import { type EmbeddedConnection, startEmbeddedPostgres } from "./embedded.ts";
 import type { DatabaseLog } from "./log.ts";
 import { migrate } from "./migrate.ts";
 
-/** The dump of what the migrations make in an empty database; takes about a second. */
-export async function dumpFreshSchema(): Promise<string> {
-  const dataFolder = mkdtempSync(join(tmpdir(), "sublet-dump-"));
+/** Gives `work` a migrated, empty database that is gone afterwards; takes about a second. */
+export async function withFreshDatabase<T>(
+  work: (db: Database, connection: EmbeddedConnection) => Promise<T>,
+): Promise<T> {
+  const dataFolder = mkdtempSync(join(tmpdir(), "sublet-fresh-"));
   try {
     const server = await startEmbeddedPostgres({ dataFolder, log, settings: { fsync: "off" } });
     try {
       const db = await connect({ connection: server.connection, log });
       try {
         await migrate(db);
-        return await dumpSchema(db);
+        return await work(db, server.connection);
       } finally {
         await db.close();
       }

@@ -1,0 +1,144 @@
+import { join } from "node:path";
+import { ApiError, UnreachableError } from "../api/client/error.ts";
+import type { PartitionDriver } from "../partition/driver.ts";
+import { createQemuDriver } from "../partition/qemu/driver.ts";
+import { BACKOFF } from "./backoff.ts";
+import { type AgentOptions, configFrom } from "./config.ts";
+import type { AgentContext } from "./context.ts";
+import { readDesiredOnce } from "./desired.ts";
+import { followServerOnce } from "./follow-server.ts";
+import { convergeOnce } from "./lease/converge.ts";
+import { lockFolder } from "./lock.ts";
+import { type AgentLog, createLog } from "./log.ts";
+import { startLoop } from "./loop.ts";
+import { meterOnce } from "./metering.ts";
+import { createOverlap } from "./overlap.ts";
+import { reportOnce } from "./reports.ts";
+import { sendUsageOnce } from "./send-usage.ts";
+import { listenLocally } from "./socket.ts";
+import { type AgentOverrides, type Started, startContext } from "./start.ts";
+import { makeDataFolder, openState } from "./state/store.ts";
+
+export interface RunningAgent {
+  readonly context: AgentContext;
+  readonly socketPath: string;
+  /** Ends the agent; guests go on, and the next start finds them (invariant 7). */
+  stop(): Promise<void>;
+  /** With the process's exit code, once the agent has ended. */
+  readonly exit: Promise<number>;
+}
+
+/** A guest's death is seen, and a lease's end acted on, within this. */
+const CONVERGE_EVERY_MS = 1_000;
+const SEND_EVERY_MS = 1_000;
+/** Hints say when something moved; this is for the hint that was lost. */
+const DESIRED_EVERY_MS = 15_000;
+
+/**
+ * Starts the agent of this computer. Throws an error with a `code` and a sentence (AgentError,
+ * DriverError, ApiError) when it cannot be; resolves when it has joined and works.
+ */
+export async function runAgent(
+  options: AgentOptions,
+  overrides: AgentOverrides = {},
+): Promise<RunningAgent> {
+  const { dataFolder } = configFrom(options);
+  const log = overrides.log ?? createLog(options.logFormat ?? "json", options.logLevel ?? "info");
+  makeDataFolder(dataFolder);
+  const lock = lockFolder(dataFolder);
+  try {
+    const db = openState(dataFolder);
+    const makeDriver = async () => qemuDriver(dataFolder, log);
+    const started = await startContext({ options, overrides, db, log, makeDriver });
+    return await run(started, () => {
+      db.close();
+      lock.release();
+    });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function qemuDriver(dataFolder: string, log: AgentLog): PartitionDriver {
+  const write = (line: string) => log.info({ driver: "qemu" }, line);
+  return createQemuDriver({ folder: join(dataFolder, "guests"), log: write });
+}
+
+async function run({ context, token }: Started, release: () => void): Promise<RunningAgent> {
+  const { hostId, hostName, serverUrl } = context.joined;
+  const socket = await listenLocally(context);
+  const { loops, working } = startLoops(context, token);
+  const { accelerator, cores } = context.capacity.facts;
+  const fields = { hostId, name: hostName, server: serverUrl, socket: socket.path };
+  context.log.info({ ...fields, accelerator, cores }, "the agent works");
+  const { promise: exit, resolve } = Promise.withResolvers<number>();
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    context.ended.abort(new Error("the agent stops"));
+    await Promise.all(loops.map((loop) => loop.stop()));
+    await working.settled();
+    await socket.close();
+    release();
+    context.log.info({}, "the agent has stopped; its guests go on");
+    resolve(0);
+  };
+  return {
+    ...{ context, socketPath: socket.path, exit },
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+/** Every pass may wake the sender: what it stored is to be told soon. */
+function startLoops(context: AgentContext, token: () => string) {
+  const { log } = context;
+  const { signal } = context.ended;
+  const isNormal = (error: unknown) => isServerTrouble(context, error);
+  const remote = { backoff: BACKOFF.send, log, isNormal };
+  const onLateError = (error: unknown) => log.error({ err: error }, "a pass failed");
+  const overlap = createOverlap(CONVERGE_EVERY_MS, onLateError);
+  const local = { backoff: BACKOFF.effect, log };
+  const usage = startLoop(() => sendUsageOnce(context), {
+    ...{ name: "usage", everyMs: SEND_EVERY_MS },
+    ...remote,
+  });
+  const reports = startLoop(() => reportOnce(context), {
+    ...{ name: "reports", everyMs: SEND_EVERY_MS },
+    ...remote,
+  });
+  const converge = startLoop(
+    async () => {
+      // A long download for one lease must not keep the others from their ends.
+      await overlap.start(() => convergeOnce(context));
+      reports.wake();
+    },
+    { name: "converge", everyMs: CONVERGE_EVERY_MS, ...local },
+  );
+  const meter = startLoop(() => meterOnce(context), {
+    ...{ name: "meter", everyMs: context.config.readingEveryMs },
+    ...local,
+  });
+  const desired = startLoop(
+    async () => {
+      if (context.connection.state !== "connected") return;
+      await readDesiredOnce(context);
+      converge.wake();
+    },
+    { name: "desired", everyMs: DESIRED_EVERY_MS, ...remote },
+  );
+  const follow = startLoop(
+    () => followServerOnce(context, { token, signal, onNews: () => desired.wake() }),
+    { name: "connection", everyMs: 0, ...remote, backoff: BACKOFF.connect },
+  );
+  return { loops: [follow, desired, converge, meter, usage, reports], working: overlap };
+}
+
+/** The server is away or restarts: the agent works on, and says so once. */
+function isServerTrouble(context: AgentContext, error: unknown): boolean {
+  if (error instanceof UnreachableError) return true;
+  if (error instanceof ApiError) return error.httpStatus >= 500;
+  return context.connection.state !== "connected";
+}

@@ -1,0 +1,71 @@
+import { enrolHost } from "./agent/enrol-host.ts";
+import { readDesired } from "./agent/read-desired.ts";
+import { report } from "./agent/report.ts";
+import { reportCapacity } from "./agent/report-capacity.ts";
+import { sendUsage } from "./agent/send-usage.ts";
+import { tellTime } from "./agent/tell-time.ts";
+import { bookLease } from "./client/book-lease.ts";
+import { endLease } from "./client/end-lease.ts";
+import { exportBill } from "./client/export-bill.ts";
+import { listBills } from "./client/list-bills.ts";
+import { listLeases } from "./client/list-leases.ts";
+import { search } from "./client/search.ts";
+import { showAccount } from "./client/show-account.ts";
+import { showBill } from "./client/show-bill.ts";
+import { showLease } from "./client/show-lease.ts";
+import type { OperationName } from "./contract/contract.ts";
+import type { Handler } from "./handler.ts";
+import { addHost } from "./lender/add-host.ts";
+import { listHosts } from "./lender/list-hosts.ts";
+import { listOffers } from "./lender/list-offers.ts";
+import { listPartitions } from "./lender/list-partitions.ts";
+import { removePartition } from "./lender/remove-partition.ts";
+import { setOffer } from "./lender/set-offer.ts";
+import { setPartition } from "./lender/set-partition.ts";
+import { showHost } from "./lender/show-host.ts";
+import { withdrawOffer } from "./lender/withdraw-offer.ts";
+import { addImage } from "./operator/add-image.ts";
+import { addKey } from "./operator/add-key.ts";
+import { addParty } from "./operator/add-party.ts";
+import { deposit } from "./operator/deposit.ts";
+import { listParties } from "./operator/list-parties.ts";
+import { revokeKey } from "./operator/revoke-key.ts";
+import { describeServer } from "./public/describe-server.ts";
+import { listImages } from "./public/list-images.ts";
+import { whoami } from "./public/whoami.ts";
+
+export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
+  describeServer,
+  whoami,
+  listImages,
+  addParty,
+  listParties,
+  addKey,
+  revokeKey,
+  deposit,
+  addImage,
+  addHost,
+  listHosts,
+  showHost,
+  setPartition,
+  listPartitions,
+  removePartition,
+  setOffer,
+  listOffers,
+  withdrawOffer,
+  search,
+  bookLease,
+  listLeases,
+  showLease,
+  endLease,
+  showAccount,
+  listBills,
+  showBill,
+  exportBill,
+  enrolHost,
+  tellTime,
+  reportCapacity,
+  readDesired,
+  report,
+  sendUsage,
+};

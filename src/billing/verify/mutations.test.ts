@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { BILL_MUTATIONS } from "./bill-mutations.sample.ts";
+import { sampleExport } from "./export.sample.ts";
+import { FINDINGS } from "./finding.ts";
+import { HOST_MUTATIONS } from "./host-mutations.sample.ts";
+import { record3 } from "./mutation.sample.ts";
+import { RECORD_MUTATIONS } from "./record-mutations.sample.ts";
+import { SERVER_MUTATIONS } from "./server-mutations.sample.ts";
+import { verifyBill } from "./verify-bill.ts";
+
+const MUTATIONS = [...SERVER_MUTATIONS, ...HOST_MUTATIONS, ...RECORD_MUTATIONS, ...BILL_MUTATIONS];
+
+test.each(MUTATIONS)("%s is found", (_name, bend, code) => {
+  const { verified, findings } = verifyBill(sampleExport(bend));
+  expect(findings.map((finding) => finding.code)).toContain(code);
+  expect(verified).toBe(false);
+  for (const { message, where } of findings) {
+    expect(message).not.toBe("");
+    expect(where).not.toBe("");
+  }
+});
+
+test("every way in which an export can differ has a mutation that shows it", () => {
+  const shown = new Set<string>(MUTATIONS.map(([, , code]) => code));
+  const unshown = Object.entries(FINDINGS)
+    .filter(([code, severity]) => severity === "differs" && !shown.has(code))
+    .map(([code]) => code);
+  expect(unshown).toEqual([]);
+});
+
+test("the sample is honest before it is bent", () => {
+  expect(verifyBill(sampleExport()).verified).toBe(true);
+  expect(verifyBill(sampleExport(record3(() => ({})))).verified).toBe(true);
+});

@@ -1,0 +1,172 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { grantSchema } from "../../enablement/grant.ts";
+import { sampleReading } from "../../meter/metered.sample.ts";
+import { verify } from "../../signature/envelope.ts";
+import { keyRing } from "../../signature/key.ts";
+import { anyReadings } from "../bill.sample.ts";
+import { billExportSchema } from "../bill.ts";
+import { AGENT_KEY, SERVER_KEY, STRANGER_KEY, sampleExport } from "./export.sample.ts";
+import { verifyBill } from "./verify-bill.ts";
+
+const codes = (exported: unknown, options = {}) =>
+  verifyBill(exported, options).findings.map(({ code }) => code);
+const pinned = { trustedServerKeys: [SERVER_KEY.publicJwk] };
+
+test("an honest bill is verified, and what cannot be proved is said", () => {
+  const verification = verifyBill(sampleExport());
+  expect(verification.verified).toBe(true);
+  expect(verification.findings.map(({ code, severity }) => [code, severity])).toEqual([
+    ["lender-truth", "cannot-prove"],
+    ["bill-parties", "cannot-prove"],
+    ["server-keys-unpinned", "cannot-prove"],
+  ]);
+  expect(verification.checked.length).toBeGreaterThanOrEqual(7);
+  expect(verification.totalMicros).toBe("10000");
+});
+
+test("an honest bill survives being written to a file and read", () => {
+  expect(verifyBill(JSON.parse(JSON.stringify(sampleExport()))).verified).toBe(true);
+});
+
+test("with the server's keys pinned, they need not be taken on trust", () => {
+  const verification = verifyBill(sampleExport(), pinned);
+  expect(verification.verified).toBe(true);
+  expect(verification.findings.map(({ code }) => code)).toEqual(["lender-truth", "bill-parties"]);
+  expect(verification.checked).toContain("the server's keys are among those that you pinned");
+});
+
+test("a whole export forged with keys of its own passes only while nothing is pinned", () => {
+  const forged = sampleExport({
+    grantKey: STRANGER_KEY,
+    sealKey: STRANGER_KEY,
+    exported: (good) => ({ ...good, serverKeys: [STRANGER_KEY.publicJwk] }),
+  });
+  expect(verifyBill(forged).verified).toBe(true);
+  expect(codes(forged)).toContain("server-keys-unpinned");
+  expect(verifyBill(forged, pinned).verified).toBe(false);
+  expect(codes(forged, pinned)).toEqual(
+    expect.arrayContaining(["grant-unknown-key", "seal-unknown-key"]),
+  );
+  expect(verifyBill(forged, { trustedServerKeys: [] }).verified).toBe(false);
+});
+
+describe("honest bills of other kinds", () => {
+  const gone = { processId: null, cpuNs: 0n, answered: false };
+  test("nothing was ever granted, nothing is charged", () => {
+    const never = sampleExport({
+      records: () => [],
+      exported: (good) => ({
+        ...good,
+        grantJws: null,
+        wipeReceiptJws: null,
+        usageBatches: [],
+        agentKey: null,
+      }),
+    });
+    expect(verifyBill(never).verified).toBe(true);
+    expect(codes(never)).toContain("nothing-granted");
+  });
+
+  test("granted, and nothing ran", () => {
+    const exported = sampleExport({ readings: [sampleReading(5, gone)] });
+    expect(verifyBill(exported)).toMatchObject({ verified: true, totalMicros: "0" });
+  });
+
+  test("the host restarted in the middle", () => {
+    const after = { bootId: "boot-b", processId: "1:1" };
+    const readings = [
+      ...[0, 10, 20].map((second) => sampleReading(second)),
+      ...[300, 310, 320].map((second) => sampleReading(second, after)),
+    ];
+    expect(verifyBill(sampleExport({ readings })).verified).toBe(true);
+  });
+
+  test("the lease was extended, and the longer time was used", () => {
+    const shortFirst = (end: string) => ({
+      grant: (
+        grant: Parameters<NonNullable<Parameters<typeof sampleExport>[0]>["grant"] & {}>[0],
+      ) => ({
+        ...grant,
+        period: { ...grant.period, end },
+      }),
+    });
+    const extended = sampleExport({
+      ...shortFirst("2027-01-31T08:03:00Z"),
+      extensions: (first) => [
+        {
+          ...first,
+          jti: "grant-0002",
+          sequence: 2,
+          period: { ...first.period, end: "2027-01-31T10:00:00Z" },
+        },
+      ],
+    });
+    expect(verifyBill(extended)).toMatchObject({ verified: true });
+    const withoutProof = sampleExport(shortFirst("2027-01-31T08:03:00Z"));
+    expect(codes(withoutProof)).toContain("line-quantity-differs");
+    const capped = sampleExport({
+      ...shortFirst("2027-01-31T08:03:00Z"),
+      grantedNs: 180_000_000_000n,
+    });
+    expect(verifyBill(capped)).toMatchObject({ verified: true });
+  });
+
+  test("the wipe receipt is not there yet: said, and nothing differs", () => {
+    const exported = sampleExport({ exported: (good) => ({ ...good, wipeReceiptJws: null }) });
+    expect(verifyBill(exported).verified).toBe(true);
+    expect(codes(exported)).toContain("wipe-receipt-missing");
+  });
+
+  test("a batch that was sent twice counts once", () => {
+    const exported = sampleExport({
+      exported: (good) => ({ ...good, usageBatches: [...good.usageBatches, ...good.usageBatches] }),
+    });
+    expect(verifyBill(exported).verified).toBe(true);
+  });
+});
+
+test("whatever is metered, the biller and the verifier come to the same", () => {
+  fc.assert(
+    fc.property(anyReadings, fc.nat({ max: 10_000 }), (readings, grantedSeconds) => {
+      const end = new Date(Date.parse("2027-01-31T08:00:00Z") + grantedSeconds * 1000);
+      const exported = sampleExport({
+        readings,
+        grant: (grant) => ({ ...grant, period: { ...grant.period, end: end.toISOString() } }),
+        grantedNs: BigInt(grantedSeconds) * 1_000_000_000n,
+      });
+      expect(
+        verifyBill(exported).findings.filter(({ severity }) => severity === "differs"),
+      ).toEqual([]);
+    }),
+  );
+});
+
+test("what is no export at all is refused without throwing", () => {
+  for (const nothing of [undefined, null, 1, "", [], {}, { version: 2 }]) {
+    expect(verifyBill(nothing)).toMatchObject({ verified: false, totalMicros: null });
+    expect(codes(nothing)).toContain("export-malformed");
+  }
+});
+
+test("another character, or one less or more, anywhere in a grant is refused", () => {
+  const { grantJws } = billExportSchema.parse(sampleExport());
+  const jws = grantJws ?? "";
+  const keys = keyRing([SERVER_KEY.publicJwk]);
+  const accepted = (text: string) =>
+    verify({ jws: text, typ: "sublet-grant", keys, schema: grantSchema }).ok;
+  expect(accepted(jws)).toBe(true);
+  for (let at = 0; at < jws.length; at++) {
+    const [before, was, after] = [jws.slice(0, at), jws.charAt(at), jws.slice(at + 1)];
+    for (const other of ["", "A", "B", "_", "=", "+", `${was}A`, `${was}\n`]) {
+      if (other !== was && accepted(before + other + after)) {
+        expect.fail(`${JSON.stringify(other)} at ${at} was accepted`);
+      }
+    }
+  }
+}, 30_000);
+
+test("the host's and the server's keys are told apart", () => {
+  const swapped = sampleExport({ grantKey: AGENT_KEY, sealKey: AGENT_KEY });
+  expect(codes(swapped)).toEqual(expect.arrayContaining(["grant-unknown-key", "seal-unknown-key"]));
+});

@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import { DriverError, type GuestSpec } from "../driver.ts";
+import { guestIdOfArgument, portOfArguments, processName, qemuArguments } from "./command-line.ts";
+import { confinedCommand } from "./confinement.ts";
+import { guestFolder } from "./guest-folder.ts";
+
+const spec: GuestSpec = {
+  guestId: "lease_1",
+  hostname: "one",
+  size: { cpuMilli: 2000, memoryBytes: 256 * 1024 * 1024, diskBytes: 1024 * 1024 * 1024 },
+  cores: [2, 3],
+  uid: 64_000,
+  image: { kernelPath: "/k", initramfsPath: "/i", kernelArguments: "extra=1" },
+  access: {
+    address: "127.0.0.1",
+    port: 0,
+    user: "root",
+    authorizedKey: "ssh-ed25519 AAAA",
+    hostKeyPrivate: "SECRET",
+  },
+};
+const machine = {
+  accelerator: "tcg",
+  architecture: "x86_64",
+  name: processName("lease_1", "0123abcd"),
+  port: 40_022,
+} as const;
+const line = (changed: Partial<GuestSpec["size"]> = {}) =>
+  qemuArguments({ ...spec, size: { ...spec.size, ...changed } }, machine).join(" ");
+
+test("the guest's network is restricted to its forwarded port", () => {
+  const forward = "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:40022-:22";
+  expect(line()).toContain(`-netdev ${forward}`);
+  expect(line().match(/-netdev|-nic/g)).toHaveLength(1);
+});
+
+test("the size becomes cpus, memory and a disk, and no disk where none is asked", () => {
+  expect(line()).toMatch(/-smp 2 -m 262144K .*file=disk.raw/);
+  expect(line({ diskBytes: 0 })).not.toContain("disk.raw");
+});
+
+test("no key and no path of the host is among the arguments", () => {
+  expect(line()).not.toMatch(/SECRET|AAAA| \//);
+});
+
+test("KVM is used as it was proven", () => {
+  const args = qemuArguments(spec, { ...machine, accelerator: "kvm" }).join(" ");
+  expect(args).toContain("-accel kvm -cpu host");
+  expect(line()).toContain("-accel tcg,thread=multi,tb-size=128 -cpu max");
+});
+
+test.each([
+  [{ cpuMilli: 500 }],
+  [{ cpuMilli: 1500 }],
+  [{ memoryBytes: 1000 }],
+  [{ diskBytes: 513 }],
+])("a size that cannot be made exactly is refused: %o", (size) => {
+  expect(() => line(size)).toThrow(DriverError);
+});
+
+test("a running process tells its guest and its port", () => {
+  const args = qemuArguments(spec, machine);
+  expect(args.map((argument) => guestIdOfArgument(argument, "0123abcd"))).toContain("lease_1");
+  expect(portOfArguments(args)).toBe(40_022);
+  const foreign = args.map((argument) => guestIdOfArgument(argument, "ffff0000"));
+  expect(foreign.every((found) => found === null)).toBe(true);
+});
+
+test("a name that would leave its folder or its option is refused", () => {
+  for (const name of ["..", "a/b", "a,b", "", "-a", "a".repeat(65)]) {
+    expect(() => guestFolder("/guests", name)).toThrow(DriverError);
+  }
+});
+
+test("a guest's process gets its own user, no group and no capability", () => {
+  const owner = { uid: 64_000, gid: 64_000 };
+  const rest = { kvmGroup: null, cores: [2, 3], fileBytesMax: 4096 };
+  const command = confinedCommand(["qemu", "-x"], { owner, ...rest }).join(" ");
+  expect(command).toMatch(/taskset -c 2,3 prlimit --core=0 --fsize=4096 setpriv --no-new-privs/);
+  expect(command).toMatch(/--reuid=64000 --regid=64000 --clear-groups .* qemu -x$/);
+  const own = confinedCommand(["qemu"], { owner: null, ...rest }).join(" ");
+  expect(own).toMatch(/setpriv --no-new-privs qemu$/);
+});

@@ -1,0 +1,79 @@
+import { join } from "node:path";
+import { InputError } from "../unit/quantity.ts";
+import type { Books } from "./setup-store.ts";
+
+/** What the command line says. */
+export interface ServerOptions {
+  readonly dataFolder: string;
+  /** `address:port`; port 0 chooses one. */
+  readonly listen: string;
+  /** Where agents and clients reach this server, when that is not where it listens. */
+  readonly publicUrl?: string | undefined;
+  readonly databaseUrl?: string | undefined;
+  /** The first start's word counts: later ones must agree. */
+  readonly currency?: string | undefined;
+  readonly billingTimeZone?: string | undefined;
+  readonly operatorFeePpm?: number | undefined;
+  readonly logLevel?: string | undefined;
+  readonly logFormat?: "json" | "lines" | undefined;
+  /** Makes one more operator's key, for one who lost it. */
+  readonly newOperatorKey?: boolean | undefined;
+}
+
+export interface ServerConfig {
+  readonly dataFolder: string;
+  readonly databaseFolder: string;
+  readonly blobFolder: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl: string | undefined;
+  readonly databaseUrl: string | undefined;
+  readonly books: Books;
+  readonly operatorFeePpm: number | undefined;
+  readonly logLevel: string;
+  readonly newOperatorKey: boolean;
+}
+
+export function toServerConfig(options: ServerOptions): ServerConfig {
+  const { host, port } = readListen(options.listen);
+  return {
+    dataFolder: options.dataFolder,
+    databaseFolder: join(options.dataFolder, "database"),
+    blobFolder: join(options.dataFolder, "images"),
+    host,
+    port,
+    publicUrl: options.publicUrl?.replace(/\/+$/, ""),
+    databaseUrl: options.databaseUrl,
+    books: {
+      currency: options.currency && readCurrency(options.currency),
+      billingTimeZone: options.billingTimeZone && readTimeZone(options.billingTimeZone),
+    },
+    operatorFeePpm: options.operatorFeePpm,
+    logLevel: options.logLevel ?? "info",
+    newOperatorKey: options.newOperatorKey ?? false,
+  };
+}
+
+function readListen(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535) {
+    throw new InputError(`"${text}" is not where to listen; write it like 127.0.0.1:7070`);
+  }
+  return { host, port };
+}
+
+function readCurrency(currency: string): string {
+  if (/^[A-Z]{3}$/.test(currency)) return currency;
+  throw new InputError(`"${currency}" is not a currency; write its three letters, like EUR`);
+}
+
+function readTimeZone(zone: string): string {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(`"${zone}" is not a time zone; write it like UTC or Europe/Berlin`);
+  }
+}

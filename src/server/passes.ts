@@ -1,0 +1,22 @@
+import type { ServerContext } from "../api/context.ts";
+import { closeBillsOnce } from "../billing/close-bills.ts";
+import { releaseHold } from "../billing/ledger-store.ts";
+import { endOverdueOnce, grantDueOnce } from "../enablement/grant-due.ts";
+import { type Loop, runLoop } from "./loop.ts";
+
+const EVERY_MS = 1000;
+
+/** What the server does by itself: grant what is due, end what is overdue, close bills. */
+export async function runPassesOnce(context: ServerContext): Promise<void> {
+  const { db, clock } = context;
+  const issuer = { serverId: context.serverId, key: context.keys.current };
+  const leases = { db, issuer, onNeverGranted: releaseHold };
+  await grantDueOnce(leases, clock.now());
+  await endOverdueOnce(leases, clock.now());
+  await closeBillsOnce({ db, issuer }, clock.now());
+}
+
+export function startPasses(context: ServerContext): Loop {
+  const log = context.log;
+  return runLoop("passes", () => runPassesOnce(context), { everyMs: EVERY_MS, log });
+}

@@ -1,0 +1,103 @@
+import { expect, test } from "vitest";
+import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
+import { createRig, desireLease, leaseOf } from "./harness.ts";
+
+test("an empty desired state destroys nothing", async () => {
+  const { server, driver, ...rig } = createRig();
+  const agent = await rig.start();
+  const grant = desireLease(server, server.grantOf({ seconds: 3600 }));
+  await rig.round(agent);
+  const guest = driver.guests.get(grant.leaseId)?.observation.processId;
+  server.desire({ partitions: [], leases: [] });
+  await rig.rounds(agent, 5, 10_000);
+  expect(driver.guests.get(grant.leaseId)?.observation).toMatchObject({
+    ...{ state: "running", processId: guest },
+  });
+  expect(server.reportsOf("ending")).toEqual([]);
+});
+
+test("a partition that is to be removed stays as long as its lease", async () => {
+  const { server, driver, ...rig } = createRig();
+  const agent = await rig.start();
+  const grant = desireLease(server);
+  await rig.round(agent);
+  server.desire({ partitions: [], removedPartitionIds: [server.partitionId], leases: [] });
+  await rig.rounds(agent, 2, 10_000);
+  expect(driver.guests.has(grant.leaseId)).toBe(true);
+});
+
+test("with the server away for the whole lease it still ends, is wiped, and all is told later", async () => {
+  const { server, driver, ...rig } = createRig();
+  const agent = await rig.start();
+  const grant = desireLease(server, server.grantOf({ seconds: 120 }));
+  await rig.round(agent);
+  server.state.reports.clear();
+  server.state.records.clear();
+  server.state.isAway = true;
+  await rig.rounds(agent, 15, 10_000);
+  expect(driver.guests.size).toBe(0);
+  expect(server.state.records.size).toBe(0);
+  server.state.isAway = false;
+  await rig.round(agent);
+  expect([...server.state.reports.values()].map(({ kind }) => kind)).toEqual(["ending", "wiped"]);
+  const records = [...server.state.records.values()];
+  expect(checkChain(chainOrigin(server.signGrant(grant)), records)).toEqual({ ok: true });
+  const deliveredNs = records.reduce((sum, { record }) => sum + BigInt(record.deliveredNs), 0n);
+  expect(deliveredNs).toBe(120_000_000_000n);
+});
+
+test("the wall clock stepped an hour either way neither ends nor prolongs a lease", async () => {
+  for (const stepMs of [3_600_000, -3_600_000]) {
+    const { server, driver, clock, ...rig } = createRig();
+    const agent = await rig.start();
+    const grant = desireLease(server, server.grantOf({ seconds: 60 }));
+    await rig.round(agent);
+    clock.stepWall(stepMs);
+    await rig.rounds(agent, 5, 10_000);
+    expect(driver.guests.get(grant.leaseId)?.observation.state).toBe("running");
+    await rig.rounds(agent, 1, 10_000);
+    expect(driver.guests.size).toBe(0);
+    const [wiped] = server.reportsOf("wiped");
+    // Records and reports tell the server's time too.
+    expect(wiped?.at).toBe(grant.period.end);
+  }
+});
+
+test("after a restart of the computer the lease goes on to the same end", async () => {
+  const { server, driver, clock, ...rig } = createRig();
+  const before = await rig.start();
+  const grant = desireLease(server, server.grantOf({ seconds: 120 }));
+  await rig.round(before);
+  await rig.rounds(before, 3, 10_000);
+  before.db.close();
+  driver.end(grant.leaseId, "host-restarted");
+  clock.reboot();
+  const agent = await rig.start();
+  await rig.rounds(agent, 2, 10_000);
+  expect(server.reportsOf("undelivered")).toMatchObject([{ reason: "host-restarted" }]);
+  expect(server.reportsOf("delivered-again")).toHaveLength(1);
+  await rig.rounds(agent, 6, 10_000);
+  expect(driver.guests.has(grant.leaseId)).toBe(true);
+  await rig.rounds(agent, 2, 10_000);
+  expect(driver.guests.size).toBe(0);
+  const records = [...server.state.records.values()];
+  expect(checkChain(chainOrigin(server.signGrant(grant)), records)).toEqual({ ok: true });
+});
+
+test("a second lease elsewhere on the host gets cores of its own", async () => {
+  const { server, driver, ...rig } = createRig();
+  const agent = await rig.start();
+  const first = desireLease(server);
+  const base = server.grantOf();
+  const partitionId = "partition_01k00000000000000000zz" as typeof server.partitionId;
+  const second = { ...base, partition: { ...base.partition, partitionId, name: "p2" } };
+  server.desire({
+    partitions: [server.partition(), server.partition({ partitionId, name: "p2" })],
+    leases: [leaseOf(server, first), leaseOf(server, second)],
+  });
+  await rig.round(agent);
+  const cores = [...driver.guests.values()].flatMap(({ spec }) => spec.cores);
+  expect(cores.toSorted()).toEqual([0, 1]);
+  const uids = new Set([...driver.guests.values()].map(({ spec }) => spec.uid));
+  expect(uids.size).toBe(2);
+});

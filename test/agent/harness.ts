@@ -1,0 +1,125 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { AgentOptions } from "../../src/agent/config.ts";
+import type { AgentContext } from "../../src/agent/context.ts";
+import { readDesiredOnce } from "../../src/agent/desired.ts";
+import { convergeOnce } from "../../src/agent/lease/converge.ts";
+import { meterOnce } from "../../src/agent/metering.ts";
+import { reportOnce } from "../../src/agent/reports.ts";
+import { sendUsageOnce } from "../../src/agent/send-usage.ts";
+import { startContext } from "../../src/agent/start.ts";
+import { makeDataFolder, openState } from "../../src/agent/state/store.ts";
+import type { Client } from "../../src/api/client/client.ts";
+import { UnreachableError } from "../../src/api/client/error.ts";
+import type { Grant } from "../../src/enablement/grant.ts";
+import type { PartitionDriver } from "../../src/partition/driver.ts";
+import { createMemoryDriver, type MemoryDriver } from "../../src/partition/memory/driver.ts";
+import { testLog } from "../setup/log.ts";
+import { makeTempFolder } from "../setup/temp-folder.ts";
+import { createFakeClock, type FakeClock } from "./fake-clock.ts";
+import { createFakeServer, type FakeServer, GIB } from "./fake-server.ts";
+
+export interface StartOverrides {
+  readonly driver?: PartitionDriver;
+  readonly client?: Client;
+  readonly onOpen?: (db: DatabaseSync) => void;
+}
+
+export interface Rig {
+  readonly clock: FakeClock;
+  readonly server: FakeServer;
+  readonly driver: MemoryDriver;
+  readonly folder: string;
+  /** Another agent on the same computer and folder, as after a restart. */
+  start(overrides?: StartOverrides): Promise<AgentContext>;
+  /** One round of everything that the agent's loops do. */
+  round(context: AgentContext): Promise<void>;
+  /** Rounds, with `ms` passing before each. */
+  rounds(context: AgentContext, count: number, ms: number): Promise<void>;
+}
+
+const MACHINE = {
+  cores: [0, 1, 2, 3],
+  memoryBytes: 16 * GIB,
+  memoryAvailableBytes: 16 * GIB,
+  diskBytes: 100 * GIB,
+  diskAvailableBytes: 100 * GIB,
+  kernel: "6.1",
+  cpuModel: "test",
+};
+
+/** An agent with a driver in memory, a server in memory, and clocks that only the test moves. */
+/** A lease in the desired state, with its partition; of the grant as the test changes it. */
+export function desireLease(server: FakeServer, grant = server.grantOf()): Grant {
+  server.desire({
+    partitions: [server.partition()],
+    leases: [leaseOf(server, grant)],
+  });
+  return grant;
+}
+
+export function leaseOf(server: FakeServer, grant: Grant, endJws: string | null = null) {
+  return {
+    leaseId: grant.leaseId,
+    partitionId: grant.partition.partitionId,
+    grantJws: server.signGrant(grant),
+    endJws,
+  };
+}
+
+export function createRig(options: Partial<AgentOptions> = {}): Rig {
+  const clock = createFakeClock();
+  const startMs = clock.now().getTime();
+  const startNs = clock.monotonicNs();
+  let otherBootsMs = 0;
+  const serverMs = () =>
+    startMs + otherBootsMs + Number((clock.monotonicNs() - startNs) / 1_000_000n);
+  const server = createFakeServer(serverMs);
+  const driver = createMemoryDriver();
+  const folder = makeTempFolder("agent").path;
+  const reboot = clock.reboot;
+  clock.reboot = () => {
+    const before = serverMs();
+    reboot();
+    otherBootsMs += before - serverMs();
+  };
+  const rig: Rig = {
+    ...{ clock, server, driver, folder },
+    async start({ onOpen, ...overrides } = {}) {
+      makeDataFolder(folder);
+      const db = openState(folder);
+      onOpen?.(db);
+      const { context } = await startContext({
+        options: { dataFolder: folder, joinToken: server.joinToken, ...options },
+        overrides: { driver, clock, client: server.client, machine: MACHINE, ...overrides },
+        db,
+        log: { ...testLog, debug: testLog.info },
+        makeDriver: () => Promise.reject(new Error("the rig has its own")),
+      });
+      return context;
+    },
+    async round(context) {
+      await unlessAway(() => context.time.anchor(context.client, context.joined));
+      await unlessAway(() => readDesiredOnce(context));
+      await convergeOnce(context);
+      await meterOnce(context);
+      await unlessAway(() => reportOnce(context));
+      await unlessAway(() => sendUsageOnce(context));
+      await convergeOnce(context);
+    },
+    async rounds(context, count, ms) {
+      for (let i = 0; i < count; i++) {
+        clock.pass(ms);
+        await rig.round(context);
+      }
+    },
+  };
+  return rig;
+}
+
+async function unlessAway(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+  }
+}

@@ -1,0 +1,48 @@
+import { PassThrough, Readable } from "node:stream";
+import type { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import { readEnvironment } from "../../src/cli/environment.ts";
+import { buildProgram } from "../../src/cli/program.ts";
+import { systemClock } from "../../src/unit/clock.ts";
+import { runCli } from "./run-cli.ts";
+
+const surroundings = {
+  environment: readEnvironment({ HOME: "/nowhere" }),
+  clock: systemClock,
+  stdin: Readable.from([]),
+  stdout: new PassThrough(),
+  stderr: new PassThrough(),
+};
+const program = buildProgram({ surroundings, exitCode: 0, json: false });
+const verbs = leaves(program).map((command) => [names(command), command] as const);
+
+describe("every verb", () => {
+  test.each(verbs)("%j has help with an example that begins with its name", async (path) => {
+    const { exitCode, stdout } = await runCli([...path, "--help"], "/nowhere");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`$ sublet ${path.join(" ")}`);
+  });
+
+  test.each(verbs)("%j takes --json", (_, command) => {
+    expect(command.options.map((option) => option.long)).toContain("--json");
+  });
+
+  test("that talks to a server takes --as, --server and --key", () => {
+    const without = verbs.filter(
+      ([, command]) => !["--as", "--server", "--key"].every((long) => takes(command, long)),
+    );
+    expect(without.map(([path]) => path.join(" "))).toEqual(["server", "agent", "demo", "login"]);
+  });
+});
+
+function leaves(command: Command): Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+}
+
+function names(command: Command): string[] {
+  return command.parent === null ? [] : [...names(command.parent), command.name()];
+}
+
+function takes(command: Command, long: string): boolean {
+  return command.options.some((option) => option.long === long);
+}

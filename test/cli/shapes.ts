@@ -1,0 +1,107 @@
+import type { Response } from "../../src/api/contract/contract.ts";
+import type { LeaseView } from "../../src/api/contract/view.ts";
+import { type Id, type IdPrefix, newId } from "../../src/unit/id.ts";
+
+type Access = NonNullable<LeaseView["access"]>;
+
+/** Always the same id for the same prefix. */
+export function id<P extends IdPrefix>(prefix: P, digit = "0"): Id<P> {
+  return `${prefix}_${digit.repeat(22)}`;
+}
+
+const party = { id: id("party"), name: "acme" };
+const lender = { id: id("party", "1"), name: "lender" };
+const host = { id: id("host"), name: "attic" };
+const partition = { id: id("partition"), name: "guest" };
+const size = { cpuMilli: 1000, memoryBytes: 512 * 2 ** 20, diskBytes: 2 ** 30 };
+const at = "2027-01-31T08:00:00.000Z";
+const end = "2027-01-31T08:10:00.000Z";
+const image = { imageId: id("image"), name: "small-linux", version: "6.1-1" };
+
+export const TARIFF: LeaseView["tariff"] = {
+  version: 1,
+  currency: "EUR",
+  minorUnitDigits: 2,
+  priceMicrosPerCoreHour: "100000",
+  priceMicrosPerMemoryGibHour: "10000",
+  priceMicrosPerDiskGibHour: "1000",
+  priceMicrosPerHour: "0",
+  operatorFeePpm: 0,
+  rounding: "half-even",
+};
+const quote = {
+  perHourMicros: "106000",
+  fixedMicros: "17667",
+  meteredMaxMicros: "0",
+  totalMicros: "20000",
+};
+
+export function leaseOf(some: Partial<LeaseView> = {}): LeaseView {
+  return {
+    leaseId: newId("lease"),
+    state: "booked",
+    outcome: null,
+    reason: null,
+    client: party,
+    lender,
+    host,
+    partition,
+    size,
+    cpuMode: "dedicated",
+    image,
+    period: { start: at, end },
+    tariff: TARIFF,
+    quote,
+    access: null,
+    accessJws: null,
+    createdAt: at,
+    preparingAt: null,
+    readyAt: null,
+    endingAt: null,
+    endedAt: null,
+    billId: null,
+    ...some,
+  };
+}
+
+export function accessOf(leaseId: Id<"lease">): Access {
+  return {
+    leaseId,
+    hostId: host.id,
+    address: "127.0.0.1",
+    port: 2222,
+    user: "root",
+    hostKey: `ssh-ed25519 ${"A".repeat(68)}`,
+  };
+}
+
+export const MATCH: Response<"search">["matches"][number] = {
+  offerId: id("offer"),
+  partition,
+  host,
+  lender,
+  size,
+  recut: true,
+  cpuMode: "dedicated",
+  image,
+  period: { start: at, end },
+  tariff: TARIFF,
+  quote,
+};
+
+export function partitionOf(): Response<"setPartition"> {
+  return {
+    partitionId: partition.id,
+    name: partition.name,
+    host,
+    lendable: true,
+    cpuMode: "dedicated",
+    size,
+    standingSize: size,
+    min: { cpuMilli: 1000, memoryBytes: 64 * 2 ** 20, diskBytes: 0 },
+    max: size,
+    generation: 1,
+    inUse: null,
+    offerId: null,
+  };
+}
