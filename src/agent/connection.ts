@@ -21,6 +21,8 @@ export async function holdConnection(
     readonly onHint: () => void;
   },
 ): Promise<void> {
+  // An abort that came before nobody would hear of again.
+  if (input.signal.aborted) return;
   const socket = new WebSocket(connectionUrl(context.client), {
     headers: { authorization: `Bearer ${input.token()}` },
     handshakeTimeout: OPEN_TIMEOUT_MS,

@@ -43,6 +43,7 @@ export function startLoop(pass: () => Promise<void>, options: LoopOptions): Loop
     }
   };
   const tell = (error: unknown) => {
+    if (stopped) return;
     const isNormal = options.isNormal?.(error) === true;
     if (!isNormal) options.log.error({ loop: options.name, err: error }, "a pass failed");
     else if (failures === 1) {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, UnreachableError } from "../api/client/error.ts";
 import type { PartitionDriver } from "../partition/driver.ts";
 import { createQemuDriver } from "../partition/qemu/driver.ts";
@@ -33,6 +34,8 @@ const CONVERGE_EVERY_MS = 1_000;
 const SEND_EVERY_MS = 1_000;
 /** Hints say when something moved; this is for the hint that was lost. */
 const DESIRED_EVERY_MS = 15_000;
+/** A server that hangs must not keep the agent from stopping. */
+const STOP_PATIENCE_MS = 2_000;
 
 /**
  * Starts the agent of this computer. Throws an error with a `code` and a sentence (AgentError,
@@ -68,7 +71,7 @@ function qemuDriver(dataFolder: string, log: AgentLog): PartitionDriver {
 async function run({ context, token }: Started, release: () => void): Promise<RunningAgent> {
   const { hostId, hostName, serverUrl } = context.joined;
   const socket = await listenLocally(context);
-  const { loops, working } = startLoops(context, token);
+  const loops = startLoops(context, token);
   const { accelerator, cores } = context.capacity.facts;
   const fields = { hostId, name: hostName, server: serverUrl, socket: socket.path };
   context.log.info({ ...fields, accelerator, cores }, "the agent works");
@@ -76,8 +79,11 @@ async function run({ context, token }: Started, release: () => void): Promise<Ru
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     context.ended.abort(new Error("the agent stops"));
-    await Promise.all(loops.map((loop) => loop.stop()));
-    await working.settled();
+    await Promise.all(loops.local.map((loop) => loop.stop()));
+    await loops.working.settled();
+    // What the server was asked and has not answered is asked again at the next start.
+    const told = Promise.all(loops.remote.map((loop) => loop.stop()));
+    await Promise.race([told, sleep(STOP_PATIENCE_MS, undefined, { ref: false })]);
     await socket.close();
     release();
     context.log.info({}, "the agent has stopped; its guests go on");
@@ -133,7 +139,7 @@ function startLoops(context: AgentContext, token: () => string) {
     () => followServerOnce(context, { token, signal, onNews: () => desired.wake() }),
     { name: "connection", everyMs: 0, ...remote, backoff: BACKOFF.connect },
   );
-  return { loops: [follow, desired, converge, meter, usage, reports], working: overlap };
+  return { local: [converge, meter], remote: [follow, desired, usage, reports], working: overlap };
 }
 
 /** The server is away or restarts: the agent works on, and says so once. */

@@ -1,5 +1,5 @@
 import swagger from "@fastify/swagger";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, LogController } from "fastify";
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -18,7 +18,7 @@ import { registerOperations } from "./routes.ts";
 export async function buildApp(context: ServerContext): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: context.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
@@ -29,7 +29,7 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
   app.setErrorHandler((error, request, reply) => {
     const { problem, own } = problemOf(error, request.id);
     if (own) request.log.error({ err: error, requestId: request.id }, "a request failed");
-    if (!own && !(error instanceof Refusal)) request.log.info({ err: error }, "a bad request");
+    if (!own && !(error instanceof Refusal)) request.log.debug({ err: error }, "a bad request");
     void reply.code(problem.status).type("application/problem+json").send(problem);
   });
   app.setNotFoundHandler((request, reply) => {

@@ -1,6 +1,8 @@
 import { join, resolve } from "node:path";
 import { Option } from "commander";
+import type { RunningAgent } from "../agent/main.ts";
 import { InputError } from "../unit/quantity.ts";
+import type { Context } from "./context.ts";
 import { bytes, cpu, quantity } from "./option/quantity.ts";
 import { parseServerUrl } from "./option/url.ts";
 import { untilTold } from "./until-told.ts";
@@ -26,7 +28,7 @@ export const agentVerb = verb<AgentInput>({
     "sublet agent --join TOKEN --cores 0-3 --memory 8GiB --disk 50GiB",
     "sublet agent --data /srv/sublet-agent",
   ],
-  more: "The token of `sublet host add` is needed at the first start only. It lends no more than it is told.",
+  more: "The token of `sublet host add` is needed at the first start only. Logs go to stderr. It lends no more than it is told.",
   speaksAs: false,
   options: [
     new Option("--data <folder>", "where it keeps its data; by default of this user"),
@@ -56,9 +58,17 @@ export const agentVerb = verb<AgentInput>({
       ...given({ accessAddress: input.accessAddress }),
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
+    announce(context, agent);
     return { json: undefined, text: "", exitCode: await untilTold(agent) };
   },
 });
+
+function announce({ json, stdout }: Context, { context, socketPath }: RunningAgent): void {
+  const { hostId, hostName, serverUrl } = context.joined;
+  const facts = { hostId, host: hostName, server: serverUrl, socket: socketPath };
+  const text = `this computer is ${hostName} at ${serverUrl}; its agent listens to you at ${socketPath}`;
+  stdout.write(`${json ? JSON.stringify(facts) : text}\n`);
+}
 
 /** Only what was typed: what is left out has the agent's default. */
 function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -3,7 +3,6 @@ import type { Client } from "../api/client/client.ts";
 import type { LeaseEventView, LeaseView } from "../api/contract/view.ts";
 import type { LeaseId } from "../unit/id.ts";
 import type { Context } from "./context.ts";
-import { CliError } from "./failure.ts";
 import { leaseChanges } from "./lease-changes.ts";
 import { eventText } from "./lease-text.ts";
 import { type Progress, progress } from "./output/progress.ts";
@@ -15,17 +14,18 @@ const POLL_FIRST_MS = 200;
 const POLL_LAST_MS = 2_000;
 
 /**
- * Waits until the lease is as wanted and prints what happens to it meanwhile. Refuses when it has
- * ended otherwise.
+ * Waits until the lease is as wanted, and prints what happens to it meanwhile: from its booking, or
+ * from an instant of the server's clock. That it ends is for the caller to want as well.
  */
 export async function followLease(
   context: Context,
   client: Client,
   leaseId: LeaseId,
   isWanted: (lease: LeaseView) => boolean,
+  since = new Date(0),
 ): Promise<LeaseView> {
   const shown = progress(context);
-  const teller = new EventTeller(shown);
+  const teller = new EventTeller(shown, since);
   const changes = leaseChanges(client, leaseId);
   const startedAtMs = context.clock.now().getTime();
   try {
@@ -33,7 +33,6 @@ export async function followLease(
       const { lease, events } = await look(context, client, leaseId, shown);
       teller.tell(events);
       if (isWanted(lease)) return lease;
-      if (lease.state === "ended") throw endedOtherwise(lease);
       const waitedSeconds = Math.floor((context.clock.now().getTime() - startedAtMs) / 1000);
       shown.update(`${leaseId} is ${lease.state}, waited ${waitedSeconds} s`);
       await changes.next(pollMs);
@@ -63,8 +62,10 @@ class EventTeller {
   #seq = -1;
   #firstMs: number | undefined;
   readonly #shown: Progress;
-  constructor(shown: Progress) {
+  readonly #sinceMs: number;
+  constructor(shown: Progress, since: Date) {
     this.#shown = shown;
+    this.#sinceMs = since.getTime();
   }
 
   tell(events: readonly LeaseEventView[]): void {
@@ -72,18 +73,10 @@ class EventTeller {
       if (event.seq <= this.#seq) continue;
       this.#seq = event.seq;
       const atMs = new Date(event.at).getTime();
+      if (atMs < this.#sinceMs) continue;
       this.#firstMs ??= atMs;
       const seconds = ((atMs - this.#firstMs) / 1000).toFixed(1);
       this.#shown.line(`${seconds.padStart(7)} s  ${eventText(event)}`);
     }
   }
-}
-
-export function endedOtherwise(lease: LeaseView): CliError {
-  const { leaseId, outcome, reason } = lease;
-  return new CliError(
-    "lease-ended",
-    `${leaseId} has ended: ${outcome ?? "without outcome"}${reason ? ` (${reason})` : ""}; \`sublet lease show ${leaseId}\` tells what happened`,
-    { leaseId, outcome, reason },
-  );
 }

@@ -8,7 +8,7 @@ import { confirm } from "./confirm.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./failure.ts";
-import { endedOtherwise, followLease } from "./follow-lease.ts";
+import { followLease } from "./follow-lease.ts";
 import { leaseText } from "./lease-text.ts";
 import { readId } from "./option/id.ts";
 import { type RequirementInput, requirementOf, requirementOptions } from "./option/requirement.ts";
@@ -134,4 +134,13 @@ function noMatch(mismatches: Response<"search">["mismatches"]): CliError {
   return new CliError("no-match", `nothing on offer meets this: ${why}; ask for less or later`, {
     reasons,
   });
+}
+
+function endedOtherwise(lease: LeaseView): CliError {
+  const { leaseId, outcome, reason } = lease;
+  return new CliError(
+    "lease-ended",
+    `${leaseId} has ended: ${outcome ?? "without outcome"}${reason ? ` (${reason})` : ""}; \`sublet lease show ${leaseId}\` tells what happened`,
+    { leaseId, outcome, reason },
+  );
 }

@@ -1,5 +1,7 @@
 import { Option } from "commander";
+import type { LeaseView } from "../api/contract/view.ts";
 import { connect } from "./connect.ts";
+import type { Context } from "./context.ts";
 import { followLease } from "./follow-lease.ts";
 import { leaseCreateVerb } from "./lease-create.ts";
 import { leaseText, printedEvents } from "./lease-text.ts";
@@ -58,13 +60,14 @@ const end = verb<{ id: string; wait?: true }>({
   usage: "end <id>",
   summary: "End a lease now; its partition is wiped and its bill closes.",
   examples: ["sublet lease end lease_01k9… --wait"],
-  options: [new Option("--wait", "until it has ended and its partition is wiped")],
+  options: [new Option("--wait", "until its partition is wiped and its bill is there")],
   run: async (context, { id, wait }) => {
     const leaseId = readId("lease", id);
     const { client } = await connect(context);
     const lease = await client.call("endLease", { params: { leaseId } });
+    const since = new Date(lease.endingAt ?? lease.createdAt);
     const last = wait
-      ? await followLease(context, client, leaseId, (now) => now.state === "ended")
+      ? await followLease(context, client, leaseId, isSettled(context), since)
       : lease;
     return { json: last, text: leaseText(last) };
   },
@@ -75,3 +78,16 @@ export const leaseVerbs: VerbGroup = {
   summary: "Permission to use a partition for a period (client)",
   verbs: [leaseCreateVerb, list, show, end],
 };
+
+/** The bill follows the end at once, unless the host's last records are still under way. */
+const BILL_WITHIN_MS = 10_000;
+
+function isSettled({ clock }: Context): (lease: LeaseView) => boolean {
+  let endedAtMs: number | undefined;
+  return ({ state, outcome, billId }) => {
+    if (state !== "ended") return false;
+    const nowMs = clock.now().getTime();
+    endedAtMs ??= nowMs;
+    return billId !== null || outcome === "cancelled" || nowMs - endedAtMs > BILL_WITHIN_MS;
+  };
+}

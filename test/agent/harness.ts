@@ -37,7 +37,7 @@ export interface Rig {
   rounds(context: AgentContext, count: number, ms: number): Promise<void>;
 }
 
-const MACHINE = {
+export const MACHINE = {
   cores: [0, 1, 2, 3],
   memoryBytes: 16 * GIB,
   memoryAvailableBytes: 16 * GIB,
@@ -47,7 +47,6 @@ const MACHINE = {
   cpuModel: "test",
 };
 
-/** An agent with a driver in memory, a server in memory, and clocks that only the test moves. */
 /** A lease in the desired state, with its partition; of the grant as the test changes it. */
 export function desireLease(server: FakeServer, grant = server.grantOf()): Grant {
   server.desire({
@@ -66,14 +65,15 @@ export function leaseOf(server: FakeServer, grant: Grant, endJws: string | null 
   };
 }
 
-export function createRig(options: Partial<AgentOptions> = {}): Rig {
+/** An agent with a driver in memory, a server in memory, and clocks that only the test moves. */
+export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: () => number): Rig {
   const clock = createFakeClock();
   const startMs = clock.now().getTime();
   const startNs = clock.monotonicNs();
   let otherBootsMs = 0;
   const serverMs = () =>
     startMs + otherBootsMs + Number((clock.monotonicNs() - startNs) / 1_000_000n);
-  const server = createFakeServer(serverMs);
+  const server = createFakeServer(serverTimeMs ?? serverMs);
   const driver = createMemoryDriver();
   const folder = makeTempFolder("agent").path;
   const reboot = clock.reboot;
@@ -87,6 +87,8 @@ export function createRig(options: Partial<AgentOptions> = {}): Rig {
     async start({ onOpen, ...overrides } = {}) {
       makeDataFolder(folder);
       const db = openState(folder);
+      // A test loses nothing by a power failure.
+      db.exec("PRAGMA synchronous = OFF");
       onOpen?.(db);
       const { context } = await startContext({
         options: { dataFolder: folder, joinToken: server.joinToken, ...options },

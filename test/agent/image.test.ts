@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { UnreachableError } from "../../src/api/client/error.ts";
 import { digestOf, imageManifest } from "./fake-image.ts";
 import { createRig, desireLease, leaseOf } from "./harness.ts";
 
@@ -55,7 +56,6 @@ test("an interrupted download goes on where it stopped", async () => {
   await rig.round(agent);
   const half = (kernel?.sizeBytes ?? 0) / 2;
   const { answer } = server.files;
-  const { mkdirSync } = await import("node:fs");
   mkdirSync(join(folder, "images"), { recursive: true });
   const whole = Buffer.from(await answer(`/images/${kernel?.digest}`).arrayBuffer());
   writeFileSync(join(folder, "images", `${fileName}.partial`), whole.subarray(0, half));
@@ -69,7 +69,6 @@ test("a file server that is away is waited for until the lease ends", async () =
   const { server, driver, ...rig } = createRig();
   const agent = await rig.start();
   const fetch = server.client.fetch;
-  const { UnreachableError } = await import("../../src/api/client/error.ts");
   Object.assign(server.client, {
     fetch: () => Promise.reject(new UnreachableError("http://server.test", new Error("away"))),
   });
