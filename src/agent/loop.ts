@@ -10,7 +10,8 @@ export interface Loop {
 
 export interface LoopOptions {
   readonly name: string;
-  readonly everyMs: number;
+  /** Asked after each run. */
+  readonly everyMs: () => number;
   readonly backoff: Backoff;
   readonly log: AgentLog;
   /** A failure that is normal, such as a server that does not answer, is told once and quietly. */
@@ -35,7 +36,7 @@ export function startLoop(pass: () => Promise<void>, options: LoopOptions): Loop
       await pass();
       if (failures > 0) options.log.info({ loop: options.name }, "works again");
       failures = 0;
-      return options.everyMs;
+      return options.everyMs();
     } catch (error) {
       failures += 1;
       tell(error);

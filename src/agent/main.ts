@@ -9,6 +9,7 @@ import type { AgentContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
 import { followServerOnce } from "./follow-server.ts";
 import { convergeOnce } from "./lease/converge.ts";
+import { listLeases } from "./lease/store.ts";
 import { lockFolder } from "./lock.ts";
 import { type AgentLog, createLog } from "./log.ts";
 import { startLoop } from "./loop.ts";
@@ -31,6 +32,8 @@ export interface RunningAgent {
 
 /** A guest's death is seen, and a lease's end acted on, within this. */
 const CONVERGE_EVERY_MS = 1_000;
+/** Somebody waits for a guest that boots: its first answer is not to lie about for a second. */
+const CONVERGE_BOOTING_EVERY_MS = 100;
 const SEND_EVERY_MS = 1_000;
 /** Hints say when something moved; this is for the hint that was lost. */
 const DESIRED_EVERY_MS = 15_000;
@@ -74,7 +77,8 @@ async function run({ context, token }: Started, release: () => void): Promise<Ru
   const loops = startLoops(context, token);
   const { accelerator, cores } = context.capacity.facts;
   const fields = { hostId, name: hostName, server: serverUrl, socket: socket.path };
-  context.log.info({ ...fields, accelerator, cores }, "the agent works");
+  const leases = listLeases(context.db).map(({ leaseId }) => leaseId);
+  context.log.info({ ...fields, accelerator, cores, leases }, "the agent works");
   const { promise: exit, resolve } = Promise.withResolvers<number>();
   let stopping: Promise<void> | null = null;
   const stop = async () => {
@@ -108,11 +112,11 @@ function startLoops(context: AgentContext, token: () => string) {
   const overlap = createOverlap(CONVERGE_EVERY_MS, onLateError);
   const local = { backoff: BACKOFF.effect, log };
   const usage = startLoop(() => sendUsageOnce(context), {
-    ...{ name: "usage", everyMs: SEND_EVERY_MS },
+    ...{ name: "usage", everyMs: () => SEND_EVERY_MS },
     ...remote,
   });
   const reports = startLoop(() => reportOnce(context), {
-    ...{ name: "reports", everyMs: SEND_EVERY_MS },
+    ...{ name: "reports", everyMs: () => SEND_EVERY_MS },
     ...remote,
   });
   const converge = startLoop(
@@ -121,10 +125,13 @@ function startLoops(context: AgentContext, token: () => string) {
       await overlap.start(() => convergeOnce(context));
       reports.wake();
     },
-    { name: "converge", everyMs: CONVERGE_EVERY_MS, ...local },
+    {
+      ...{ name: "converge", ...local },
+      everyMs: () => (isBooting(context) ? CONVERGE_BOOTING_EVERY_MS : CONVERGE_EVERY_MS),
+    },
   );
   const meter = startLoop(() => meterOnce(context), {
-    ...{ name: "meter", everyMs: context.config.readingEveryMs },
+    ...{ name: "meter", everyMs: () => context.config.readingEveryMs },
     ...local,
   });
   const desired = startLoop(
@@ -133,13 +140,17 @@ function startLoops(context: AgentContext, token: () => string) {
       await readDesiredOnce(context);
       converge.wake();
     },
-    { name: "desired", everyMs: DESIRED_EVERY_MS, ...remote },
+    { name: "desired", everyMs: () => DESIRED_EVERY_MS, ...remote },
   );
   const follow = startLoop(
     () => followServerOnce(context, { token, signal, onNews: () => desired.wake() }),
-    { name: "connection", everyMs: 0, ...remote, backoff: BACKOFF.connect },
+    { name: "connection", everyMs: () => 0, ...remote, backoff: BACKOFF.connect },
   );
   return { local: [converge, meter], remote: [follow, desired, usage, reports], working: overlap };
+}
+
+function isBooting({ db }: AgentContext): boolean {
+  return listLeases(db).some(({ stage }) => stage === "booted");
 }
 
 /** The server is away or restarts: the agent works on, and says so once. */

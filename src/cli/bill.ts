@@ -4,22 +4,19 @@ import { billCsv, billText } from "./bill-text.ts";
 import { billVerifyVerb } from "./bill-verify.ts";
 import { connect } from "./connect.ts";
 import { readId } from "./option/id.ts";
+import { moreText, type PageInput, pageOptions, pageQuery } from "./option/page.ts";
 import { table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
 import { type VerbGroup, verb } from "./verb.ts";
 
-const list = verb<{ limit?: string; cursor?: string }>({
+const list = verb<PageInput>({
   usage: "list",
   summary: "List bills that you pay or earn from, newest first.",
   examples: ["sublet bill list"],
-  options: [
-    new Option("--limit <count>", "at most so many; 50 by default, 200 at most"),
-    new Option("--cursor <id>", "go on behind the last of the page before"),
-  ],
-  run: async (context, { limit, cursor }) => {
+  options: [...pageOptions()],
+  run: async (context, input) => {
     const { client } = await connect(context);
-    const query = { ...(limit ? { limit } : {}), ...(cursor ? { cursor } : {}) };
-    const found = await client.call("listBills", { query });
+    const found = await client.call("listBills", { query: pageQuery(input) });
     const rows = found.bills.map((bill) => [
       bill.billId,
       instant(bill.closedAt),
@@ -28,9 +25,8 @@ const list = verb<{ limit?: string; cursor?: string }>({
       bill.host.name,
       money(bill.totalMicros, bill.currency),
     ]);
-    const more = found.nextCursor ? `\n\nmore: --cursor ${found.nextCursor}` : "";
     const headings = ["BILL", "CLOSED", "CLIENT", "LENDER", "HOST", "TOTAL"];
-    return { json: found, text: `${table(context, headings, rows)}${more}` };
+    return { json: found, text: `${table(context, headings, rows)}${moreText(found.nextCursor)}` };
   },
 });
 

@@ -6,27 +6,20 @@ import { followLease } from "./follow-lease.ts";
 import { leaseCreateVerb } from "./lease-create.ts";
 import { leaseText, printedEvents } from "./lease-text.ts";
 import { readId } from "./option/id.ts";
+import { moreText, type PageInput, pageOptions, pageQuery } from "./option/page.ts";
 import { table } from "./output/table.ts";
 import { instant, money, sizeText } from "./output/words.ts";
 import { type VerbGroup, verb } from "./verb.ts";
 
-const list = verb<{ open?: true; limit?: string; cursor?: string }>({
+const list = verb<PageInput & { open?: true }>({
   usage: "list",
   summary: "List leases that you borrow or lend, newest first.",
   examples: ["sublet lease list", "sublet lease list --open"],
-  options: [
-    new Option("--open", "only those that have not ended"),
-    new Option("--limit <count>", "at most so many; 50 by default, 200 at most"),
-    new Option("--cursor <id>", "go on behind the last of the page before"),
-  ],
-  run: async (context, { open, limit, cursor }) => {
+  options: [new Option("--open", "only those that have not ended"), ...pageOptions()],
+  run: async (context, { open, ...page }) => {
     const { client } = await connect(context);
     const found = await client.call("listLeases", {
-      query: {
-        state: open ? "open" : "all",
-        ...(limit ? { limit } : {}),
-        ...(cursor ? { cursor } : {}),
-      },
+      query: { state: open ? "open" : "all", ...pageQuery(page) },
     });
     const rows = found.leases.map((lease) => [
       lease.leaseId,
@@ -38,8 +31,7 @@ const list = verb<{ open?: true; limit?: string; cursor?: string }>({
       money(lease.quote.totalMicros, lease.tariff.currency),
     ]);
     const headings = ["LEASE", "STATE", "PARTITION", "SIZE", "OS", "UNTIL", "AT MOST"];
-    const more = found.nextCursor ? `\n\nmore: --cursor ${found.nextCursor}` : "";
-    return { json: found, text: `${table(context, headings, rows)}${more}` };
+    return { json: found, text: `${table(context, headings, rows)}${moreText(found.nextCursor)}` };
   },
 });
 

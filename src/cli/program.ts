@@ -30,7 +30,7 @@ export function buildProgram(session: Session): Command {
     .description(ABOUT)
     .version(version(), "--version", "print the version")
     .helpOption("-h, --help", "show this")
-    .helpCommand(false)
+    .helpCommand("help [command]", "Show the help of a command.")
     .configureHelp({ subcommandTerm: term, showGlobalOptions: false })
     .enablePositionalOptions()
     .exitOverride()
@@ -57,7 +57,7 @@ export function buildProgram(session: Session): Command {
 }
 
 function addGroup(program: Command, group: VerbGroup, session: Session): void {
-  const parent = program.command(group.name).description(group.summary);
+  const parent = program.command(group.name).description(group.summary).helpCommand(false);
   addCommonOptions(parent, true, { hidden: true });
   for (const verb of group.verbs) addVerb(parent, verb, session);
 }

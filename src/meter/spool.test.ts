@@ -146,16 +146,19 @@ describe("readings", () => {
     expect(unsentCount(db)).toBe(0);
   });
 
-  test("of a record that cannot be stored leave the state as it was", () => {
-    take(0);
-    db.exec(
-      "CREATE TRIGGER full BEFORE INSERT ON spool_record BEGIN SELECT RAISE(ABORT, 'full'); END",
-    );
-    expect(() => take(10, true)).toThrow(/full/);
-    db.exec("DROP TRIGGER full");
-    expect(chainEnd(db, chainId)).toMatchObject({ closed: false, finalSeq: 0 });
-    expect(take(10, true)).toMatchObject({ ok: true, records: [{ record: { seq: 1 } }] });
-  });
+  test.each(["INSERT ON spool_record", "UPDATE ON meter_chain"])(
+    "that cannot be stored wholly (%s fails) are not stored at all",
+    (event) => {
+      take(0);
+      const fail = "BEGIN SELECT RAISE(ABORT, 'full'); END";
+      db.exec(`CREATE TRIGGER full BEFORE ${event} ${fail}`);
+      expect(() => take(10, true)).toThrow(/full/);
+      db.exec("DROP TRIGGER full");
+      expect(chainEnd(db, chainId)).toMatchObject({ closed: false, finalSeq: 0 });
+      expect(unsentCount(db)).toBe(0);
+      expect(take(10, true)).toMatchObject({ ok: true, records: [{ record: { seq: 1 } }] });
+    },
+  );
 });
 
 describe("batches", () => {

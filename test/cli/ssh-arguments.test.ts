@@ -7,7 +7,7 @@ const leaseId = id("lease");
 const target = {
   leaseId,
   access: accessOf(leaseId),
-  identityFile: "/config/ssh/default/id_ed25519",
+  identityFile: "/con%fig/ssh/default/id_ed25519",
   knownHostsFile: "/config folder/leases/known_hosts",
 };
 
@@ -15,15 +15,16 @@ describe("ssh", () => {
   const args = sshArguments(target, ["uname", "-a"], "never");
 
   test("pins the guest's key and takes nothing from the person's own configuration", () => {
-    expect(args.slice(0, 4)).toEqual(["-F", "/dev/null", "-i", target.identityFile]);
+    expect(args.slice(0, 2)).toEqual(["-F", "/dev/null"]);
     for (const option of [
       "StrictHostKeyChecking=yes",
+      'IdentityFile="/con%%fig/ssh/default/id_ed25519"',
       'UserKnownHostsFile="/config folder/leases/known_hosts"',
       "GlobalKnownHostsFile=/dev/null",
       `HostKeyAlias=${leaseId}`,
       "IdentitiesOnly=yes",
       "IdentityAgent=none",
-      "BatchMode=yes",
+      "PreferredAuthentications=publickey",
     ]) {
       expect(args[args.indexOf(option) - 1]).toBe("-o");
     }
@@ -49,7 +50,8 @@ describe("ssh", () => {
         "globalknownhostsfile /dev/null",
         "identityagent none",
         "identitiesonly yes",
-        "batchmode yes",
+        "identityfile /con%%fig/ssh/default/id_ed25519",
+        "preferredauthentications publickey",
       ]),
     );
   });

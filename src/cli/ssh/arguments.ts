@@ -15,26 +15,28 @@ const CONNECT_SECONDS = 20;
 
 /**
  * The same for ssh and scp. Nothing of the person's own configuration takes part: one key, one
- * pinned host key under the lease's name, no agent, no password, no question.
+ * pinned host key under the lease's name, no agent, no password; it may ask for a passphrase.
  */
 function options({ leaseId, access, identityFile, knownHostsFile }: Target): string[] {
   const settings = [
     "StrictHostKeyChecking=yes",
-    `UserKnownHostsFile=${quotedPath(knownHostsFile)}`,
+    `UserKnownHostsFile="${unexpanded(knownHostsFile)}"`,
     "GlobalKnownHostsFile=/dev/null",
     "UpdateHostKeys=no",
     `HostKeyAlias=${leaseId}`,
-    `HostName=${access.address}`,
+    `HostName=${unexpanded(access.address)}`,
     `User=${access.user}`,
     `Port=${access.port}`,
+    // Not as -i, which looks for the file before it puts values for `%h` and the like.
+    `IdentityFile="${unexpanded(identityFile)}"`,
     "IdentitiesOnly=yes",
     "IdentityAgent=none",
-    "BatchMode=yes",
+    "PreferredAuthentications=publickey",
     "LogLevel=ERROR",
     `ConnectTimeout=${CONNECT_SECONDS}`,
     `ServerAliveInterval=${ALIVE_SECONDS}`,
   ];
-  return ["-F", "/dev/null", "-i", identityFile, ...settings.flatMap((text) => ["-o", text])];
+  return ["-F", "/dev/null", ...settings.flatMap((text) => ["-o", text])];
 }
 
 /** Arguments for ssh. Without a command it is a session at a terminal. */
@@ -73,9 +75,9 @@ function quoted(argument: string): string {
   return `'${argument.replaceAll("'", `'\\''`)}'`;
 }
 
-/** ssh_config splits this option's value at spaces and expands `%`. */
-function quotedPath(path: string): string {
-  return `"${path.replaceAll("%", "%%")}"`;
+/** OpenSSH puts its own values for `%h` and the like. */
+function unexpanded(text: string): string {
+  return text.replaceAll("%", "%%");
 }
 
 /** scp takes what stands before the first colon for a host unless a slash comes first. */

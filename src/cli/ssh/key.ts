@@ -1,5 +1,6 @@
-import { access, readFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { randomBytes } from "node:crypto";
+import { access, readFile, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import type { LeaseId } from "../../unit/id.ts";
 import { makePrivateFolder, readIfThere, writePrivateFile } from "../config/private-file.ts";
 import type { Context } from "../context.ts";
@@ -59,12 +60,20 @@ export function leaseFolder(configFolder: string, leaseId: LeaseId): string {
   return join(configFolder, "leases", leaseId);
 }
 
+/** Both halves appear at once, by a folder's rename: of two commands at a time one makes them. */
 async function madeKey(configFolder: string, profileName: string): Promise<string> {
   const path = keyPath(configFolder, profileName);
-  if ((await readIfThere(`${path}.pub`)) === undefined) {
-    await makePrivateFolder(dirname(path));
+  if ((await readIfThere(`${path}.pub`)) !== undefined) return `${path}.pub`;
+  const draft = `${dirname(path)}.${randomBytes(6).toString("hex")}.new`;
+  await makePrivateFolder(draft);
+  try {
+    const file = join(draft, basename(path));
     const comment = `sublet-${profileName}`;
-    await runQuietly("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path]);
+    await runQuietly("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file]);
+    await rename(draft, dirname(path));
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
   return `${path}.pub`;
 }

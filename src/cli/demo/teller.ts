@@ -1,0 +1,50 @@
+import type { Screen } from "../surroundings.ts";
+
+/** Tells the story in plain lines, each with the seconds since its begin. */
+export interface Teller {
+  /** What is about to happen, or has. */
+  say(line: string): void;
+  /** What one would type for it. */
+  command(argv: readonly string[]): void;
+  /** Something that came out of it. */
+  detail(line: string): void;
+  /** Says `what` and how long it takes, every few seconds, until `work` is done. */
+  during<T>(what: string, work: Promise<T>): Promise<T>;
+  elapsedMs(): number;
+}
+
+const STILL_EVERY_MS = 2000;
+
+export function createTeller(screen: Screen): Teller {
+  const startedAt = performance.now();
+  const elapsedMs = () => Math.round(performance.now() - startedAt);
+  const say = (line: string) => {
+    screen.write(`${(elapsedMs() / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
+  };
+  const detail = (line: string) => {
+    for (const one of line.split("\n")) screen.write(`          ${one}\n`);
+  };
+  return {
+    say,
+    detail,
+    elapsedMs,
+    command: (argv) => detail(`$ sublet ${argv.map(shown).join(" ")}`),
+    during: async (what, work) => {
+      const since = performance.now();
+      const timer = setInterval(() => {
+        detail(`… ${what}, ${Math.round((performance.now() - since) / 1000)} s so far`);
+      }, STILL_EVERY_MS);
+      try {
+        return await work;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
+}
+
+/** As a person would have to type it; secrets and long tokens are cut. */
+function shown(argument: string): string {
+  const cut = /^(sublet_|sublet-join\.)/.test(argument) ? `${argument.slice(0, 14)}…` : argument;
+  return /^[\w@%+=:,./…-]+$/.test(cut) ? cut : `'${cut.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import type { Size } from "../unit/size.ts";
+import { type HeldAllocation, place } from "./allocation.ts";
+
+const HOST = {
+  cores: [3, 1, 0, 2],
+  base: { cpuMilli: 3750, memoryBytes: 1000, diskBytes: 1000 },
+};
+
+test("the lowest cores that nobody has are given", () => {
+  expect(place(dedicated(2000), HOST, [])).toEqual({ ok: true, cores: [0, 1] });
+  expect(place(dedicated(1000), HOST, [held(1000, [0])])).toEqual({ ok: true, cores: [1] });
+});
+
+test("the reserve's part of a core is nobody's", () => {
+  expect(place(dedicated(4000), HOST, [])).toMatchObject({ code: "capacity-exceeded" });
+});
+
+test("partitions at rest keep what is theirs", () => {
+  expect(place(dedicated(2000), HOST, [held(2000, [])])).toMatchObject({
+    ...{ code: "capacity-exceeded", mayPass: false },
+  });
+});
+
+test("memory and disk are sums within the base", () => {
+  for (const more of [{ memoryBytes: 901 }, { diskBytes: 901 }]) {
+    const wanted = { ...dedicated(1000), size: { ...size(1000), ...more } };
+    expect(place(wanted, HOST, [held(1000, [0])])).toMatchObject({ code: "capacity-exceeded" });
+  }
+});
+
+test("what a lease that ends still holds may be waited for", () => {
+  const ending = { ...held(3000, [0, 1, 2]), isEnding: true };
+  expect(place(dedicated(1000), HOST, [ending])).toMatchObject({ mayPass: true });
+});
+
+test("shared cpus and fractions are refused by name", () => {
+  expect(place({ size: size(1000), cpuMode: "shared" }, HOST, [])).toMatchObject({
+    code: "shared-cpu-unsupported",
+  });
+  for (const cpuMilli of [0, 500, 1500]) {
+    expect(place(dedicated(cpuMilli), HOST, [])).toMatchObject({ code: "fractions-unsupported" });
+  }
+});
+
+function size(cpuMilli: number): Size {
+  return { cpuMilli, memoryBytes: 100, diskBytes: 100 };
+}
+
+function dedicated(cpuMilli: number) {
+  return { size: size(cpuMilli), cpuMode: "dedicated" } as const;
+}
+
+function held(cpuMilli: number, cores: readonly number[]): HeldAllocation {
+  return { partitionId: "partition_other", size: size(cpuMilli), cores, isEnding: false };
+}

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { makeTempFolder } from "../setup/temp-folder.ts";
+import { type FakeServer, startFakeServer } from "./fake-server.ts";
+import { runCli } from "./run-cli.ts";
+import { id, partitionOf } from "./shapes.ts";
+
+const MIB = 2 ** 20;
+const folder = makeTempFolder("cli-lending");
+let server: FakeServer;
+let partitions: ReturnType<typeof partitionOf>[];
+
+beforeAll(async () => {
+  server = await startFakeServer();
+  server.routes = {
+    "GET /v1/lender/hosts/*": () => ({ json: { host: hostOf(), partitions } }),
+    "PUT /v1/lender/hosts/*/partitions/*": () => ({ json: partitionOf() }),
+    "POST /v1/operator/deposits": () => ({ json: ACCOUNT }),
+  };
+});
+afterAll(async () => {
+  await server.stop();
+  folder.remove();
+});
+beforeEach(() => {
+  server.requests.length = 0;
+  partitions = [];
+});
+
+const cli = (...argv: string[]) => runCli(argv, folder.path, { server: server.url, key: "right" });
+const sent = () => JSON.parse(server.requests.at(-1)?.body ?? "null");
+const SIZE = ["--cpu", "2", "--memory", "512MiB", "--disk", "1GiB"];
+
+describe("partition set", () => {
+  test("makes a partition that is not lendable unless told", async () => {
+    await cli("partition", "set", "attic", "guest", ...SIZE);
+    const size = { cpuMilli: 2000, memoryBytes: 512 * MIB, diskBytes: 1024 * MIB };
+    expect(sent()).toEqual({ lendable: false, cpuMode: "dedicated", size });
+  });
+
+  test("keeps what was not typed", async () => {
+    partitions = [partitionOf()];
+    await cli("partition", "set", "attic", "guest", "--cpu", "2");
+    const size = { cpuMilli: 2000, memoryBytes: 512 * MIB, diskBytes: 1024 * MIB };
+    const min = { cpuMilli: 1000, memoryBytes: 64 * MIB, diskBytes: 0 };
+    expect(sent()).toEqual({ lendable: true, cpuMode: "dedicated", size, min, max: size });
+  });
+
+  test("of a new partition needs a whole size, and whole limits", async () => {
+    expect(await cli("partition", "set", "attic", "guest", "--cpu", "1")).toMatchObject({
+      exitCode: 2,
+      stderr: "sublet: --memory, --disk is needed too\n",
+    });
+    expect(
+      await cli("partition", "set", "attic", "guest", ...SIZE, "--min-cpu", "1"),
+    ).toMatchObject({
+      exitCode: 2,
+      stderr: "sublet: --min-memory, --min-disk is needed too\n",
+    });
+  });
+});
+
+describe("account deposit", () => {
+  test("sends micros under an id of its own making", async () => {
+    const ran = await cli("account", "deposit", "acme", "25.10", "--json");
+    expect(sent()).toMatchObject({ party: "acme", amountMicros: "25100000" });
+    expect(JSON.parse(ran.stdout).depositId).toBe(sent().depositId);
+  });
+
+  test("without an answer says how to repeat it, and the id makes it one deposit", async () => {
+    const right = server.routes["POST /v1/operator/deposits"];
+    server.routes["POST /v1/operator/deposits"] = () => ({ hangUp: true });
+    const lost = await cli("account", "deposit", "acme", "1");
+    expect(lost.exitCode).toBe(1);
+    const { depositId } = sent();
+    expect(lost.stderr).toContain(`\`sublet account deposit acme 1 --id ${depositId}\``);
+    if (right) server.routes["POST /v1/operator/deposits"] = right;
+    await cli("account", "deposit", "acme", "1", "--id", depositId);
+    expect(sent().depositId).toBe(depositId);
+  });
+});
+
+test("a server that answers in another way is told apart from one that refuses", async () => {
+  server.routes["GET /v1/account"] = () => ({ json: { balance: 1 } });
+  const ran = await cli("account", "show");
+  expect(ran.exitCode).toBe(1);
+  expect(ran.stderr).toContain("answered in a way this version does not know");
+});
+
+const ACCOUNT = {
+  party: { id: id("party"), name: "acme" },
+  currency: "EUR",
+  balanceMicros: "1000000",
+  holdsMicros: "0",
+  creditLimitMicros: "0",
+  freeMicros: "1000000",
+  earningsMicros: "0",
+};
+
+function hostOf() {
+  const none = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 };
+  return {
+    hostId: id("host"),
+    name: "attic",
+    lender: { id: id("party"), name: "acme" },
+    state: "seen",
+    seenAt: "2027-01-31T08:00:00Z",
+    architecture: "x86_64",
+    facts: null,
+    reserve: none,
+    base: none,
+    standby: none,
+    free: none,
+  };
+}
