@@ -78,6 +78,7 @@ async function run({ context, token }: Started, release: () => void): Promise<Ru
   const { accelerator, cores } = context.capacity.facts;
   const fields = { hostId, name: hostName, server: serverUrl, socket: socket.path };
   const leases = listLeases(context.db).map(({ leaseId }) => leaseId);
+  await tellOfStrangers(context, leases);
   context.log.info({ ...fields, accelerator, cores, leases }, "the agent works");
   const { promise: exit, resolve } = Promise.withResolvers<number>();
   let stopping: Promise<void> | null = null;
@@ -147,6 +148,14 @@ function startLoops(context: AgentContext, token: () => string) {
     { name: "connection", everyMs: () => 0, ...remote, backoff: BACKOFF.connect },
   );
   return { local: [converge, meter], remote: [follow, desired, usage, reports], working: overlap };
+}
+
+/** A guest that is on no record here: of a lost database, perhaps. It is told of and left alone. */
+async function tellOfStrangers(context: AgentContext, leases: readonly string[]): Promise<void> {
+  const strangers = (await context.driver.list()).filter((id) => !leases.some((l) => l === id));
+  if (strangers.length > 0) {
+    context.log.warn({ strangers }, "guests without a record are left alone; a person must look");
+  }
 }
 
 function isBooting({ db }: AgentContext): boolean {

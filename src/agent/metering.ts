@@ -43,7 +43,8 @@ export async function doesGuestAnswer(
   if (observation.state === "running") {
     return context.driver.answers(lease.leaseId, ANSWER_TIMEOUT_MS);
   }
-  return isPoweredOff(observation);
+  // Not so when it never answered in this life: then it is the guest that does not work.
+  return isPoweredOff(observation) && lease.silentReadings === 0;
 }
 
 /** Stores a reading of now, or of the lease's end when that is past: nobody pays for longer. */

@@ -33,14 +33,7 @@ export async function listenLocally(context: AgentContext): Promise<LocalSocket>
   }
   // The folder is locked by this process, so what is here was left by one that is gone.
   rmSync(path, { force: true });
-  const server = createServer((request, response) => {
-    answer(context, request)
-      .catch((error: unknown): Answer => {
-        context.log.error({ err: error }, "a local command failed");
-        return problem(refusal("internal", { requestId: "of the agent" }));
-      })
-      .then((answered) => reply(response, answered));
-  });
+  const server = createServer((request, response) => void serve(context, request, response));
   const mask = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
@@ -59,6 +52,20 @@ export async function listenLocally(context: AgentContext): Promise<LocalSocket>
         server.closeAllConnections();
       }),
   };
+}
+
+async function serve(
+  context: AgentContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    reply(response, await answer(context, request));
+  } catch (error) {
+    context.log.error({ err: error }, "a local command failed");
+    if (!response.headersSent)
+      reply(response, problem(refusal("internal", { requestId: "agent" })));
+  }
 }
 
 interface Answer {

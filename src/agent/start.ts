@@ -6,7 +6,7 @@ import { type Clock, systemClock } from "../unit/clock.ts";
 import { type AgentConfig, type AgentOptions, configFrom, lentFrom } from "./config.ts";
 import { type AgentContext, createContext } from "./context.ts";
 import { enrol } from "./enrol.ts";
-import { type Joined, ownKey, readLentBefore, writeLent } from "./identity/store.ts";
+import { ownKey, readLentBefore, writeLent } from "./identity/store.ts";
 import type { AgentLog } from "./log.ts";
 import { type Machine, readMachine } from "./machine.ts";
 import type { ServerTime } from "./time/time.ts";
@@ -82,5 +82,3 @@ function factsOf(
     cpuModel: machine.cpuModel,
   };
 }
-
-export type { Joined };

@@ -36,6 +36,7 @@ const deposit = verb<{ party: string; amount: string; id?: string }>({
         : readId("transaction", id);
     const { client } = await connect(context);
     const account = await untilAnswered(
+      context,
       () => client.call("deposit", { body: { depositId, party, amountMicros } }),
       { again: `sublet account deposit ${party} ${amount} --id ${depositId}`, id: depositId },
     );

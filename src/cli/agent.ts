@@ -28,7 +28,7 @@ export const agentVerb = verb<AgentInput>({
     "sublet agent --join TOKEN --cores 0-3 --memory 8GiB --disk 50GiB",
     "sublet agent --data /srv/sublet-agent",
   ],
-  more: "The token of `sublet host add` is needed at the first start only. Logs go to stderr. It lends no more than it is told.",
+  more: "The token of `sublet host add` is needed at the first start only. It lends no more\nthan it is told. Logs go to stderr.",
   speaksAs: false,
   options: [
     new Option("--data <folder>", "where it keeps its data; by default of this user"),

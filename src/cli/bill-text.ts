@@ -71,6 +71,8 @@ function hours(amount: bigint, perUnit: bigint): string {
   return `${tenThousandths.slice(0, -4)}.${tenThousandths.slice(-4)}`;
 }
 
+/** To a tenth. */
 function seconds(ns: string): string {
-  return String(BigInt(ns) / NS_PER_SECOND);
+  const tenths = (BigInt(ns) * 10n) / NS_PER_SECOND;
+  return `${tenths / 10n}.${tenths % 10n}`;
 }

@@ -35,6 +35,7 @@ export async function connect(context: Context): Promise<Connection> {
       profileName: common.as ?? environment.profile ?? DEFAULT_PROFILE,
     };
   }
+  if (common.key !== undefined) throw new InputError("--key also needs --server URL");
   const profile = await chosenProfile(context);
   const client = await clientOf(profile.url, profile.key);
   checkPinned(profile, await client.call("describeServer"));

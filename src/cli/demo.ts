@@ -1,5 +1,4 @@
 import { Option } from "commander";
-import { EXIT_REFUSED } from "./failure.ts";
 import { verb } from "./verb.ts";
 
 export const demoVerb = verb<{ keep?: true; data?: string }>({
@@ -19,6 +18,6 @@ export const demoVerb = verb<{ keep?: true; data?: string }>({
       keep: keep ?? false,
       ...(data === undefined ? {} : { dataFolder: data }),
     });
-    return { json: undefined, text: "", exitCode: exitCode ?? EXIT_REFUSED };
+    return { json: undefined, text: "", exitCode };
   },
 });

@@ -44,34 +44,42 @@ export const leaseCreateVerb = verb<CreateInput>({
     new Option("--yes", "book without asking"),
   ],
   run: async (context, input) => {
-    const requirement = requirementOf(input, context.clock.now());
-    const { client, profileName } = await connect(context);
-    const chosen = input.offer === undefined ? {} : { offerId: readId("offer", input.offer) };
-    const agreed = input.yes ? chosen : await agree(context, client, requirement, chosen.offerId);
-    const { sshPublicKey, remember } = await chosenKey(context, profileName, input.sshKey);
-    const body = { requirement, ...agreed, sshPublicKey };
-    const { configFolder } = context.environment;
-    const typed = { ...body, requirement: { ...requirement, start: input.start ?? "now" } };
-    const now = context.clock.now();
-    const unanswered =
-      input.id === undefined
-        ? await findUnanswered<BookBody>(configFolder, { url: client.url, typed }, now)
-        : undefined;
-    const booking = unanswered ?? {
-      leaseId: input.id === undefined ? newId("lease", now.getTime()) : readId("lease", input.id),
-      url: client.url,
-      typed,
-      body,
-    };
-    if (unanswered) {
-      progress(context).line(`asking again for ${booking.leaseId}, whose answer was lost`);
-    }
+    const connection = await connect(context);
+    const { client } = connection;
+    const { remember, ...key } = await chosenKey(context, connection.profileName, input.sshKey);
+    const booking = await bookingOf(context, client, input, key.sshPublicKey);
     const lease = await book(context, client, booking);
     await remember(booking.leaseId);
     const last = input.wait ? await ready(context, client, booking.leaseId) : lease;
     return { json: last, text: leaseText(last) };
   },
 });
+
+/** What is sent: the same as before, when that had no answer, else a booking of its own. */
+async function bookingOf(
+  context: Context,
+  client: Client,
+  input: CreateInput,
+  sshPublicKey: string,
+): Promise<Booking<BookBody>> {
+  const now = context.clock.now();
+  const requirement = requirementOf(input, now);
+  const chosen = input.offer === undefined ? {} : { offerId: readId("offer", input.offer) };
+  const leaseId = input.id === undefined ? undefined : readId("lease", input.id);
+  const start = input.start ?? "now";
+  const typed = { requirement: { ...requirement, start }, ...chosen, sshPublicKey };
+  const same = { url: client.url, typed };
+  if (leaseId === undefined) {
+    const lost = await findUnanswered<BookBody>(context.environment.configFolder, same, now);
+    if (lost) {
+      progress(context).line(`asking again for ${lost.leaseId}, whose answer was lost`);
+      return lost;
+    }
+  }
+  const agreed = input.yes ? chosen : await agree(context, client, requirement, chosen.offerId);
+  const body = { requirement, ...agreed, sshPublicKey };
+  return { ...same, leaseId: leaseId ?? newId("lease", now.getTime()), body };
+}
 
 /** Shows the best match and asks. What is agreed to is this offer at this price and no other. */
 async function agree(
@@ -93,14 +101,16 @@ async function agree(
 
 /** The id is stored before it is sent: whatever happens now, asking again is one lease. */
 async function book(
-  { environment: { configFolder }, clock }: Context,
+  context: Context,
   client: Client,
   booking: Booking<BookBody>,
 ): Promise<Response<"bookLease">> {
   const { leaseId, body } = booking;
-  await rememberBooking(configFolder, booking, clock.now());
+  const { configFolder } = context.environment;
+  await rememberBooking(configFolder, booking, context.clock.now());
   try {
     const lease = await untilAnswered(
+      context,
       () => client.call("bookLease", { params: { leaseId }, body }),
       { id: leaseId, again: "the same command" },
     );
@@ -137,10 +147,10 @@ function noMatch(mismatches: Response<"search">["mismatches"]): CliError {
 }
 
 function endedOtherwise(lease: LeaseView): CliError {
-  const { leaseId, outcome, reason } = lease;
+  const { leaseId, state, outcome, reason } = lease;
   return new CliError(
     "lease-ended",
-    `${leaseId} has ended: ${outcome ?? "without outcome"}${reason ? ` (${reason})` : ""}; \`sublet lease show ${leaseId}\` tells what happened`,
-    { leaseId, outcome, reason },
+    `${leaseId} did not become ready: it is ${outcome ?? state}${reason ? ` (${reason})` : ""}; \`sublet lease show ${leaseId}\` tells what happened`,
+    { leaseId, state, outcome, reason },
   );
 }

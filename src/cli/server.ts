@@ -25,7 +25,7 @@ export const serverVerb = verb<ServerInput>({
     "sublet server",
     "sublet server --data /srv/sublet --listen 0.0.0.0:7070 --public-url https://sublet.example.org",
   ],
-  more: "The first start prints the operator's key, once. Logs go to stderr. Currency and time zone are settled\nat the first start.",
+  more: "The first start prints the operator's key, once. Currency and time zone are settled at\nit. Logs go to stderr.",
   speaksAs: false,
   options: [
     new Option("--data <folder>", "where it keeps its data; by default of this user"),

@@ -9,6 +9,8 @@ export type Screen = Writable & { readonly isTTY?: boolean; readonly columns?: n
 export interface Surroundings {
   readonly environment: Environment;
   readonly clock: Clock;
+  /** Between attempts, when not by the system's timer: tests do not wait. */
+  readonly sleep?: (ms: number) => Promise<void>;
   readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Screen;
   readonly stderr: Screen;

@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as systemSleep } from "node:timers/promises";
+import type { Context } from "./context.ts";
 import { CliError } from "./failure.ts";
 
 /** Pauses between attempts: a server that restarts is back within seconds. */
@@ -9,6 +10,7 @@ const PAUSES_MS = [200, 500, 1_000, 2_000];
  * and a repeat cannot do it twice. `again` is what to type when there is still no answer.
  */
 export async function untilAnswered<T>(
+  { sleep = systemSleep }: Pick<Context, "sleep">,
   request: () => Promise<T>,
   about: { readonly again: string; readonly id: string },
 ): Promise<T> {

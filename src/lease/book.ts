@@ -1,5 +1,5 @@
-import { type Kysely, sql } from "kysely";
-import { violatedConstraint } from "../database/constraint.ts";
+import type { Kysely } from "kysely";
+import { checkConstraints, violatedConstraint } from "../database/constraint.ts";
 import type { DB } from "../database/types.ts";
 import { lockHost } from "../host/store.ts";
 import type { Match } from "../market/match.ts";
@@ -58,8 +58,7 @@ export async function bookLease(
   checkPrice(match, input.booking);
   try {
     await writeLease(tx, input, match, bookingSha256);
-    // What the database checks at commit, it shall say now, while it can be told by name.
-    await sql`set constraints all immediate`.execute(tx);
+    await checkConstraints(tx);
   } catch (error) {
     throw refusalOf(error, match, input.leaseId);
   }

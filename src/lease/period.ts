@@ -1,14 +1,8 @@
-import { type RawBuilder, sql } from "kysely";
-
 /** Half-open: the end is no part of it. */
 export interface Period {
   readonly start: Date;
   /** Null: for ever. */
   readonly end: Date | null;
-}
-
-export function sqlPeriod(period: Period): RawBuilder<string> {
-  return sql<string>`tstzrange(${period.start}::timestamptz, ${period.end}::timestamptz, '[)')`;
 }
 
 /** The stretches of `[from, ∞)` that none of `taken` covers, in order. */

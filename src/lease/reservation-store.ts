@@ -1,8 +1,9 @@
 import { type Kysely, sql } from "kysely";
+import { sqlPeriod } from "../database/period.ts";
 import type { DB } from "../database/types.ts";
 import { type HostId, type LeaseId, newId, type PartitionId } from "../unit/id.ts";
 import type { Size } from "../unit/size.ts";
-import { gapsBetween, type Period, sqlPeriod } from "./period.ts";
+import { gapsBetween, type Period } from "./period.ts";
 
 /** Between two leases of a partition: stop, last reading and wipe take their time. */
 export const TURNAROUND_SECONDS = 30;

@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
+import { sqlPeriod } from "../database/period.ts";
 import type { DB } from "../database/types.ts";
 import type { Quote } from "../market/quote.ts";
 import type { Tariff } from "../market/tariff.ts";
@@ -14,7 +15,6 @@ import type {
 } from "../unit/id.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
-import { sqlPeriod } from "./period.ts";
 import type { LeaseOutcome, LeaseState } from "./state.ts";
 
 /** Permission to use a partition for a period, with the names that people know its parts by. */

@@ -1,5 +1,5 @@
 import type { CpuMode } from "../unit/schema.ts";
-import { addSizes, fitsWithin, RESOURCES, SIZE_ZERO, type Size } from "../unit/size.ts";
+import { addSizes, fitsWithin, RESOURCES, type Size } from "../unit/size.ts";
 
 /** What another partition of the host has at present. */
 export interface HeldAllocation {
@@ -71,11 +71,6 @@ export function place(
     return refuse("capacity-exceeded", message, mayPass);
   }
   return { ok: true, cores: free.slice(0, count) };
-}
-
-/** What the allocations add up to. */
-export function sumOf(held: readonly HeldAllocation[]): Size {
-  return held.reduce((total, other) => addSizes(total, other.size), SIZE_ZERO);
 }
 
 function refuse(code: PlacementCode, message: string, mayPass = false): Placement {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { convergeOnce } from "../../src/agent/lease/converge.ts";
 import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import { createRig, desireLease, leaseOf } from "./harness.ts";
 
@@ -82,6 +83,26 @@ test("after a restart of the computer the lease goes on to the same end", async 
   expect(driver.guests.size).toBe(0);
   const records = [...server.state.records.values()];
   expect(checkChain(chainOrigin(server.signGrant(grant)), records)).toEqual({ ok: true });
+});
+
+test("a computer that wakes with a wrong wall clock ends nothing before it asked the server", async () => {
+  const { server, driver, clock, ...rig } = createRig();
+  const before = await rig.start();
+  const grant = desireLease(server, server.grantOf({ seconds: 600 }));
+  await rig.round(before);
+  before.db.close();
+  driver.end(grant.leaseId, "host-restarted");
+  clock.reboot();
+  clock.stepWall(86_400_000);
+  const agent = await rig.start();
+  await convergeOnce(agent);
+  clock.pass(30_000);
+  await convergeOnce(agent);
+  expect(driver.guests.get(grant.leaseId)?.observation.state).toBe("running");
+  await rig.rounds(agent, 5, 60_000);
+  expect(driver.guests.get(grant.leaseId)?.observation.state).toBe("running");
+  await rig.rounds(agent, 5, 60_000);
+  expect(driver.guests.size).toBe(0);
 });
 
 test("a second lease elsewhere on the host gets cores of its own", async () => {

@@ -5,6 +5,7 @@ import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import { Crash, type CrashPoint, createCrashPoint } from "./crash.ts";
 import { createRig, desireLease, type Rig } from "./harness.ts";
 
+/** Twice the lease's length. */
 const ROUNDS_MAX = 14;
 const ROUND_MS = 5_000;
 
@@ -22,12 +23,10 @@ async function liveThrough(at: number): Promise<{ crossed: number }> {
   const point = createCrashPoint(at);
   let agent = await startGuarded(rig, point);
   const grant = desireLease(server, server.grantOf({ seconds: 30 }));
-  let crossed = 0;
   for (let i = 0; i < ROUNDS_MAX; i++) {
     clock.pass(ROUND_MS);
     const died = await survives(() => rig.round(agent), point);
     if (readBack(died, agent, grant.leaseId)) break;
-    crossed = point.crossed();
     if (died) agent = await rig.start();
   }
   const message = `killed at boundary ${at}`;
@@ -42,7 +41,7 @@ async function liveThrough(at: number): Promise<{ crossed: number }> {
   expect(checkChain(chainOrigin(server.signGrant(grant)), records), message).toEqual({ ok: true });
   expect(records.at(-1)?.record.final, message).toBe(true);
   expect(driver.guests.size, message).toBe(0);
-  return { crossed };
+  return { crossed: point.crossed() };
 }
 
 async function startGuarded(rig: Rig, point: CrashPoint): Promise<AgentContext> {

@@ -34,6 +34,16 @@ test("a client that powers its guest off keeps it off and goes on paying for wha
   expect(deliveredSeconds(rig)).toBe(60);
 });
 
+test("a guest that powers itself off before it ever answered again is not charged", async () => {
+  const { rig, agent, leaseId } = await delivered({ seconds: 100 });
+  await rig.rounds(agent, 2, 10_000);
+  rig.driver.setAnswers(leaseId, false);
+  await rig.rounds(agent, 3, 10_000);
+  rig.driver.end(leaseId, "guest-powered-off");
+  await rig.rounds(agent, 6, 10_000);
+  expect(deliveredSeconds(rig)).toBe(20);
+});
+
 test("a way in that falls silent is told of, not charged, and told of again when it answers", async () => {
   const { rig, agent, leaseId } = await delivered({ seconds: 100 });
   await rig.rounds(agent, 2, 10_000);

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Client } from "../../src/api/client/client.ts";
@@ -23,7 +23,7 @@ type Ask = (name: OperationName, ...input: unknown[]) => Promise<unknown>;
 export async function serveHttp(client: Client, port = 0): Promise<HttpServer> {
   const tokens = new Set<string>();
   const sockets = new Set<WebSocket>();
-  const http = createServer(async (request, response) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
     tokens.add(request.headers.authorization ?? "");
     const name = AGENT_OPERATIONS.find(
       (candidate) =>
@@ -39,7 +39,8 @@ export async function serveHttp(client: Client, port = 0): Promise<HttpServer> {
     const input = text === "" ? [] : [{ body: JSON.parse(text) }];
     const answer = await (client.call as Ask)(name, ...input);
     response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
-  });
+  };
+  const http = createServer((request, response) => void serve(request, response));
   const upgrades = new WebSocketServer({ server: http, path: "/v1/agent/connection" });
   upgrades.on("connection", (socket) => {
     sockets.add(socket);

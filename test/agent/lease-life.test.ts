@@ -128,6 +128,19 @@ describe("a lease from its grant to its wipe", () => {
     expect(server.reportsOf("wiped")).toHaveLength(1);
   });
 
+  test("a server that was set back and asks again gets the same receipt", async () => {
+    const { server, ...rig } = createRig();
+    const agent = await rig.start();
+    const grant = desireLease(server);
+    await rig.rounds(agent, 4, 10_000);
+    const [first] = server.reportsOf("wiped");
+    server.state.reports.clear();
+    server.desire({ leases: [leaseOf(server, grant)] });
+    await rig.rounds(agent, 1, 10_000);
+    const [second] = server.reportsOf("wiped");
+    expect(second).toMatchObject({ ...first, at: expect.any(String) });
+  });
+
   test("the next lease of a partition waits for the wipe of the one before", async () => {
     const { server, driver, ...rig } = createRig();
     const agent = await rig.start();

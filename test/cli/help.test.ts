@@ -9,6 +9,7 @@ import { runCli } from "./run-cli.ts";
 const surroundings = {
   environment: readEnvironment({ HOME: "/nowhere" }),
   clock: systemClock,
+  sleep: async () => undefined,
   stdin: Readable.from([]),
   stdout: new PassThrough(),
   stderr: new PassThrough(),

@@ -20,6 +20,7 @@ export async function runCli(
   const exitCode = await run(argv, {
     environment: { ...readEnvironment({ SUBLET_CONFIG: configFolder }), ...environment },
     clock: systemClock,
+    sleep: async () => undefined,
     stdin: Readable.from([]),
     stdout,
     stderr,

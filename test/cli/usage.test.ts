@@ -37,6 +37,8 @@ describe("wrong usage ends with 2 and a sentence", () => {
     [["login", "example.org", "--key", "k"], 'url: "example.org" is not the address of a server'],
     [["cp", "a", "b"], "one side, and one only, is in a lease"],
     [["whoami", "--server", "http://127.0.0.1:1"], "--server also needs --key"],
+    [["whoami", "--key", "k"], "--key also needs --server"],
+    [["lease", "list", "--limit", "1000"], '--limit: "1000" is not a number from 1 to 200'],
   ])("%j", async (argv, sentence) => {
     const ran = await runCli(argv, folder.path);
     expect(ran.stderr).toMatch(/^sublet: [^\n]+\n$/);

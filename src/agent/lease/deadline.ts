@@ -2,16 +2,24 @@ import type { AgentContext } from "../context.ts";
 import { changeLease, type LeaseChange, type LeaseRow } from "./store.ts";
 
 /**
+ * A computer may wake with a wall clock that is years ahead. The server is given this long to say
+ * better before anything is ended, and so destroyed, on the wall clock's word alone.
+ */
+const WALL_PATIENCE_MS = 60_000;
+
+/**
  * Fixes the end of a lease on the monotonic clock (invariant 6). Later anchors and steps of the
  * wall clock do not move it.
  */
 export function deadlineAt(context: AgentContext, endsAt: string): LeaseChange {
+  const isAnchored = context.time.isAnchored();
   const remainingMs = Date.parse(endsAt) - context.time.nowMs();
+  const restMs = isAnchored ? remainingMs : Math.max(remainingMs, WALL_PATIENCE_MS);
   return {
     endsAt,
-    endsAtNs: context.clock.monotonicNs() + BigInt(remainingMs) * 1_000_000n,
+    endsAtNs: context.clock.monotonicNs() + BigInt(restMs) * 1_000_000n,
     endsBootId: context.clock.bootId(),
-    endsBy: context.time.isAnchored() ? "anchor" : "wall",
+    endsBy: isAnchored ? "anchor" : "wall",
   };
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { z } from "zod";
 import { createSpool } from "../../meter/spool.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { AgentError } from "../agent-error.ts";
@@ -16,8 +17,7 @@ export function openState(folder: string): DatabaseSync {
   const db = new DatabaseSync(join(folder, "agent.db"));
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
   inTransaction(db, () => {
-    const row = db.prepare("PRAGMA user_version").get();
-    const version = Number(row?.["user_version"]);
+    const { user_version: version } = versionRow.parse(db.prepare("PRAGMA user_version").get());
     if (version > SCHEMA_STEPS.length) {
       throw new AgentError(
         "data-from-newer-version",
@@ -30,3 +30,5 @@ export function openState(folder: string): DatabaseSync {
   });
   return db;
 }
+
+const versionRow = z.object({ user_version: z.number() });

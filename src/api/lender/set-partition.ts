@@ -1,4 +1,5 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
+import { checkConstraints } from "../../database/constraint.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import {
@@ -46,7 +47,7 @@ async function change(
   const partitionId = await upsertPartition(tx, { hostId: host.hostId, name, now }, setting);
   await fillStanding(tx, { partitionId, hostId: host.hostId }, setting.size, now);
   await bumpDesiredGeneration(tx, host.hostId);
-  await sql`set constraints all immediate`.execute(tx);
+  await checkConstraints(tx);
 }
 
 /** The smallest that a partition may be cut to when nothing else is said. */

@@ -1,8 +1,8 @@
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../../unit/clock.ts";
 import type { Environment } from "../environment.ts";
 import { run } from "../run.ts";
+import { processSurroundings } from "../surroundings.ts";
 
 /** What a verb answered with `--json`, or the code that it was refused with. */
 export type Answer<T> =
@@ -22,11 +22,11 @@ export interface Verbs {
 const AWAY_MS_MAX = 30_000;
 
 export function createVerbs(environment: Environment): Verbs {
+  const own = processSurroundings(environment);
   const once = async (argv: readonly string[]): Promise<Answer<never>> => {
     const stdout = collector();
     const stderr = collector();
-    const surroundings = { environment, clock: systemClock, stdin: process.stdin, stdout, stderr };
-    const exitCode = await run(withJson(argv), surroundings);
+    const exitCode = await run(withJson(argv), { ...own, stdout, stderr });
     const answer: unknown = parse(stdout.text());
     const error = (answer as { error?: { code: string; message: string } } | undefined)?.error;
     if (error) return { ok: false, ...error };
@@ -51,10 +51,7 @@ export function createVerbs(environment: Environment): Verbs {
       if (answer.ok) return answer.value as never;
       throw new Error(`sublet ${argv[0]} ${argv[1] ?? ""}: ${answer.message} (${answer.code})`);
     },
-    attached: (...argv) => {
-      const { stdin, stdout, stderr } = process;
-      return run(argv, { environment, clock: systemClock, stdin, stdout, stderr });
-    },
+    attached: (...argv) => run(argv, own),
   };
 }
 
