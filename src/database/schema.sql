@@ -456,7 +456,7 @@ begin
       sum(r.disk_bytes) as disk_bytes
     into worst
     from (select distinct greatest(lower(period), now()) as at from reservation
-      where host_id = the_host.host_id and upper(period) > now()) p
+      where host_id = the_host.host_id and (upper_inf(period) or upper(period) > now())) p
     join reservation r on r.host_id = the_host.host_id and r.period @> p.at
     group by p.at
     having sum(r.cpu_milli) > the_host.base_cpu_milli
@@ -476,7 +476,7 @@ CREATE OR REPLACE FUNCTION public.check_host_shrink()
 AS $function$
 begin
   perform 1 from (select distinct greatest(lower(period), now()) as at from reservation
-      where host_id = new.host_id and upper(period) > now()) p
+      where host_id = new.host_id and (upper_inf(period) or upper(period) > now())) p
     join reservation r on r.host_id = new.host_id and r.period @> p.at
     group by p.at
     having sum(r.cpu_milli) > new.base_cpu_milli

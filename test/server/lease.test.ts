@@ -234,6 +234,32 @@ test("a lease that ends without any use has a bill of nothing and a hold that is
   expect(await client.call("showAccount")).toEqual(before);
 });
 
+test("partitions that stand for ever are counted: their sum never exceeds the base", async () => {
+  const { enrolFakeHost } = await import("./fake-host.ts");
+  const base = { cpuMilli: 1750, memoryBytes: 2 ** 31, diskBytes: 2 ** 30 };
+  await enrolFakeHost(server, market.lender, "small", base);
+  const set = (name: string, cpuMilli: number, memoryBytes: number) =>
+    codeOf(
+      market.lender.call("setPartition", {
+        params: { host: "small", name },
+        body: {
+          lendable: false,
+          cpuMode: "shared",
+          size: { cpuMilli, memoryBytes, diskBytes: 0 },
+          min: { cpuMilli: 10, memoryBytes: 2 ** 20, diskBytes: 0 },
+        },
+      }),
+    );
+  expect(await set("a", 1000, 2 ** 30)).toBe("done");
+  expect(await set("b", 1000, 2 ** 29)).toBe("capacity-exceeded");
+  expect(await set("b", 700, 2 ** 30)).toBe("done");
+  expect(await set("b", 700, 2 ** 30 + 1)).toBe("capacity-exceeded");
+  expect(await set("a", 1050, 2 ** 30)).toBe("done");
+  expect(await set("a", 1051, 2 ** 30)).toBe("capacity-exceeded");
+  const { hosts } = await market.lender.call("listHosts");
+  expect(hosts.find((host) => host.name === "small")?.free.cpuMilli).toBe(0);
+});
+
 test("a capacity that is reserved cannot be promised again, nor taken back by a smaller host", async () => {
   const { lender, host } = market;
   const size = { cpuMilli: 2000, memoryBytes: 2 ** 30, diskBytes: 0 };

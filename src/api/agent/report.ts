@@ -60,10 +60,13 @@ async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Pro
       });
       return;
     case "ending":
-      await insertLeaseEvent(tx, { ...event, reason: report.reason });
-      if (lease.state === "preparing" || lease.state === "ready") {
-        await updateLease(tx, lease.leaseId, { state: "ending", endingAt: now });
+      // Who was told to end says that it has begun to; who ends by itself says so first.
+      if (lease.state === "ending") {
+        await insertLeaseEvent(tx, { ...event, kind: "stopping", reason: report.reason });
+        return;
       }
+      await insertLeaseEvent(tx, { ...event, reason: report.reason });
+      await updateLease(tx, lease.leaseId, { state: "ending", endingAt: now });
       return;
     case "wiped":
       await becomeWiped(tx, host, lease, report, now);

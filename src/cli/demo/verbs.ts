@@ -56,7 +56,7 @@ export function createVerbs(environment: Environment): Verbs {
 }
 
 /** Nobody answers, or it is only just starting. */
-const AWAY_CODES = new Set(["server-unreachable", "answer-lost", "not-ready", "agent-unreachable"]);
+const AWAY_CODES = new Set(["server-unreachable", "answer-lost", "not-ready", "agent-not-running"]);
 
 /** In front of the command that belongs to the guest. */
 function withJson(argv: readonly string[]): string[] {

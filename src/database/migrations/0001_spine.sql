@@ -239,7 +239,7 @@ begin
       sum(r.disk_bytes) as disk_bytes
     into worst
     from (select distinct greatest(lower(period), now()) as at from reservation
-      where host_id = the_host.host_id and upper(period) > now()) p
+      where host_id = the_host.host_id and (upper_inf(period) or upper(period) > now())) p
     join reservation r on r.host_id = the_host.host_id and r.period @> p.at
     group by p.at
     having sum(r.cpu_milli) > the_host.base_cpu_milli
@@ -283,7 +283,7 @@ create constraint trigger partition_minimums
 create function check_host_shrink() returns trigger language plpgsql as $$
 begin
   perform 1 from (select distinct greatest(lower(period), now()) as at from reservation
-      where host_id = new.host_id and upper(period) > now()) p
+      where host_id = new.host_id and (upper_inf(period) or upper(period) > now())) p
     join reservation r on r.host_id = new.host_id and r.period @> p.at
     group by p.at
     having sum(r.cpu_milli) > new.base_cpu_milli
