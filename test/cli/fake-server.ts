@@ -42,10 +42,14 @@ export async function startFakeServer(): Promise<FakeServer> {
     "GET /v1/public/server": () => ({ json: description(fake.serverKeys) }),
     "GET /v1/whoami": ({ key }) => (key === "right" ? { json: PARTY } : notAuthenticated),
   };
-  const server = createServer(async (message, response) => {
-    const request = await read(message);
-    requests.push(request);
-    answer({ ...standing, ...fake.routes }, request, response);
+  const server = createServer((message, response) => {
+    read(message).then(
+      (request) => {
+        requests.push(request);
+        answer({ ...standing, ...fake.routes }, request, response);
+      },
+      (error: Error) => response.destroy(error),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return Object.assign(fake, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
