@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageManifest, ImagePart } from "../../image/manifest.ts";
 import type { AgentContext } from "../context.ts";
+import { sha256OfFile } from "./digest.ts";
 import { downloadPart } from "./download.ts";
 
 export interface CachedImage {
@@ -53,12 +53,6 @@ async function ensurePart(context: AgentContext, part: ImagePart): Promise<void>
     await rm(path);
   }
   await downloadPart(context, part, path);
-}
-
-export async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest("hex")}`;
 }
 
 function partPath(context: AgentContext, part: ImagePart): string {

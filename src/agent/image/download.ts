@@ -4,7 +4,7 @@ import { ApiError } from "../../api/client/error.ts";
 import type { ImagePart } from "../../image/manifest.ts";
 import type { AgentContext } from "../context.ts";
 import { EffectFailure } from "../lease/effect-failure.ts";
-import { sha256OfFile } from "./cache.ts";
+import { sha256OfFile } from "./digest.ts";
 
 /** A server that sends nothing for this long is asked again, from where it stopped. */
 const SILENCE_MS = 30_000;
