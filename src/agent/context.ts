@@ -2,11 +2,11 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Client } from "../api/client/client.ts";
 import type { HostCapacity } from "../host/capacity.ts";
 import type { PartitionDriver } from "../partition/driver.ts";
+import type { Log } from "../process/log.ts";
 import { type KeyRing, keyRing, type SigningKey } from "../signature/key.ts";
 import type { Clock } from "../unit/clock.ts";
 import type { AgentConfig } from "./config.ts";
 import type { Joined } from "./identity/store.ts";
-import type { AgentLog } from "./log.ts";
 import { createServerTime, type ServerTime } from "./time/time.ts";
 import { createTurns, type Turns } from "./turns.ts";
 
@@ -15,7 +15,7 @@ export interface AgentContext {
   readonly config: AgentConfig;
   readonly capacity: HostCapacity;
   readonly clock: Clock;
-  readonly log: AgentLog;
+  readonly log: Log;
   readonly db: DatabaseSync;
   readonly driver: PartitionDriver;
   readonly client: Client;
@@ -36,7 +36,7 @@ export interface ContextParts {
   readonly config: AgentConfig;
   readonly capacity: HostCapacity;
   readonly clock: Clock;
-  readonly log: AgentLog;
+  readonly log: Log;
   readonly db: DatabaseSync;
   readonly driver: PartitionDriver;
   readonly key: SigningKey;

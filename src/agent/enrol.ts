@@ -4,18 +4,18 @@ import { type Client, createClient } from "../api/client/client.ts";
 import { ApiError, UnreachableError } from "../api/client/error.ts";
 import type { HostCapacity } from "../host/capacity.ts";
 import { type JoinToken, readJoinToken } from "../host/join-token.ts";
+import { BACKOFF, backoffMs } from "../process/backoff.ts";
+import type { Log } from "../process/log.ts";
 import { importPublicKey } from "../signature/key.ts";
 import { AgentError } from "./agent-error.ts";
-import { BACKOFF, backoffMs } from "./backoff.ts";
 import type { AgentConfig } from "./config.ts";
 import { type Joined, ownKey, readJoined, writeJoined } from "./identity/store.ts";
-import type { AgentLog } from "./log.ts";
 
 export interface EnrolInput {
   readonly db: DatabaseSync;
   readonly config: AgentConfig;
   readonly capacity: HostCapacity;
-  readonly log: AgentLog;
+  readonly log: Log;
   readonly client?: Client;
 }
 
@@ -81,7 +81,7 @@ function checkSameServer(before: Joined, token: JoinToken | null, config: AgentC
   return config.serverUrl === null ? before : { ...before, serverUrl: config.serverUrl };
 }
 
-async function untilAnswered<T>(log: AgentLog, ask: () => Promise<T>): Promise<T> {
+async function untilAnswered<T>(log: Log, ask: () => Promise<T>): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
       return await ask();

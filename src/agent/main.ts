@@ -3,7 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, UnreachableError } from "../api/client/error.ts";
 import type { PartitionDriver } from "../partition/driver.ts";
 import { createQemuDriver } from "../partition/qemu/driver.ts";
-import { BACKOFF } from "./backoff.ts";
+import { BACKOFF } from "../process/backoff.ts";
+import { createLog, type Log } from "../process/log.ts";
+import { startLoop } from "../process/loop.ts";
 import { type AgentOptions, configFrom } from "./config.ts";
 import type { AgentContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
@@ -11,8 +13,6 @@ import { followServerOnce } from "./follow-server.ts";
 import { convergeOnce } from "./lease/converge.ts";
 import { listLeases } from "./lease/store.ts";
 import { lockFolder } from "./lock.ts";
-import { type AgentLog, createLog } from "./log.ts";
-import { startLoop } from "./loop.ts";
 import { meterOnce } from "./metering.ts";
 import { createOverlap } from "./overlap.ts";
 import { reportOnce } from "./reports.ts";
@@ -66,7 +66,7 @@ export async function runAgent(
   }
 }
 
-function qemuDriver(dataFolder: string, log: AgentLog): PartitionDriver {
+function qemuDriver(dataFolder: string, log: Log): PartitionDriver {
   const write = (line: string) => log.info({ driver: "qemu" }, line);
   return createQemuDriver({ folder: join(dataFolder, "guests"), log: write });
 }
@@ -145,7 +145,7 @@ function startLoops(context: AgentContext, token: () => string) {
   );
   const follow = startLoop(
     () => followServerOnce(context, { token, signal, onNews: () => desired.wake() }),
-    { name: "connection", everyMs: () => 0, ...remote, backoff: BACKOFF.connect },
+    { name: "connection", everyMs: () => 0, ...remote, backoff: BACKOFF.reconnect },
   );
   return { local: [converge, meter], remote: [follow, desired, usage, reports], working: overlap };
 }

@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { z } from "zod";
+import { toProblem } from "../refusal/problem.ts";
 import { type Refusal, refusal } from "../refusal/refusal.ts";
 import { sizeSchema } from "../unit/schema.ts";
 import { listPartitions } from "./allocation/store.ts";
@@ -101,22 +102,12 @@ function resize(context: AgentContext, name: string): Answer {
     context.log.warn(about, "a change of a partition in use was refused");
     return problem(refusal("partition-in-use", about));
   }
-  return problem({
-    code: "managed-by-server",
-    httpStatus: 409,
-    message: `partition ${name} is cut by the server at ${context.joined.serverUrl}; change it there with \`sublet partition set\``,
-    detail: { partition: name },
-  });
+  const { serverUrl } = context.joined;
+  return problem(refusal("managed-by-server", { partition: name, serverUrl }));
 }
 
-type Told = Pick<Refusal, "httpStatus" | "message" | "detail"> & { readonly code: string };
-
-/** Problem details (RFC 9457), as the server writes them. */
-function problem({ code, httpStatus, message, detail }: Told): Answer {
-  const type = `urn:sublet:refusal:${code}`;
-  const title = code.replaceAll("-", " ");
-  const body = { type, title, status: httpStatus, code, detail: message, about: detail };
-  return { status: httpStatus, body };
+function problem(told: Refusal): Answer {
+  return { status: told.httpStatus, body: toProblem(told) };
 }
 
 function reply(response: ServerResponse, { status, body }: Answer): void {

@@ -2,12 +2,12 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Client, createClient } from "../api/client/client.ts";
 import type { HostCapacity } from "../host/capacity.ts";
 import type { DriverFacts, PartitionDriver } from "../partition/driver.ts";
+import type { Log } from "../process/log.ts";
 import { type Clock, systemClock } from "../unit/clock.ts";
 import { type AgentConfig, type AgentOptions, configFrom, lentFrom } from "./config.ts";
 import { type AgentContext, createContext } from "./context.ts";
 import { enrol } from "./enrol.ts";
 import { ownKey, readLentBefore, writeLent } from "./identity/store.ts";
-import type { AgentLog } from "./log.ts";
 import { type Machine, readMachine } from "./machine.ts";
 import type { ServerTime } from "./time/time.ts";
 import { createTokens } from "./token.ts";
@@ -18,14 +18,14 @@ export interface AgentOverrides {
   readonly clock?: Clock;
   readonly client?: Client;
   readonly machine?: Machine;
-  readonly log?: AgentLog;
+  readonly log?: Log;
 }
 
 export interface StartInput {
   readonly options: AgentOptions;
   readonly overrides: AgentOverrides;
   readonly db: DatabaseSync;
-  readonly log: AgentLog;
+  readonly log: Log;
   readonly makeDriver: (config: AgentConfig) => Promise<PartitionDriver>;
 }
 

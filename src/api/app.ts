@@ -6,12 +6,13 @@ import {
   validatorCompiler,
 } from "fastify-type-provider-zod";
 import { collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { toProblem } from "../refusal/problem.ts";
 import { Refusal, refusal } from "../refusal/refusal.ts";
 import { PRODUCT_VERSION } from "../unit/version.ts";
 import { registerChanges } from "./changes.ts";
 import type { ServerContext } from "./context.ts";
 import { registerFiles } from "./files.ts";
-import { BODY_BYTES_MAX, problemOf, toProblem } from "./problem.ts";
+import { BODY_BYTES_MAX, problemOf } from "./problem.ts";
 import { registerOperations } from "./routes.ts";
 
 /** The HTTP side of the server: operations, file server, streams, health. Not yet listening. */

@@ -1,24 +1,13 @@
 import type { FastifyError } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { type Problem, toProblem } from "../refusal/problem.ts";
 import { type Refusal, Refusal as RefusalClass, refusal } from "../refusal/refusal.ts";
-import type { Problem } from "./client/error.ts";
 
 /** Problem details (RFC 9457). What the server itself did wrong reveals nothing but where to look. */
 export function problemOf(error: unknown, requestId: string): { problem: Problem; own: boolean } {
   const known = refusalOf(error);
   const answered = known ?? refusal("internal", { requestId });
   return { problem: toProblem(answered), own: known === undefined };
-}
-
-export function toProblem(error: Refusal): Problem {
-  return {
-    type: `urn:sublet:refusal:${error.code}`,
-    title: error.code.replaceAll("-", " "),
-    status: error.httpStatus,
-    code: error.code,
-    detail: error.message,
-    about: { ...error.detail },
-  };
 }
 
 function refusalOf(error: unknown): Refusal | undefined {

@@ -1,6 +1,6 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
-import { BACKOFF } from "./backoff.ts";
+import { BACKOFF } from "../process/backoff.ts";
 import { errorFields, isConnectionLost } from "./failure.ts";
 import type { DatabaseLog } from "./log.ts";
 import { retry } from "./retry.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { BACKOFF, backoffMs } from "./backoff.ts";
+import { BACKOFF, backoffMs } from "../process/backoff.ts";
 import type { Database } from "./connect.ts";
 import { errorFields } from "./failure.ts";
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Backoff, backoffMs } from "./backoff.ts";
+import { type Backoff, backoffMs } from "../process/backoff.ts";
 
 /**
  * Does `work` until it succeeds. `backoffFor` says how to go on after a failure; undefined means

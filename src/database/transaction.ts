@@ -1,5 +1,5 @@
 import type { ControlledTransaction, IsolationLevel, Kysely, Transaction } from "kysely";
-import { BACKOFF, type Backoff } from "./backoff.ts";
+import { BACKOFF, type Backoff } from "../process/backoff.ts";
 import type { Database } from "./connect.ts";
 import { errorFields, isConflict, isConnectionLost } from "./failure.ts";
 import { retry } from "./retry.ts";

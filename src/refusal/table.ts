@@ -87,6 +87,11 @@ export const REFUSALS = {
     ({ partition, leaseId, until }) =>
       `partition ${partition} is in use by ${leaseId} until ${until} and cannot change; wait for its end`,
   ),
+  "managed-by-server": row<{ partition: string; serverUrl: string }>(
+    409,
+    ({ partition, serverUrl }) =>
+      `partition ${partition} is cut by the server at ${serverUrl}; change it there with \`sublet partition set\``,
+  ),
   "partition-booked": row<{ partition: string; leaseId: string; start: string }>(
     409,
     ({ partition, leaseId, start }) =>

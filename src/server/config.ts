@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { LogFormat, LogLevel } from "../process/log.ts";
 import { InputError } from "../unit/quantity.ts";
 import type { Books } from "./setup-store.ts";
 
@@ -14,8 +15,8 @@ export interface ServerOptions {
   readonly currency?: string | undefined;
   readonly billingTimeZone?: string | undefined;
   readonly operatorFeePpm?: number | undefined;
-  readonly logLevel?: string | undefined;
-  readonly logFormat?: "json" | "lines" | undefined;
+  readonly logLevel?: LogLevel | undefined;
+  readonly logFormat?: LogFormat | undefined;
   /** Makes one more operator's key, for one who lost it. */
   readonly newOperatorKey?: boolean | undefined;
 }
@@ -30,7 +31,8 @@ export interface ServerConfig {
   readonly databaseUrl: string | undefined;
   readonly books: Books;
   readonly operatorFeePpm: number | undefined;
-  readonly logLevel: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
   readonly newOperatorKey: boolean;
 }
 
@@ -50,6 +52,7 @@ export function toServerConfig(options: ServerOptions): ServerConfig {
     },
     operatorFeePpm: options.operatorFeePpm,
     logLevel: options.logLevel ?? "info",
+    logFormat: options.logFormat ?? "json",
     newOperatorKey: options.newOperatorKey ?? false,
   };
 }

@@ -1,9 +1,10 @@
 import { mkdir } from "node:fs/promises";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { buildApp } from "../api/app.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../database/embedded.ts";
 import { migrate } from "../database/migrate.ts";
+import { createLog } from "../process/log.ts";
 import { type BuiltContext, buildContext } from "./build-context.ts";
 import { type ServerConfig, type ServerOptions, toServerConfig } from "./config.ts";
 import { startServing } from "./serving.ts";
@@ -21,7 +22,7 @@ export interface RunningServer {
 /** Starts the management server; returns when it answers. */
 export async function runServer(options: ServerOptions): Promise<RunningServer> {
   const config = toServerConfig(options);
-  const log = pino({ level: config.logLevel, base: { process: "server" } }, pino.destination(2));
+  const log = createLog(config.logFormat, config.logLevel);
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 });
   const { promise: exit, resolve } = Promise.withResolvers<number>();
   const fail = (error: Error) => {

@@ -2,7 +2,8 @@ import type { ServerContext } from "../api/context.ts";
 import { closeBillsOnce } from "../billing/close-bills.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
 import { endOverdueOnce, grantDueOnce } from "../enablement/grant-due.ts";
-import { type Loop, runLoop } from "./loop.ts";
+import { BACKOFF } from "../process/backoff.ts";
+import { type Loop, startLoop } from "../process/loop.ts";
 
 const EVERY_MS = 1000;
 
@@ -17,6 +18,10 @@ export async function runPassesOnce(context: ServerContext): Promise<void> {
 }
 
 export function startPasses(context: ServerContext): Loop {
-  const log = context.log;
-  return runLoop("passes", () => runPassesOnce(context), { everyMs: EVERY_MS, log });
+  return startLoop(() => runPassesOnce(context), {
+    name: "passes",
+    everyMs: () => EVERY_MS,
+    backoff: BACKOFF.pass,
+    log: context.log,
+  });
 }

@@ -7,7 +7,7 @@ const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
 
 /** The stages of the mission, in the order in which they may import: earlier ones only. */
 const STAGES = [
-  ["unit"],
+  ["unit", "process"],
   ["signature", "refusal", "database"],
   ["party"],
   ["host"],

@@ -1,6 +1,6 @@
 import { isEnding, type StepAction, type StepLimits, step } from "../../partition/step.ts";
+import { BACKOFF, backoffMs } from "../../process/backoff.ts";
 import { applyPartitions } from "../allocation/apply.ts";
-import { BACKOFF, backoffMs } from "../backoff.ts";
 import type { AgentContext } from "../context.ts";
 import { keepDeadline } from "./deadline.ts";
 import { type EffectFailure, nameFailure } from "./effect-failure.ts";

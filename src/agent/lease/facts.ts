@@ -1,7 +1,7 @@
 import { unsentCount } from "../../meter/spool-batch.ts";
 import type { GuestObservation } from "../../partition/driver.ts";
 import type { LeaseFacts } from "../../partition/step.ts";
-import { BACKOFF } from "../backoff.ts";
+import { BACKOFF } from "../../process/backoff.ts";
 import type { AgentContext } from "../context.ts";
 import { countReports } from "../report/store.ts";
 import { type LeaseRow, listLeases } from "./store.ts";

@@ -1,16 +1,14 @@
 import { z } from "zod";
+import type { Problem } from "../../refusal/problem.ts";
 
-/** Problem details (RFC 9457) with our stable `code`. */
-export const problemSchema = z.object({
+export const problemSchema: z.ZodType<Problem> = z.object({
   type: z.string(),
   title: z.string(),
   status: z.number().int(),
   code: z.string(),
   detail: z.string(),
-  /** What the refusal is about, by refusal code. */
   about: z.record(z.string(), z.unknown()).optional(),
 });
-export type Problem = z.infer<typeof problemSchema>;
 
 /** The server said no. `message` tells the way out. */
 export class ApiError extends Error {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { BACKOFF, backoffMs } from "../backoff.ts";
+import { BACKOFF, backoffMs } from "../../process/backoff.ts";
 import { errorFields } from "../failure.ts";
 import type { DatabaseLog } from "../log.ts";
 import { type Postmaster, type PostmasterPlan, startPostmaster } from "./postmaster.ts";

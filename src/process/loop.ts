@@ -1,5 +1,5 @@
 import { type Backoff, backoffMs } from "./backoff.ts";
-import type { AgentLog } from "./log.ts";
+import type { Log } from "./log.ts";
 
 export interface Loop {
   /** Runs the pass soon; once more after the present run, when one is under way. */
@@ -13,7 +13,7 @@ export interface LoopOptions {
   /** Asked after each run. */
   readonly everyMs: () => number;
   readonly backoff: Backoff;
-  readonly log: AgentLog;
+  readonly log: Log;
   /** A failure that is normal, such as a server that does not answer, is told once and quietly. */
   readonly isNormal?: (error: unknown) => boolean;
 }

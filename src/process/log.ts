@@ -1,19 +1,18 @@
-import { type DestinationStream, pino } from "pino";
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from "pino";
 
-/** The part of pino's logger that the agent needs. */
-export interface AgentLog {
+/** The part of pino's logger that is used. */
+export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
-
 export type LogFormat = "json" | "lines";
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 /** Logs go to standard error: standard output is for what a person asked for. */
-export function createLog(format: LogFormat, level: LogLevel): AgentLog {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+export function createLog(format: LogFormat, level: LogLevel): Logger {
+  const options: LoggerOptions = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   return format === "json"
     ? pino(options, pino.destination({ fd: 2, sync: true }))
     : pino(options, lineStream);
