@@ -64,8 +64,9 @@ export function storeFinalReading(
   context: AgentContext,
   lease: LeaseRow,
   observation: GuestObservation,
+  answered: boolean,
 ): void {
-  const reading = readingOf(context, lease, observation, false);
+  const reading = readingOf(context, lease, observation, answered);
   try {
     refuseNothing(take(context, lease, reading, true));
   } catch (error) {

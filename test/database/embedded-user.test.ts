@@ -96,6 +96,7 @@ function copyInstall(install: string): void {
   const bring = (path: string) =>
     cpSync(join(root, path), join(install, path), { recursive: true });
   bring("src/database");
+  bring("src/process");
   bring("test/database");
   for (const name of ["kysely", ...pgPackages(join(root, "node_modules"))]) {
     bring(join("node_modules", name));

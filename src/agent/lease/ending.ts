@@ -7,7 +7,7 @@ import { sign } from "../../signature/envelope.ts";
 import { sha256Hex } from "../../unit/canonical.ts";
 import { releasePartition } from "../allocation/apply.ts";
 import { type AgentContext, instantNow } from "../context.ts";
-import { doesGuestAnswer, storeFinalReading, storeReading } from "../metering.ts";
+import { doesGuestAnswer, storeFinalReading } from "../metering.ts";
 import { queueReport } from "../report/store.ts";
 import { changeLease, type LeaseRow } from "./store.ts";
 
@@ -36,12 +36,15 @@ export function beginEnd(context: AgentContext, lease: LeaseRow, reason: string)
   context.log.info({ leaseId: lease.leaseId, reason }, "a lease ends");
 }
 
-/** The last reading is of the guest while it still runs: what it did until now is delivered. */
+/**
+ * The last reading is of the guest while it still runs: what it did until now is delivered, and its
+ * stop is no longer the lease's time.
+ */
 export async function stop(context: AgentContext, lease: LeaseRow): Promise<void> {
-  if (chainEnd(context.db, lease.leaseId) !== null) {
+  if (chainEnd(context.db, lease.leaseId)?.closed === false) {
     const observation = await context.driver.observe(lease.leaseId);
     const answered = await doesGuestAnswer(context, lease, observation);
-    storeReading(context, lease, observation, answered);
+    storeFinalReading(context, lease, observation, answered);
   }
   await context.driver.stop(lease.leaseId, context.config.stopGraceMs);
   changeLease(context.db, lease.leaseId, { stage: "stopped" });
@@ -50,8 +53,8 @@ export async function stop(context: AgentContext, lease: LeaseRow): Promise<void
 export async function close(context: AgentContext, lease: LeaseRow): Promise<void> {
   const observation = await context.driver.observe(lease.leaseId);
   inTransaction(context.db, () => {
-    if (chainEnd(context.db, lease.leaseId) !== null) {
-      storeFinalReading(context, lease, observation);
+    if (chainEnd(context.db, lease.leaseId)?.closed === false) {
+      storeFinalReading(context, lease, observation, false);
     }
     changeLease(context.db, lease.leaseId, { stage: "closed" });
   });
