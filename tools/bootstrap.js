@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Installs what is missing, then runs a command of the project on the Node that the project brings.
 // Plain JavaScript for the Node that a fresh machine has (18 or newer); everything else needs what
-// this installs. Usage: node tools/bootstrap.js demo|test|check|schema [arguments]
-import { spawnSync } from "node:child_process";
+// this installs. Usage: node tools/bootstrap.js demo|test|check|schema|small-linux [arguments]
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -63,12 +63,13 @@ const COMMANDS = {
       ],
     ],
   },
-  schema: { programs: false, steps: [["tools/schema/write.ts"]] },
+  schema: { programs: false, steps: [["tools/schema/write.ts"], ["tools/openapi/write.ts"]] },
+  "small-linux": { programs: true, steps: [["tools/small-linux/build.ts", ".cache/small-linux"]] },
 };
 
-main(process.argv.slice(2));
+await main(process.argv.slice(2));
 
-function main([name, ...rest]) {
+async function main([name, ...rest]) {
   const command = Object.hasOwn(COMMANDS, name ?? "") ? COMMANDS[name] : undefined;
   if (!command) fail(`usage: node tools/bootstrap.js ${Object.keys(COMMANDS).join("|")}`, 2);
   installNpmPackages();
@@ -78,7 +79,7 @@ function main([name, ...rest]) {
   const only = rest.length > 0 ? command.argumentsTo : undefined;
   for (const [script, ...given] of command.steps) {
     if (only !== undefined && script !== only) continue;
-    run(node, [join(root, script), ...given, ...rest]);
+    await runStep(node, [join(root, script), ...given, ...rest]);
   }
 }
 
@@ -134,6 +135,7 @@ function bundledNode() {
   }
 }
 
+/** An installation, which nothing else waits beside. */
 function run(program, given, options = {}) {
   const { status, signal, error } = spawnSync(program, given, {
     cwd: root,
@@ -143,6 +145,28 @@ function run(program, given, options = {}) {
   if (error) fail(`${program} did not start: ${error.message}`);
   if (signal) process.kill(process.pid, signal);
   if (status !== 0) process.exit(status ?? 1);
+}
+
+/** A step that may take a while: it hears Ctrl-C itself, and this process waits for it to clean up. */
+function runStep(program, given) {
+  const path = `${join(root, "node_modules", ".bin")}${delimiter}${process.env.PATH ?? ""}`;
+  const child = spawn(program, given, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, PATH: path },
+  });
+  process.on("SIGINT", () => undefined);
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve) => {
+    child.once("error", (error) => fail(`${program} did not start: ${error.message}`));
+    child.once("exit", (code, signal) => {
+      process.removeAllListeners("SIGINT");
+      for (const one of ["SIGTERM", "SIGHUP"]) process.removeAllListeners(one);
+      if (signal) process.kill(process.pid, signal);
+      else if (code !== 0) process.exit(code ?? 1);
+      resolve();
+    });
+  });
 }
 
 function say(line) {

@@ -92,8 +92,9 @@ export function lentFrom(
   const told: Size = {
     cpuMilli: cores.length * 1000,
     memoryBytes:
-      options.memoryBytes ?? before?.memoryBytes ?? Math.floor(machine.memoryAvailableBytes / 2),
-    diskBytes: options.diskBytes ?? before?.diskBytes ?? Math.floor(machine.diskAvailableBytes / 2),
+      options.memoryBytes ?? before?.memoryBytes ?? halfOf(machine.memoryAvailableBytes, 2 ** 28),
+    diskBytes:
+      options.diskBytes ?? before?.diskBytes ?? halfOf(machine.diskAvailableBytes, 2 ** 30),
   };
   refuseMoreThan("memory", told.memoryBytes, machine.memoryBytes);
   refuseMoreThan("disk", told.diskBytes, machine.diskBytes);
@@ -114,4 +115,10 @@ function refuseMoreThan(what: "memory" | "disk", toldBytes: number, hasBytes: nu
     `${what}-exceeds-host`,
     `this computer has ${formatBytes(hasBytes)} of ${what} and not ${formatBytes(toldBytes)}; lend less with --${what}`,
   );
+}
+
+/** A number that people can read: whole steps of memory or disk. Small machines keep what is there. */
+function halfOf(availableBytes: number, stepBytes: number): number {
+  const half = Math.floor(availableBytes / 2);
+  return half < stepBytes ? half : half - (half % stepBytes);
 }

@@ -187,6 +187,6 @@ function priceReasons(requirement: Requirement, priced: Quote): Reason[] {
 }
 
 function show(resource: Resource, amount: number): string {
-  if (resource === "cpuMilli") return `${formatCpu(amount)} cores`;
+  if (resource === "cpuMilli") return `${formatCpu(amount)} ${amount === 1000 ? "core" : "cores"}`;
   return `${formatBytes(amount)} of ${resource === "memoryBytes" ? "memory" : "disk"}`;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "../../api/client/client.ts";
 import type { Response } from "../../api/contract/contract.ts";
 import { formatBytes, formatCpu } from "../../unit/quantity.ts";
 import type { Play } from "./story.ts";
@@ -17,9 +18,9 @@ export async function openMarket(play: Play, timed: Timed): Promise<OpenedMarket
   const { verbs } = stage;
   teller.say("A management server starts, with a database of its own.");
   const { url, operatorKey, pid } = await timed("server", "it starts", stage.startServer());
-  const login = (key: string, as: string) =>
-    verbs.do<{ serverId: string }>("login", url, "--key", key, "--as", as);
-  const { serverId } = await login(operatorKey, "operator");
+  const login = (key: string, as: string) => verbs.do("login", url, "--key", key, "--as", as);
+  await login(operatorKey, "operator");
+  const { serverId } = await createClient({ url }).call("describeServer");
 
   teller.say("The operator lets in a lender and a client, who brings 10.00 EUR.");
   for (const role of ["lender", "client"]) {

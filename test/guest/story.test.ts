@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import { release } from "node:os";
+import { afterEach, expect, test } from "vitest";
+import type { DemoFacts } from "../../src/cli/demo/facts.ts";
+import { type PlayedDemo, playDemo } from "./demo.ts";
+import { until } from "./processes.ts";
+
+/** The program behind `npm run demo`, played as it is, and with its processes killed under it. */
+
+let demo: PlayedDemo;
+
+afterEach(() => demo.close());
+
+test("the story ends with a verified bill and leaves nothing", async () => {
+  demo = await playDemo();
+  const { exitCode, facts } = await demo.ended;
+  expect(exitCode, demo.told()).toBe(0);
+  expectWholeStory(facts);
+  expect(demo.told()).not.toMatch(/was ended \(/);
+  await nothingLeft(5_000);
+}, 60_000);
+
+test("an agent killed while the guest computes changes nothing of the story", async () => {
+  demo = await playDemo();
+  await demo.tells("in the partition: 500 numbers done");
+  demo.kill("agent");
+  const { exitCode, facts } = await demo.ended;
+  expect(demo.told()).toMatch(/the agent was ended \(SIGKILL\).*started again[\s\S]*1500 numbers/);
+  expect(exitCode, demo.told()).toBe(0);
+  expectWholeStory(facts);
+  await nothingLeft(5_000);
+}, 90_000);
+
+test("a server killed while the partition boots changes nothing of the story", async () => {
+  demo = await playDemo();
+  await demo.tells("progress: booting");
+  demo.kill("server");
+  const { exitCode, facts } = await demo.ended;
+  expect(demo.told()).toMatch(/the server was ended \(SIGKILL\).*started again[\s\S]*way in has/);
+  expect(exitCode, demo.told()).toBe(0);
+  expectWholeStory(facts);
+  await nothingLeft(5_000);
+}, 90_000);
+
+test("a story interrupted by Ctrl-C takes everything away before it ends", async () => {
+  demo = await playDemo();
+  await demo.tells("progress: booting");
+  expect(demo.leftOvers().join("\n")).toMatch(/qemu-system/);
+  demo.signal("SIGINT");
+  const since = performance.now();
+  const { exitCode, facts } = await demo.ended;
+  expect(performance.now() - since).toBeLessThan(10_000);
+  expect(facts).toBeNull();
+  expect(exitCode).toBe(1);
+  await nothingLeft(1_000);
+}, 60_000);
+
+test("of a story that is killed outright nothing is left soon after", async () => {
+  demo = await playDemo();
+  await demo.tells("in the partition: 500 numbers done");
+  expect(demo.leftOvers().join("\n")).toMatch(/qemu-system/);
+  demo.signal("SIGKILL");
+  await nothingLeft(20_000);
+}, 60_000);
+
+async function nothingLeft(withinMs: number): Promise<void> {
+  let left: readonly string[] = [];
+  await until(
+    "nothing is left",
+    () => {
+      left = demo.leftOvers();
+      return left.length === 0 || undefined;
+    },
+    withinMs,
+  ).catch(() => undefined);
+  expect(left).toEqual([]);
+}
+
+function expectWholeStory(facts: DemoFacts | null): asserts facts is DemoFacts {
+  expect(facts).toMatchObject({
+    ids: {
+      hostId: expect.stringMatching(/^host_/),
+      partitionId: expect.stringMatching(/^partition_/),
+      imageId: expect.stringMatching(/^image_/),
+      leaseId: expect.stringMatching(/^lease_/),
+      billId: expect.stringMatching(/^bill_/),
+    },
+    refusals: { server: "partition-in-use", agent: "partition-in-use" },
+    resultEqual: true,
+    currency: "EUR",
+    verified: true,
+  });
+  if (facts === null) return;
+  expect(Number(facts.billTotal)).toBeGreaterThan(0);
+  expect(BigInt(facts.billTotalMicros)).toBeGreaterThan(0n);
+  for (const ms of Object.values(facts.durationsMs)) expect(ms).toBeGreaterThan(0);
+  expect(Object.keys(facts.durationsMs)).toEqual(
+    expect.arrayContaining(["ready", "leaseToFirstCommand", "computation", "verify", "total"]),
+  );
+  const [guest, ...others] = facts.leases;
+  expect(others).toEqual([]);
+  expect(guest?.leaseId).toBe(facts.ids.leaseId);
+  expect(guest?.guestOs).toMatch(/^Small Linux/);
+  expect(guest?.guestKernel).toMatch(/^\d+\.\d+/);
+  expect(guest?.guestKernel).not.toBe(release());
+  expect(guest?.guestBootId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(guest?.guestBootId).not.toBe(
+    readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+  );
+}

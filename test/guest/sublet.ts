@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { ROOT } from "./small-linux.ts";
+
+export interface Ran {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Of what was printed under `--json`, also when it was a refusal. */
+  json<T>(): T;
+  /** The refusal that was printed under `--json`. */
+  error(): { readonly code: string; readonly message: string };
+}
+
+export interface RunOptions {
+  readonly stdin?: string | Buffer;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Runs `sublet` as a person would, as a process. Its input is empty unless it is given one. */
+export async function sublet(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const child = spawn(process.execPath, [join(ROOT, "src/cli/main.ts"), ...argv], {
+    env: { ...ownEnvironment(), ...options.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+  // One that ends without reading its input has closed it.
+  child.stdin.on("error", () => child.stdin.destroy());
+  child.stdin.end(options.stdin ?? "");
+  const [exitCode] = await once(child, "close");
+  const said = Buffer.concat(stdout).toString("utf8");
+  const complaints = Buffer.concat(stderr).toString("utf8");
+  const json = () => {
+    try {
+      return JSON.parse(said);
+    } catch (cause) {
+      const what = `sublet ${argv.join(" ")} (${exitCode}): ${said}${complaints}`;
+      throw new Error(`no JSON came from ${what}`, { cause });
+    }
+  };
+  return { exitCode, stdout: said, stderr: complaints, json, error: () => json().error };
+}
+
+/** What a test run was started with is not for the processes that it tests. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
+  const names = ["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "LANG"];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+  );
+}
