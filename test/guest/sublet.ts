@@ -16,12 +16,14 @@ export interface Ran {
 export interface RunOptions {
   readonly stdin?: string | Buffer;
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
 }
 
 /** Runs `sublet` as a person would, as a process. Its input is empty unless it is given one. */
 export async function sublet(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const child = spawn(process.execPath, [join(ROOT, "src/cli/main.ts"), ...argv], {
     env: { ...ownEnvironment(), ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ["pipe", "pipe", "pipe"],
   });
   const stdout: Buffer[] = [];
