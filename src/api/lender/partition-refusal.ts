@@ -3,8 +3,10 @@ import { violatedConstraint } from "../../database/constraint.ts";
 import type { DB } from "../../database/types.ts";
 import { listPartitions, type Partition } from "../../host/partition-store.ts";
 import type { Host } from "../../host/store.ts";
-import { readReservedNow } from "../../lease/reservation-store.ts";
+import type { Period } from "../../lease/period.ts";
+import { readReservations, readReservedNow } from "../../lease/reservation-store.ts";
 import { type Refusal, refusal } from "../../refusal/refusal.ts";
+import type { HostId, LeaseId } from "../../unit/id.ts";
 import { formatBytes, formatCpu } from "../../unit/quantity.ts";
 import { SIZE_ZERO, subtractSizes } from "../../unit/size.ts";
 
@@ -14,6 +16,27 @@ export function refuseInUse(partition: string, inUse: NonNullable<Partition["inU
     leaseId: inUse.leaseId,
     until: inUse.until.toISOString(),
   });
+}
+
+/** The refusal that names the next booking of a partition. */
+async function refuseByBooking(
+  db: Kysely<DB>,
+  hostId: HostId,
+  name: string,
+  during: Period,
+): Promise<Refusal | undefined> {
+  const [partition] = await listPartitions(db, { hostId, name }, during.start);
+  if (!partition) return undefined;
+  const { partitionId } = partition;
+  const ahead = await readReservations(db, { partitionId, during });
+  const booked = ahead
+    .filter((reservation) => reservation.leaseId !== null)
+    .toSorted((a, b) => a.period.start.getTime() - b.period.start.getTime())[0];
+  return booked?.leaseId ? refuseBooked(name, booked.leaseId, booked.period.start) : undefined;
+}
+
+export function refuseBooked(partition: string, leaseId: LeaseId, start: Date): Refusal {
+  return refusal("partition-booked", { partition, leaseId, start: start.toISOString() });
 }
 
 /** What the database's guards refused, in the words of the refusal table; other errors as they are. */
@@ -27,6 +50,11 @@ export async function refuseByGuard(
       const which = { hostId: host.hostId, name: at.partition };
       const [partition] = await listPartitions(db, which, now);
       return partition?.inUse ? refuseInUse(partition.name, partition.inUse) : error;
+    }
+    case "partition_booked": {
+      const during = { start: now, end: null };
+      const ahead = await refuseByBooking(db, host.hostId, at.partition, during);
+      return ahead ?? error;
     }
     case "host_minimums":
       return refusal("minimums-exceed-base", { host: host.name });
