@@ -8,7 +8,7 @@ import { readReservations, readReservedNow } from "../../lease/reservation-store
 import { type Refusal, refusal } from "../../refusal/refusal.ts";
 import type { HostId, LeaseId } from "../../unit/id.ts";
 import { formatBytes, formatCpu } from "../../unit/quantity.ts";
-import { SIZE_ZERO, subtractSizes } from "../../unit/size.ts";
+import { SIZE_ZERO, type Size, subtractSizes } from "../../unit/size.ts";
 
 export function refuseInUse(partition: string, inUse: NonNullable<Partition["inUse"]>): Refusal {
   return refusal("partition-in-use", {
@@ -39,6 +39,14 @@ export function refuseBooked(partition: string, leaseId: LeaseId, start: Date): 
   return refusal("partition-booked", { partition, leaseId, start: start.toISOString() });
 }
 
+export function refuseBeyond(host: Host, free: Size): Refusal {
+  const { cpuMilli, memoryBytes, diskBytes } = free;
+  return refusal("capacity-exceeded", {
+    host: host.name,
+    free: `${formatCpu(cpuMilli)} cores, ${formatBytes(memoryBytes)} of memory and ${formatBytes(diskBytes)} of disk`,
+  });
+}
+
 /** What the database's guards refused, in the words of the refusal table; other errors as they are. */
 export async function refuseByGuard(
   error: unknown,
@@ -61,10 +69,7 @@ export async function refuseByGuard(
     case "host_capacity": {
       const reserved = await readReservedNow(db, [host.hostId], now);
       const free = subtractSizes(host.base, reserved.get(host.hostId) ?? SIZE_ZERO);
-      return refusal("capacity-exceeded", {
-        host: host.name,
-        free: `${formatCpu(free.cpuMilli)} cores, ${formatBytes(free.memoryBytes)} of memory and ${formatBytes(free.diskBytes)} of disk`,
-      });
+      return refuseBeyond(host, free);
     }
     default:
       return error;
