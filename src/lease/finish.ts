@@ -1,6 +1,10 @@
 import type { Kysely } from "kysely";
 import type { DB } from "../database/types.ts";
-import { bumpPartitionGeneration, listPartitions } from "../host/partition-store.ts";
+import {
+  bumpPartitionGeneration,
+  listPartitions,
+  markPartitionRemoved,
+} from "../host/partition-store.ts";
 import { bumpDesiredGeneration } from "../host/store.ts";
 import { insertLeaseEvent } from "./event-store.ts";
 import { endReservation, fillStanding } from "./reservation-store.ts";
@@ -17,7 +21,7 @@ export interface Finish {
 
 /**
  * Ends a lease for good, under its lock: what was not used is released, and the partition goes back
- * to its standing size. The freeze is lifted first, because nothing else may lift it.
+ * to its standing size, as far as nobody else was lent of it; a carved one is gone. The freeze is lifted first, because nothing else may lift it.
  */
 export async function finishLease(
   tx: Kysely<DB>,
@@ -32,8 +36,12 @@ export async function finishLease(
   const partition = (await listPartitions(tx, { hostId: lease.hostId }, now)).find(
     ({ partitionId }) => partitionId === lease.partitionId,
   );
-  await fillStanding(tx, lease, partition?.standingSize ?? null, now);
+  if (partition && !partition.carved) {
+    const { standingSize: size, cpuMode } = partition;
+    await fillStanding(tx, lease, { size, cpuMode, yielding: true }, now);
+  }
   if (lease.grantJws) await bumpPartitionGeneration(tx, lease.partitionId);
+  if (partition?.carved) await markPartitionRemoved(tx, lease.partitionId, now);
   await insertLeaseEvent(tx, {
     leaseId: lease.leaseId,
     kind: "ended",

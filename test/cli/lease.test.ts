@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { makeTempFolder, type TempFolder } from "../setup/temp-folder.ts";
 import { type FakeServer, problem, startFakeServer } from "./fake-server.ts";
 import { runCli } from "./run-cli.ts";
-import { accessOf, id, leaseOf, MATCH } from "./shapes.ts";
+import { accessOf, foundOf, id, leaseOf, MATCH } from "./shapes.ts";
 
 const NEED = "--cpu 1 --memory 512MiB --disk 1GiB --os small-linux --for 10m".split(" ");
 const CREATE = ["lease", "create", ...NEED, "--yes"];
@@ -102,7 +102,7 @@ describe("lease create", () => {
 
   test("without --yes and without a terminal shows the price and books nothing", async () => {
     server.routes["POST /v1/client/searches"] = () => ({
-      json: { matches: [MATCH], mismatches: [] },
+      json: foundOf([MATCH]),
     });
     const ran = await cli("lease", "create", ...NEED);
     expect(ran.exitCode).toBe(1);
@@ -154,9 +154,10 @@ describe("lease create", () => {
 test("search shows what matches, and what does not and why", async () => {
   server.routes["POST /v1/client/searches"] = () => ({
     json: {
-      matches: [MATCH],
+      ...foundOf([MATCH]),
       mismatches: [
         {
+          ...{ offerId: id("offer", "2"), counter: null },
           partition: { id: id("partition", "2"), name: "big" },
           host: MATCH.host,
           reasons: [{ code: "too-dear", message: "it costs 9.00 per hour" }],

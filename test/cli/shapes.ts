@@ -48,6 +48,7 @@ export function leaseOf(some: Partial<LeaseView> = {}): LeaseView {
     partition,
     size,
     cpuMode: "dedicated",
+    internet: false,
     image,
     period: { start: at, end },
     tariff: TARIFF,
@@ -89,6 +90,12 @@ export const MATCH: Response<"search">["matches"][number] = {
   quote,
 };
 
+type Found = Response<"search">;
+export function foundOf(matches: Found["matches"], some: Partial<Found> = {}): Found {
+  const together = { wanted: 1, matches, perHourMicros: "106000", totalMicros: "20000" };
+  return { matches, together, mismatches: [], ...some };
+}
+
 export function partitionOf(): Response<"setPartition"> {
   return {
     partitionId: partition.id,
@@ -96,6 +103,7 @@ export function partitionOf(): Response<"setPartition"> {
     host,
     lendable: true,
     cpuMode: "dedicated",
+    carved: false,
     size,
     standingSize: size,
     min: { cpuMilli: 1000, memoryBytes: 64 * 2 ** 20, diskBytes: 0 },
