@@ -3,7 +3,7 @@ import { checkConstraints, violatedConstraint } from "../database/constraint.ts"
 import type { DB } from "../database/types.ts";
 import { insertCarvedPartition } from "../host/partition-store.ts";
 import { lockHost } from "../host/store.ts";
-import type { Match } from "../market/match.ts";
+import type { Candidate, Match } from "../market/match.ts";
 import type { Requirement } from "../market/requirement.ts";
 import { refusal } from "../refusal/refusal.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
@@ -123,14 +123,14 @@ async function chooseUnderLock(tx: Kysely<DB>, input: BookInput): Promise<readon
 }
 
 function refuseTooFew(finding: Finding, { count }: Requirement, hoped: Match | undefined): Error {
-  if (hoped) return refusal("just-taken", { partition: nameOf(hoped) });
+  if (hoped) return refusal("just-taken", { partition: placeOf(hoped.candidate) });
   const { together, mismatches } = finding;
   const few = `${together.length} of ${count} partitions can be had at once`;
   const reasons = mismatches
     .slice(0, 5)
     .map(
       ({ candidate, reasons }) =>
-        `${candidate.host.name}/${candidate.partition.name}: ${reasons.map((r) => r.message).join(", ")}`,
+        `${placeOf(candidate)}: ${reasons.map((r) => r.message).join(", ")}`,
     );
   return refusal("no-match", { reasons: count > 1 ? [few, ...reasons] : reasons });
 }
@@ -188,8 +188,8 @@ async function writeLease(
   });
 }
 
-function nameOf({ candidate: { partition, carvable, host } }: Match): string {
-  return carvable ? `of ${host.name}` : partition.name;
+function placeOf({ partition, carvable, host }: Candidate): string {
+  return carvable ? `${host.name} (carved)` : `${host.name}/${partition.name}`;
 }
 
 function refusalOf(
@@ -204,7 +204,7 @@ function refusalOf(
     case "host_capacity":
     case "carve_limit":
     case "partition_in_use":
-      return refusal("just-taken", { partition: match ? nameOf(match) : "" });
+      return refusal("just-taken", { partition: match ? placeOf(match.candidate) : "" });
     case "lease_pkey":
       return refusal("lease-id-reused", { leaseId: leaseIds.join(", ") });
     default:
