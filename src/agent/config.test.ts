@@ -33,6 +33,18 @@ test("no more is lent than there is, and the refusal has a name", () => {
   expect(refused({ memoryBytes: 1024 })).toThrow(/reserve/);
 });
 
+test("reserve and base are whole cores that are there: dedicated cores and shared ones fit beside it", () => {
+  for (const cpuMilli of [0, 1, 250, 999, 1000, 1750]) {
+    const options = { ...OPTIONS, cores: "1-3", reserve: { ...RESERVE_DEFAULT, cpuMilli } };
+    const { cores, reserve, base } = lentFrom(options, MACHINE, null);
+    expect(reserve.cpuMilli + base.cpuMilli).toBe(cores.length * 1000);
+    // Whole dedicated cores within the base leave room for all of the rest and the reserve.
+    const dedicated = Math.floor(base.cpuMilli / 1000);
+    const rest = base.cpuMilli - dedicated * 1000;
+    expect(dedicated + Math.ceil((rest + reserve.cpuMilli) / 1000)).toBe(cores.length);
+  }
+});
+
 test("a list of cores reads as it is written", () => {
   for (const text of ["0", "0-3", "0-3,5", "1,3,5-7"]) {
     expect(formatCoreList(parseCoreList(text))).toBe(text);

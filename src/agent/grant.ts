@@ -59,6 +59,12 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   if (!fitsWithin(partition.size, context.capacity.base)) {
     return no("capacity-exceeded", "more is granted than this host has in all");
   }
+  if (grant.internet) {
+    return no(
+      "internet-unsupported",
+      "this agent cannot let a guest reach the internet safely yet",
+    );
+  }
   const { manifest } = image;
   if (`sha256:${sha256Hex(canonicalJson(manifest))}` !== image.digest) {
     return no("image-digest-wrong", "the image's manifest does not have the digest granted");

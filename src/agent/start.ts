@@ -80,5 +80,6 @@ function factsOf(
     kernel: machine.kernel,
     cores: [...cores],
     cpuModel: machine.cpuModel,
+    sharedCpu: false,
   };
 }

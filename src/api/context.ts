@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Database } from "../database/connect.ts";
 import type { ServerKeys } from "../enablement/signing-key-store.ts";
 import type { BlobStore } from "../image/blob-store.ts";
-import type { MarketTerms } from "../market/offer-store.ts";
+import type { MarketTerms } from "../market/offer.ts";
 import type { Clock } from "../unit/clock.ts";
 
 /** Everything that the server's operations and passes work with; built once, passed by hand. */

@@ -5,6 +5,7 @@ import { reportCapacity } from "./agent/report-capacity.ts";
 import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
+import { bookLeases } from "./client/book-leases.ts";
 import { endLease } from "./client/end-lease.ts";
 import { exportBill } from "./client/export-bill.ts";
 import { listBills } from "./client/list-bills.ts";
@@ -20,6 +21,7 @@ import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
 import { removePartition } from "./lender/remove-partition.ts";
+import { setCarveOffer } from "./lender/set-carve-offer.ts";
 import { setOffer } from "./lender/set-offer.ts";
 import { setPartition } from "./lender/set-partition.ts";
 import { showHost } from "./lender/show-host.ts";
@@ -53,10 +55,12 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   listPartitions,
   removePartition,
   setOffer,
+  setCarveOffer,
   listOffers,
   withdrawOffer,
   search,
   bookLease,
+  bookLeases,
   listLeases,
   showLease,
   endLease,

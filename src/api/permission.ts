@@ -25,11 +25,13 @@ export const PERMISSIONS = {
   listPartitions: ["lender"],
   removePartition: ["lender"],
   setOffer: ["lender"],
+  setCarveOffer: ["lender"],
   listOffers: ["lender"],
   withdrawOffer: ["lender"],
 
   search: ["client"],
   bookLease: ["client"],
+  bookLeases: ["client"],
   endLease: ["client"],
   listLeases: "party",
   showLease: "party",

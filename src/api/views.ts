@@ -4,8 +4,7 @@ import type { Partition } from "../host/partition-store.ts";
 import type { Host } from "../host/store.ts";
 import type { Image } from "../image/store.ts";
 import type { Lease } from "../lease/store.ts";
-import type { NamedOffer } from "../market/offer-store.ts";
-import { tariffOf } from "../market/offer-store.ts";
+import { type NamedOffer, tariffOf } from "../market/offer.ts";
 import { accessSchema } from "../partition/signed.ts";
 import type { PartyId } from "../unit/id.ts";
 import { type Size, subtractSizes } from "../unit/size.ts";
@@ -47,6 +46,7 @@ export function viewPartition(partition: Partition): z.infer<typeof partitionVie
     host: { id: partition.hostId, name: partition.hostName },
     lendable: partition.lendable,
     cpuMode: partition.cpuMode,
+    carved: partition.carved,
     size: partition.size,
     standingSize: partition.standingSize,
     min: partition.min,
@@ -66,11 +66,20 @@ export function viewOffer(
 ): z.infer<typeof offerView> {
   return {
     offerId: offer.offerId,
-    partition: { id: offer.partitionId, name: offer.partitionName },
+    partition: offer.partitionId && { id: offer.partitionId, name: offer.partitionName ?? "" },
     host: { id: offer.hostId, name: offer.hostName },
+    carve: offer.carve,
     tariff: tariffOf(offer, context.terms),
     leaseSecondsMin: offer.leaseSecondsMin,
     leaseSecondsMax: offer.leaseSecondsMax,
+    windows: offer.windows.map(({ days, from, to }) => ({ days: [...days], from, to })),
+    timeZone: offer.timeZone,
+    borrowers: {
+      who: offer.borrowers,
+      parties: offer.borrowerParties.map((party) => ({ ...party })),
+    },
+    labels: { ...offer.labels },
+    internet: offer.internet,
     createdAt: offer.createdAt.toISOString(),
   };
 }
@@ -99,6 +108,7 @@ export function viewLease(lease: Lease, viewer: PartyId): LeaseView {
     partition: { id: lease.partitionId, name: lease.partitionName },
     size: lease.size,
     cpuMode: lease.cpuMode,
+    internet: lease.internet,
     image: { imageId: lease.imageId, name: lease.imageName, version: lease.imageVersion },
     period: lease.period && {
       start: lease.period.start.toISOString(),

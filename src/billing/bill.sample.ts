@@ -16,6 +16,7 @@ export const SAMPLE_TARIFF: Tariff = {
   currency: "EUR",
   minorUnitDigits: 2,
   priceMicrosPerCoreHour: "40003",
+  priceMicrosPerSharedCoreHour: "70019",
   priceMicrosPerMemoryGibHour: "5007",
   priceMicrosPerDiskGibHour: "111",
   priceMicrosPerHour: "1009",
@@ -36,6 +37,7 @@ export function sampleBillInput(records: readonly HashedRecord[]): BillInput {
   return {
     ...SAMPLE_IDENTITY,
     tariff: SAMPLE_TARIFF,
+    cpuMode: records[0]?.record.cpuMode ?? "dedicated",
     records,
     grantedNs: 7_200_000_000_000n,
     closedAt: new Date("2027-01-31T10:00:05Z"),
@@ -48,6 +50,7 @@ export const anyTariff: fc.Arbitrary<Tariff> = fc.record({
   currency: fc.constant("EUR"),
   minorUnitDigits: fc.integer({ min: 0, max: 6 }),
   priceMicrosPerCoreHour: price,
+  priceMicrosPerSharedCoreHour: price,
   priceMicrosPerMemoryGibHour: price,
   priceMicrosPerDiskGibHour: price,
   priceMicrosPerHour: price,
@@ -83,7 +86,7 @@ export const anyReadings = fc
 
 export const anyRecords = (grantJws: string): fc.Arbitrary<readonly HashedRecord[]> =>
   fc
-    .tuple(anyReadings, anySize)
-    .map(([readings, size]) =>
-      sampleRecords(grantJws, readings, { ...SAMPLE_TERMS, size }, SAMPLE_OPTIONS),
+    .tuple(anyReadings, anySize, fc.constantFrom("dedicated", "shared"))
+    .map(([readings, size, cpuMode]) =>
+      sampleRecords(grantJws, readings, { ...SAMPLE_TERMS, size, cpuMode }, SAMPLE_OPTIONS),
     );

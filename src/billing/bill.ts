@@ -14,7 +14,7 @@ import {
 export const billLineSchema = z.strictObject({
   resource: z.enum(CHARGED_RESOURCES),
   /** What priced it: time that was not delivered stands as a line of its own at no charge. */
-  rule: z.enum(["reserved-while-delivered", "not-delivered"]),
+  rule: z.enum(["reserved-while-delivered", "used-while-delivered", "not-delivered"]),
   /** milliCore-nanoseconds (cpu), byte-nanoseconds (memory, disk) or nanoseconds (time). */
   quantity: naturalText,
   unit: z.enum(["milliCoreNs", "byteNs", "ns"]),

@@ -53,6 +53,7 @@ async function closeBill(
     host: { id: lease.hostId, name: lease.hostName },
     partition: { id: lease.partitionId, name: lease.partitionName },
     tariff: lease.tariff,
+    cpuMode: lease.cpuMode,
     records,
     grantedNs,
     closedAt: now,
@@ -63,7 +64,7 @@ async function closeBill(
     closedAt: now,
   });
   await insertCharges(tx, document, rateRecords(records, { grantedNs }), (resource) =>
-    priceMicrosPerHour(resource, lease.tariff),
+    priceMicrosPerHour(resource, lease.tariff, lease.cpuMode),
   );
   const postings = billPostings(document, lease.tariff.operatorFeePpm);
   if (postings.length > 0) {

@@ -31,6 +31,20 @@ test("an hour of one and a half cores costs what the tariff says", () => {
   });
 });
 
+test("an hour of shared cpu costs what was used of it, at the shared price", () => {
+  const terms = { ...SAMPLE_TERMS, cpuMode: "shared" } as const;
+  const [line] = makeBill(sampleBillInput(sampleRecords("grant", steps(3600), terms))).lines;
+  expect(line).toEqual({
+    resource: "cpu",
+    rule: "used-while-delivered",
+    // Half a core for an hour.
+    quantity: String(500n * 3_600_000_000_000n),
+    unit: "milliCoreNs",
+    priceMicrosPerHour: "70019",
+    amountMicros: "35010", // 35009.5, to the even neighbour
+  });
+});
+
 test("time that was not delivered is a line of its own, free of charge", () => {
   const readings = [...steps(100).map((r) => ({ ...r, answered: false })), sampleReading(110)];
   const bill = makeBill(sampleBillInput(sampleRecords("grant", readings)));
@@ -113,9 +127,10 @@ test("no bill is above the quote of the same size and period", () => {
     fc.property(anyTariff, anyRecords("grant"), anyGrantedSeconds, (tariff, records, seconds) => {
       const grantedNs = BigInt(seconds) * 1_000_000_000n;
       const bill = makeBill({ ...sampleBillInput(records), tariff, grantedNs });
-      const size = records[0]?.record.size ?? SAMPLE_TERMS.size;
-      const quoted = quote(size, "dedicated", seconds, tariff);
-      expect(BigInt(bill.sumMicros)).toBeLessThanOrEqual(BigInt(quoted.fixedMicros));
+      const { size, cpuMode } = records[0]?.record ?? SAMPLE_TERMS;
+      const quoted = quote(size, cpuMode, seconds, tariff);
+      const most = BigInt(quoted.fixedMicros) + BigInt(quoted.meteredMaxMicros);
+      expect(BigInt(bill.sumMicros)).toBeLessThanOrEqual(most);
       expect(BigInt(bill.totalMicros)).toBeLessThanOrEqual(BigInt(quoted.totalMicros));
     }),
     { numRuns: 300 },

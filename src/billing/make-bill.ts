@@ -1,8 +1,9 @@
 import { CHARGED_RESOURCES, type Tariff } from "../market/tariff.ts";
 import type { HashedRecord } from "../meter/record.ts";
 import { amountMicros, priceMicrosPerHour, UNIT_OF } from "../rating/amount.ts";
-import { chargedQuantity, rateRecords } from "../rating/rate.ts";
+import { chargedQuantity, rateRecords, ruleOf } from "../rating/rate.ts";
 import { divideHalfEven } from "../unit/money.ts";
+import type { CpuMode } from "../unit/schema.ts";
 import type { BillDocument, BillLine } from "./bill.ts";
 
 type Identity = Pick<
@@ -12,6 +13,7 @@ type Identity = Pick<
 
 export interface BillInput extends Identity {
   readonly tariff: Tariff;
+  readonly cpuMode: CpuMode;
   /** The lease's whole chain, in order, already checked by `checkChain`. */
   readonly records: readonly HashedRecord[];
   /** The length of the granted period, extensions included: no more time than this is charged. */
@@ -24,7 +26,7 @@ export interface BillInput extends Identity {
  * when it has a price; one, free of charge, for time that was metered and is not charged.
  */
 export function makeBill(input: BillInput): BillDocument {
-  const { tariff, records, grantedNs } = input;
+  const { tariff, cpuMode, records, grantedNs } = input;
   assertConsecutive(records);
   const charges = rateRecords(records, { grantedNs });
   const elapsedNs = sum(records.map(({ record }) => BigInt(record.elapsedNs)));
@@ -32,12 +34,12 @@ export function makeBill(input: BillInput): BillDocument {
 
   const lines: BillLine[] = [];
   for (const resource of CHARGED_RESOURCES) {
-    const price = priceMicrosPerHour(resource, tariff);
+    const price = priceMicrosPerHour(resource, tariff, cpuMode);
     if (resource === "time" && price === 0n) continue;
     const quantity = chargedQuantity(charges, resource);
     lines.push({
       resource,
-      rule: "reserved-while-delivered",
+      rule: ruleOf(resource, cpuMode),
       quantity: quantity.toString(),
       unit: UNIT_OF[resource],
       priceMicrosPerHour: price.toString(),

@@ -182,6 +182,7 @@ create table lease (
   ready_at timestamp with time zone,
   ending_at timestamp with time zone,
   ended_at timestamp with time zone,
+  internet boolean default false not null,
   constraint lease_pkey PRIMARY KEY (lease_id),
   constraint lease_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
   constraint lease_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
@@ -252,7 +253,7 @@ create table migration (
 
 create table offer (
   offer_id text not null,
-  partition_id text not null,
+  partition_id text,
   lender_party_id text not null,
   price_micros_per_core_hour bigint not null,
   price_micros_per_memory_gib_hour bigint not null,
@@ -262,16 +263,38 @@ create table offer (
   lease_seconds_max integer not null,
   created_at timestamp with time zone not null,
   withdrawn_at timestamp with time zone,
+  host_id text not null,
+  price_micros_per_shared_core_hour bigint default 0 not null,
+  windows jsonb default '[]'::jsonb not null,
+  time_zone text default 'UTC'::text not null,
+  borrowers text default 'everyone'::text not null,
+  borrower_party_ids text[] default '{}'::text[] not null,
+  labels jsonb default '{}'::jsonb not null,
+  internet boolean default false not null,
+  carve_cpu_mode text,
+  carve_max_cpu_milli integer,
+  carve_max_memory_bytes bigint,
+  carve_max_disk_bytes bigint,
   constraint offer_pkey PRIMARY KEY (offer_id),
+  constraint offer_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint offer_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
   constraint offer_partition_id_fkey FOREIGN KEY (partition_id) REFERENCES partition(partition_id),
+  constraint offer_borrowers_check CHECK ((borrowers = ANY (ARRAY['everyone'::text, 'only'::text, 'except'::text]))),
+  constraint offer_carve_cpu_mode_check CHECK ((carve_cpu_mode = ANY (ARRAY['dedicated'::text, 'shared'::text]))),
+  constraint offer_carve_max_cpu_milli_check CHECK ((carve_max_cpu_milli > 0)),
+  constraint offer_carve_max_disk_bytes_check CHECK ((carve_max_disk_bytes >= 0)),
+  constraint offer_carve_max_memory_bytes_check CHECK ((carve_max_memory_bytes > 0)),
   constraint offer_check CHECK ((lease_seconds_max >= lease_seconds_min)),
+  constraint offer_labels_check CHECK ((jsonb_typeof(labels) = 'object'::text)),
   constraint offer_lease_seconds_min_check CHECK ((lease_seconds_min > 0)),
+  constraint offer_of_one_kind CHECK ((((partition_id IS NOT NULL) = (carve_cpu_mode IS NULL)) AND ((carve_cpu_mode IS NULL) = (carve_max_cpu_milli IS NULL)) AND ((carve_cpu_mode IS NULL) = (carve_max_memory_bytes IS NULL)) AND ((carve_cpu_mode IS NULL) = (carve_max_disk_bytes IS NULL)))),
   constraint offer_offer_id_check CHECK ((offer_id ~~ 'offer\_%'::text)),
   constraint offer_price_micros_per_core_hour_check CHECK ((price_micros_per_core_hour >= 0)),
   constraint offer_price_micros_per_disk_gib_hour_check CHECK ((price_micros_per_disk_gib_hour >= 0)),
   constraint offer_price_micros_per_hour_check CHECK ((price_micros_per_hour >= 0)),
-  constraint offer_price_micros_per_memory_gib_hour_check CHECK ((price_micros_per_memory_gib_hour >= 0))
+  constraint offer_price_micros_per_memory_gib_hour_check CHECK ((price_micros_per_memory_gib_hour >= 0)),
+  constraint offer_price_micros_per_shared_core_hour_check CHECK ((price_micros_per_shared_core_hour >= 0)),
+  constraint offer_windows_check CHECK ((jsonb_typeof(windows) = 'array'::text))
 );
 
 create table partition (
@@ -292,6 +315,7 @@ create table partition (
   generation bigint default 1 not null,
   created_at timestamp with time zone not null,
   removed_at timestamp with time zone,
+  carved boolean default false not null,
   constraint partition_pkey PRIMARY KEY (partition_id),
   constraint partition_partition_id_host_id_key UNIQUE (partition_id, host_id),
   constraint partition_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
@@ -345,7 +369,8 @@ create table reservation (
   constraint reservation_memory_bytes_check CHECK ((memory_bytes > 0)),
   constraint reservation_period_check CHECK ((NOT isempty(period))),
   constraint reservation_reservation_id_check CHECK ((reservation_id ~~ 'reservation\_%'::text)),
-  constraint reservation_capacity TRIGGER DEFERRABLE INITIALLY DEFERRED
+  constraint reservation_capacity TRIGGER DEFERRABLE INITIALLY DEFERRED,
+  constraint reservation_carved TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 
 create table setting (
@@ -429,6 +454,7 @@ CREATE UNIQUE INDEX lease_in_use ON public.lease USING btree (partition_id) WHER
 CREATE INDEX lease_lender ON public.lease USING btree (lender_party_id, lease_id);
 CREATE INDEX lease_open ON public.lease USING btree (host_id) WHERE (state <> 'ended'::text);
 CREATE INDEX ledger_entry_account ON public.ledger_entry USING btree (account_id);
+CREATE UNIQUE INDEX offer_carve_in_force ON public.offer USING btree (host_id) WHERE ((partition_id IS NULL) AND (withdrawn_at IS NULL));
 CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WHERE (withdrawn_at IS NULL);
 CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
@@ -480,6 +506,49 @@ begin
   if found then
     raise exception 'host % would hold more than it has at %', the_host.name, worst.at
       using errcode = 'SL002', constraint = 'host_capacity';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_carved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  own offer%rowtype;
+  in_force offer%rowtype;
+  worst record;
+begin
+  if not (select carved from partition where partition_id = new.partition_id) then
+    return null;
+  end if;
+  if new.lease_id is null then
+    raise exception 'carved partition % has no standing reservation', new.partition_id
+      using errcode = 'SL002', constraint = 'carved_for_lease_only';
+  end if;
+  if tg_op = 'UPDATE' and old.period @> new.period and old.cpu_milli = new.cpu_milli
+      and old.memory_bytes = new.memory_bytes and old.disk_bytes = new.disk_bytes then
+    return null;
+  end if;
+  perform 1 from host where host_id = new.host_id for update;
+  select o.* into own from lease l join offer o using (offer_id) where l.lease_id = new.lease_id;
+  select o.* into in_force from offer o
+    where o.host_id = new.host_id and o.partition_id is null and o.withdrawn_at is null;
+  if not found then in_force := own; end if;
+  select p.at into worst
+    from (select distinct greatest(lower(r.period), lower(new.period)) as at
+      from reservation r join partition c using (partition_id)
+      where r.host_id = new.host_id and c.carved and r.period && new.period) p
+    join reservation r on r.host_id = new.host_id and r.period @> p.at
+    join partition c on c.partition_id = r.partition_id and c.carved
+    group by p.at
+    having sum(r.cpu_milli) > coalesce(in_force.carve_max_cpu_milli, 0)
+      or sum(r.memory_bytes) > coalesce(in_force.carve_max_memory_bytes, 0)
+      or sum(r.disk_bytes) > coalesce(in_force.carve_max_disk_bytes, 0)
+    order by p.at limit 1;
+  if found then
+    raise exception 'more of host % would be carved at % than its lender lets', new.host_id, worst.at
+      using errcode = 'SL002', constraint = 'carve_limit';
   end if;
   return null;
 end $function$;
@@ -779,6 +848,7 @@ CREATE CONSTRAINT TRIGGER partition_minimums AFTER INSERT OR UPDATE ON public.pa
 CREATE TRIGGER partition_promised BEFORE UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION guard_booked();
 CREATE TRIGGER party_keep BEFORE TRUNCATE ON public.party FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER reservation_capacity AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_capacity();
+CREATE CONSTRAINT TRIGGER reservation_carved AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_carved();
 CREATE TRIGGER reservation_freeze BEFORE INSERT OR DELETE OR UPDATE ON public.reservation FOR EACH ROW EXECUTE FUNCTION freeze_reservation();
 CREATE TRIGGER reservation_keep BEFORE TRUNCATE ON public.reservation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER setting_guard BEFORE DELETE OR UPDATE ON public.setting FOR EACH ROW EXECUTE FUNCTION guard_setting();

@@ -135,6 +135,7 @@ export interface Lease {
   grantJws: string | null;
   hostId: string;
   imageId: string;
+  internet: Generated<boolean>;
   leaseId: string;
   lenderPartyId: string;
   memoryBytes: Int8;
@@ -177,20 +178,33 @@ export interface LedgerTransaction {
 }
 
 export interface Offer {
+  borrowerPartyIds: Generated<string[]>;
+  borrowers: Generated<string>;
+  carveCpuMode: string | null;
+  carveMaxCpuMilli: number | null;
+  carveMaxDiskBytes: Int8 | null;
+  carveMaxMemoryBytes: Int8 | null;
   createdAt: Timestamp;
+  hostId: string;
+  internet: Generated<boolean>;
+  labels: Generated<Json>;
   leaseSecondsMax: number;
   leaseSecondsMin: number;
   lenderPartyId: string;
   offerId: string;
-  partitionId: string;
+  partitionId: string | null;
   priceMicrosPerCoreHour: Int8;
   priceMicrosPerDiskGibHour: Int8;
   priceMicrosPerHour: Int8;
   priceMicrosPerMemoryGibHour: Int8;
+  priceMicrosPerSharedCoreHour: Generated<Int8>;
+  timeZone: Generated<string>;
+  windows: Generated<Json>;
   withdrawnAt: Timestamp | null;
 }
 
 export interface Partition {
+  carved: Generated<boolean>;
   cpuMilli: number;
   cpuMode: string;
   createdAt: Timestamp;

@@ -105,7 +105,10 @@ export async function holdOverrunsOnce({ db }: PassContext, now: Date): Promise<
     // What stands is taken away first: it may have begun already, while the server was down.
     await fillStanding(tx, lease, null, now);
     await prolongReservation(tx, lease, until);
-    await fillStanding(tx, lease, partition?.standingSize ?? null, now);
+    if (partition && !partition.carved) {
+      const { standingSize: size, cpuMode } = partition;
+      await fillStanding(tx, lease, { size, cpuMode, yielding: true }, now);
+    }
     return true;
   });
 }

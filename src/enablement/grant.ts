@@ -37,6 +37,8 @@ export const grantSchema = z.strictObject({
   }),
   /** The client's SSH public key: one authorized_keys line without options. */
   clientKey: z.string().max(1024),
+  /** Whether the guest may reach the internet; absent in grants from before there was a choice: no. */
+  internet: z.boolean().optional(),
   tariff: tariffSchema,
   /** RFC 7638 thumbprint of the agent's key, which will sign this lease's usage. */
   agentKeyThumbprint: z.string(),

@@ -34,6 +34,7 @@ export function issueGrant(
     period: { start: lease.period.start.toISOString(), end: lease.period.end.toISOString() },
     image: { imageId: image.imageId, digest: image.digest, manifest: image.manifest },
     clientKey: lease.sshPublicKey,
+    internet: lease.internet,
     tariff: lease.tariff,
     agentKeyThumbprint: thumbprint({ x: host.agentPublicJwk.x }),
   };

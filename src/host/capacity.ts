@@ -11,6 +11,8 @@ export const hostFactsSchema = z.strictObject({
   /** Numbers of the cores that the agent may use. */
   cores: z.array(z.number().int().nonnegative()),
   cpuModel: z.string(),
+  /** Whether it can run guests on shared cores, by entitlement and cap. */
+  sharedCpu: z.boolean().default(false),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 

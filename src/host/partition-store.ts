@@ -21,6 +21,8 @@ export interface Partition {
   readonly lenderPartyId: PartyId;
   readonly lendable: boolean;
   readonly cpuMode: CpuMode;
+  /** Made at a booking, for that lease alone. */
+  readonly carved: boolean;
   /** What is allocated to it at present: its reservation in force. */
   readonly size: Size;
   readonly standingSize: Size;
@@ -117,6 +119,34 @@ export async function upsertPartition(
   return row.partitionId as PartitionId;
 }
 
+/** Names that begin so are the server's own. */
+export const CARVED_PREFIX = "carved-";
+
+export function carvedName(partitionId: PartitionId): string {
+  return CARVED_PREFIX + partitionId.slice(-10);
+}
+
+/** A partition for one lease, of exactly its size; without a standing reservation. */
+export async function insertCarvedPartition(
+  tx: Kysely<DB>,
+  { partitionId, hostId, cpuMode, name }: Partition,
+  size: Size,
+  now: Date,
+): Promise<void> {
+  await tx
+    .insertInto("partition")
+    .values({
+      ...{ partitionId, hostId, cpuMode, name, lendable: true, carved: true, createdAt: now },
+      ...size,
+      // No minimum of its own: what is promised to it is its lease's reservation.
+      ...{ minCpuMilli: 0, minMemoryBytes: 0, minDiskBytes: 0 },
+      maxCpuMilli: size.cpuMilli,
+      maxMemoryBytes: size.memoryBytes,
+      maxDiskBytes: size.diskBytes,
+    })
+    .execute();
+}
+
 export async function markPartitionRemoved(
   tx: Kysely<DB>,
   partitionId: PartitionId,
@@ -140,15 +170,23 @@ export async function bumpPartitionGeneration(
     .execute();
 }
 
+/** Carved ones come and go: an agent that was away for so long has long forgotten their leases. */
+const CARVED_REMOVED_DAYS = 30;
+
 export async function listRemovedPartitionIds(
   db: Kysely<DB>,
   hostId: HostId,
+  now: Date,
 ): Promise<PartitionId[]> {
+  const recently = new Date(now.getTime() - CARVED_REMOVED_DAYS * 86_400_000);
   const rows = await db
     .selectFrom("partition")
     .select("partitionId")
     .where("hostId", "=", hostId)
     .where("removedAt", "is not", null)
+    .where((either) =>
+      either.or([either("carved", "=", false), either("removedAt", ">", recently)]),
+    )
     .execute();
   return rows.map((row) => row.partitionId as PartitionId);
 }
@@ -161,6 +199,7 @@ interface PartitionRow {
   lenderPartyId: string;
   lendable: boolean;
   cpuMode: string;
+  carved: boolean;
   cpuMilli: number;
   memoryBytes: bigint;
   diskBytes: bigint;
@@ -193,6 +232,7 @@ function toPartition(row: PartitionRow): Partition {
     lenderPartyId: row.lenderPartyId as PartyId,
     lendable: row.lendable,
     cpuMode: row.cpuMode as CpuMode,
+    carved: row.carved,
     size: size(row.presentCpuMilli, row.presentMemoryBytes, row.presentDiskBytes),
     standingSize: size(row.cpuMilli, row.memoryBytes, row.diskBytes),
     min: size(row.minCpuMilli, row.minMemoryBytes, row.minDiskBytes),

@@ -215,7 +215,7 @@ function toHost(row: Selectable<HostRow>): Host {
     name: row.name,
     agentPublicJwk: row.agentPublicJwk as Record<string, string> | null,
     architecture: row.architecture as Architecture | null,
-    facts: row.facts as HostFacts | null,
+    facts: factsOf(row.facts as Partial<HostFacts> | null),
     reserve: {
       cpuMilli: row.reserveCpuMilli,
       memoryBytes: Number(row.reserveMemoryBytes),
@@ -235,6 +235,11 @@ function toHost(row: Selectable<HostRow>): Host {
     enrolledAt: row.enrolledAt,
     seenAt: row.seenAt,
   };
+}
+
+/** Agents from before shared cpu do not speak of it. */
+function factsOf(facts: Partial<HostFacts> | null): HostFacts | null {
+  return facts && ({ sharedCpu: false, ...facts } as HostFacts);
 }
 
 function sha256(text: string): Buffer {

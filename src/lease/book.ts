@@ -1,117 +1,159 @@
 import type { Kysely } from "kysely";
 import { checkConstraints, violatedConstraint } from "../database/constraint.ts";
 import type { DB } from "../database/types.ts";
+import { insertCarvedPartition } from "../host/partition-store.ts";
 import { lockHost } from "../host/store.ts";
-import type { Match } from "../market/match.ts";
+import type { Candidate, Match } from "../market/match.ts";
 import type { Requirement } from "../market/requirement.ts";
 import { refusal } from "../refusal/refusal.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
-import type { LeaseId, OfferId, PartyId } from "../unit/id.ts";
+import type { HostId, LeaseId, OfferId } from "../unit/id.ts";
 import { formatMoneyMicros } from "../unit/money.ts";
+import { sumOf } from "./choose.ts";
 import { insertLeaseEvent } from "./event-store.ts";
-import {
-  afterTurnaround,
-  type FindInput,
-  type Finding,
-  findMatches,
-  periodOf,
-} from "./find-matches.ts";
+import { type FindInput, type Finding, findMatches } from "./find-matches.ts";
+import { afterTurnaround } from "./opening.ts";
 import { fillStanding, insertReservation } from "./reservation-store.ts";
 import { findLease, insertLease, type Lease } from "./store.ts";
 
 /** A booking as the client sent it. */
 export interface Booking {
   readonly requirement: Requirement;
-  /** The match that was chosen; without it the best one is taken. */
+  /** The offer that was chosen; without it the best matches are taken. */
   readonly offerId?: OfferId | undefined;
-  /** The quote's total that was agreed to. */
+  /** The total of the quotes that was agreed to. */
   readonly agreedTotalMicros?: string | undefined;
   readonly sshPublicKey: string;
 }
 
-export interface BookInput extends Omit<FindInput, "requirement" | "offerId"> {
-  readonly leaseId: LeaseId;
-  readonly clientPartyId: PartyId;
+export interface BookInput extends Omit<FindInput, "requirement" | "offerId" | "counters"> {
+  /** One for each partition that is wanted. */
+  readonly leaseIds: readonly LeaseId[];
   readonly booking: Booking;
 }
 
 /**
- * Turns a match into a lease, in the caller's transaction and under its lock of the client: what is
- * on offer is looked at again under the host's lock, then lease and reservations are written. The
- * same id with the same content answers the lease that is there (`created: false`).
+ * Turns matches into leases, all or none, in the caller's transaction and under its lock of the
+ * client: what is on offer is looked at again under the locks of the hosts, then leases and
+ * reservations are written. The same ids with the same content answer the leases that are there
+ * (`created: false`).
  *
- * Refuses: lease-id-reused, image-unknown, unsupported, no-match, just-taken, price-changed.
+ * Refuses: invalid-input, lease-id-reused, image-unknown, unsupported, no-match, just-taken,
+ * price-changed.
  */
-export async function bookLease(
+export async function bookLeases(
   tx: Kysely<DB>,
   input: BookInput,
-): Promise<{ lease: Lease; created: boolean }> {
-  const bookingSha256 = sha256Hex(canonicalJson(input.booking));
-  const existing = await findLease(tx, input.leaseId);
-  if (existing) {
-    const same =
-      existing.bookingSha256 === bookingSha256 && existing.clientPartyId === input.clientPartyId;
-    if (!same) throw refusal("lease-id-reused", { leaseId: input.leaseId });
-    return { lease: existing, created: false };
-  }
-  const match = await chooseUnderLock(tx, input);
-  checkPrice(match, input.booking);
+): Promise<{ leases: readonly Lease[]; created: boolean }> {
+  const { leaseIds, booking } = input;
+  checkIds(leaseIds, booking.requirement);
+  const bookingSha256 = sha256Hex(canonicalJson({ ...booking, leaseIds: [...leaseIds] }));
+  const existing = await findExisting(tx, input, bookingSha256);
+  if (existing) return { leases: existing, created: false };
+  const matches = await chooseUnderLock(tx, input);
+  checkPrice(matches, booking);
   try {
-    await writeLease(tx, input, match, bookingSha256);
+    for (const [index, match] of matches.entries()) {
+      const leaseId = leaseIds[index];
+      if (leaseId) await writeLease(tx, input, { leaseId, match, bookingSha256 });
+    }
     await checkConstraints(tx);
   } catch (error) {
-    throw refusalOf(error, match, input.leaseId);
+    throw refusalOf(error, matches, leaseIds);
   }
-  const lease = await findLease(tx, input.leaseId);
-  if (!lease) throw new Error(`${input.leaseId} vanished in its own transaction`);
-  return { lease, created: true };
+  return { leases: await readLeases(tx, leaseIds), created: true };
 }
 
-async function chooseUnderLock(tx: Kysely<DB>, input: BookInput): Promise<Match> {
+function checkIds(leaseIds: readonly LeaseId[], { count }: Requirement): void {
+  if (leaseIds.length === count && new Set(leaseIds).size === count) return;
+  throw refusal("invalid-input", {
+    message: `${count} partitions need ${count} different lease ids; ${leaseIds.length} were sent`,
+  });
+}
+
+/** The leases of an earlier booking under these ids, when it was the very same one. */
+async function findExisting(
+  tx: Kysely<DB>,
+  { leaseIds, clientPartyId }: BookInput,
+  bookingSha256: string,
+): Promise<readonly Lease[] | null> {
+  const found: Lease[] = [];
+  for (const leaseId of leaseIds) {
+    const lease = await findLease(tx, leaseId);
+    if (lease === undefined) continue;
+    const same = lease.bookingSha256 === bookingSha256 && lease.clientPartyId === clientPartyId;
+    if (!same) throw refusal("lease-id-reused", { leaseId });
+    found.push(lease);
+  }
+  return found.length > 0 ? found : null;
+}
+
+async function readLeases(tx: Kysely<DB>, leaseIds: readonly LeaseId[]): Promise<Lease[]> {
+  const leases: Lease[] = [];
+  for (const leaseId of leaseIds) {
+    const lease = await findLease(tx, leaseId);
+    if (!lease) throw new Error(`${leaseId} vanished in its own transaction`);
+    leases.push(lease);
+  }
+  return leases;
+}
+
+/**
+ * What is chosen is sure once all its hosts are locked: then nobody else books there. Locking a
+ * host waits for those who book there now, so each time the choice is made anew.
+ */
+async function chooseUnderLock(tx: Kysely<DB>, input: BookInput): Promise<readonly Match[]> {
   const { requirement, offerId } = input.booking;
   const find = { ...input, requirement, ...(offerId ? { offerId } : {}) };
-  const first = await findMatches(tx, find);
-  let last: Finding = first;
-  for (const { candidate } of first.matches) {
-    await lockHost(tx, candidate.host.hostId);
-    last = await findMatches(tx, { ...find, offerId: candidate.offer.offerId });
-    const match = last.matches[0];
-    if (match) return match;
+  const locked = new Set<HostId>();
+  let hoped: Match | undefined;
+  for (;;) {
+    const finding = await findMatches(tx, find);
+    const { together } = finding;
+    if (together.length < requirement.count) throw refuseTooFew(finding, requirement, hoped);
+    hoped = together[0];
+    const more = new Set(together.map(({ candidate }) => candidate.host.hostId));
+    const unlocked = [...more].filter((hostId) => !locked.has(hostId)).sort();
+    if (unlocked.length === 0) return together;
+    for (const hostId of unlocked) {
+      await lockHost(tx, hostId);
+      locked.add(hostId);
+    }
   }
-  const taken = first.matches[0];
-  if (taken) throw refusal("just-taken", { partition: taken.candidate.partition.name });
-  throw refusal("no-match", { reasons: describe(last) });
 }
 
-function describe({ mismatches }: Finding): string[] {
-  return mismatches
+function refuseTooFew(finding: Finding, { count }: Requirement, hoped: Match | undefined): Error {
+  if (hoped) return refusal("just-taken", { partition: placeOf(hoped.candidate) });
+  const { together, mismatches } = finding;
+  const few = `${together.length} of ${count} partitions can be had at once`;
+  const reasons = mismatches
     .slice(0, 5)
     .map(
       ({ candidate, reasons }) =>
-        `${candidate.host.name}/${candidate.partition.name}: ${reasons.map((r) => r.message).join(", ")}`,
+        `${placeOf(candidate)}: ${reasons.map((r) => r.message).join(", ")}`,
     );
+  return refusal("no-match", { reasons: count > 1 ? [few, ...reasons] : reasons });
 }
 
-function checkPrice({ quote }: Match, { agreedTotalMicros }: Booking): void {
-  if (agreedTotalMicros === undefined || agreedTotalMicros === quote.totalMicros) return;
+function checkPrice(matches: readonly Match[], { agreedTotalMicros }: Booking): void {
+  const totalMicros = sumOf(matches, "totalMicros");
+  if (agreedTotalMicros === undefined || BigInt(agreedTotalMicros) === totalMicros) return;
   throw refusal("price-changed", {
     agreed: formatMoneyMicros(BigInt(agreedTotalMicros)),
-    now: formatMoneyMicros(BigInt(quote.totalMicros)),
+    now: formatMoneyMicros(totalMicros),
   });
 }
 
 async function writeLease(
   tx: Kysely<DB>,
-  input: BookInput,
-  match: Match,
-  bookingSha256: string,
+  { booking, clientPartyId, now }: BookInput,
+  { leaseId, match, bookingSha256 }: { leaseId: LeaseId; match: Match; bookingSha256: string },
 ): Promise<void> {
-  const { leaseId, booking, now } = input;
-  const { partition, host, offer } = match.candidate;
-  const period = periodOf(booking.requirement, now);
+  const { partition, host, offer, period, carvable } = match.candidate;
+  if (carvable) await insertCarvedPartition(tx, partition, match.size, now);
   const lease = {
     leaseId,
-    clientPartyId: input.clientPartyId,
+    clientPartyId,
     lenderPartyId: offer.lenderPartyId,
     hostId: host.hostId,
     partitionId: partition.partitionId,
@@ -120,6 +162,7 @@ async function writeLease(
     bookingSha256,
     period,
     cpuMode: partition.cpuMode,
+    internet: booking.requirement.internet,
     size: match.size,
     tariff: match.tariff,
     quote: match.quote,
@@ -128,25 +171,42 @@ async function writeLease(
   await insertLease(tx, lease, now);
   const held = { start: period.start, end: afterTurnaround(period.end) };
   await insertReservation(tx, { ...lease, period: held }, now);
-  await fillStanding(tx, partition, partition.standingSize, now);
+  if (!carvable) {
+    const { standingSize: size, cpuMode } = partition;
+    await fillStanding(tx, partition, { size, cpuMode, yielding: true }, now);
+  }
   await insertLeaseEvent(tx, {
     leaseId,
     kind: "booked",
-    detail: { partition: partition.name, host: host.name, recut: match.recut },
+    detail: {
+      partition: partition.name,
+      host: host.name,
+      recut: match.recut,
+      carved: carvable !== null,
+    },
     at: now,
   });
 }
 
-function refusalOf(error: unknown, match: Match, leaseId: LeaseId): unknown {
-  const { partition } = match.candidate;
+function placeOf({ partition, carvable, host }: Candidate): string {
+  return carvable ? `${host.name} (carved)` : `${host.name}/${partition.name}`;
+}
+
+function refusalOf(
+  error: unknown,
+  matches: readonly Match[],
+  leaseIds: readonly LeaseId[],
+): unknown {
+  const [match] = matches;
   switch (violatedConstraint(error)) {
     case "lease_exclusive":
     case "reservation_exclusive":
     case "host_capacity":
+    case "carve_limit":
     case "partition_in_use":
-      return refusal("just-taken", { partition: partition.name });
+      return refusal("just-taken", { partition: match ? placeOf(match.candidate) : "" });
     case "lease_pkey":
-      return refusal("lease-id-reused", { leaseId });
+      return refusal("lease-id-reused", { leaseId: leaseIds.join(", ") });
     default:
       return error;
   }

@@ -1,45 +1,56 @@
 import type { Kysely } from "kysely";
 import type { DB } from "../database/types.ts";
 import { hostState } from "../host/liveness.ts";
-import { listPartitions } from "../host/partition-store.ts";
-import { mapHosts } from "../host/store.ts";
+import { carvedName, listPartitions, type Partition } from "../host/partition-store.ts";
+import { type Host, mapHosts } from "../host/store.ts";
 import { findImages } from "../image/store.ts";
-import {
-  type Candidate,
-  decideMatch,
-  type Match,
-  type Reason,
-  rankMatches,
-} from "../market/match.ts";
-import { listOffers, type MarketTerms } from "../market/offer-store.ts";
+import { type Candidate, type Match, rankMatches } from "../market/match.ts";
+import type { Reason } from "../market/mismatch.ts";
+import type { Carve, MarketTerms, NamedOffer } from "../market/offer.ts";
+import { listOffers } from "../market/offer-store.ts";
 import type { Requirement } from "../market/requirement.ts";
 import { refusal } from "../refusal/refusal.ts";
-import type { OfferId } from "../unit/id.ts";
-import { peakReserved } from "./capacity.ts";
-import type { Period } from "./period.ts";
-import { type Reservation, readReservations, TURNAROUND_SECONDS } from "./reservation-store.ts";
+import { newId, type OfferId, type PartyId } from "../unit/id.ts";
+import { SIZE_ZERO } from "../unit/size.ts";
+import { chooseTogether } from "./choose.ts";
+import { type Counter, counterOffer } from "./counter-offer.ts";
+import {
+  afterTurnaround,
+  candidateFor,
+  type Deciding,
+  decideOpening,
+  type Held,
+  type Opening,
+  periodOf,
+} from "./opening.ts";
+import { readReservations } from "./reservation-store.ts";
+
+export interface Mismatch {
+  readonly candidate: Candidate;
+  readonly reasons: readonly Reason[];
+  /** What would match instead; null when nothing near would, or counters were not asked for. */
+  readonly counter: Counter | null;
+}
 
 export interface Finding {
+  /** Ranked, each by itself. */
   readonly matches: readonly Match[];
-  readonly mismatches: readonly {
-    readonly candidate: Candidate;
-    readonly reasons: readonly Reason[];
-  }[];
+  /** Those that can be had at once, as many as were wanted or as there are. */
+  readonly together: readonly Match[];
+  /** Nearest counter-offer first. */
+  readonly mismatches: readonly Mismatch[];
 }
 
 export interface FindInput {
   readonly requirement: Requirement;
+  readonly clientPartyId: PartyId;
   readonly terms: MarketTerms;
   readonly serverUpSince: Date;
   readonly now: Date;
   /** Only this offer; all in force otherwise. */
   readonly offerId?: OfferId;
-}
-
-/** The period that a requirement means when it is asked at `now`. */
-export function periodOf(requirement: Requirement, now: Date): { start: Date; end: Date } {
-  const start = requirement.start === null ? now : new Date(requirement.start);
-  return { start, end: new Date(start.getTime() + requirement.durationSeconds * 1000) };
+  /** Look for counter-offers, for which all that is booked ahead is read. */
+  readonly counters?: true;
 }
 
 /** Searches the resource database: what is lendable, on offer and meets the requirement, ranked. */
@@ -47,32 +58,51 @@ export async function findMatches(db: Kysely<DB>, input: FindInput): Promise<Fin
   const { requirement, terms, now } = input;
   checkRequirement(requirement, now);
   const images = await findImages(db, requirement.os);
-  const candidates = await gatherCandidates(db, input);
+  const openings = await gatherOpenings(db, input);
+  const deciding: Deciding = { requirement, images, terms, now };
   const matches: Match[] = [];
-  const mismatches: { candidate: Candidate; reasons: readonly Reason[] }[] = [];
-  for (const candidate of candidates) {
-    const decision = decideMatch(requirement, candidate, images, terms);
-    if (decision.ok) matches.push(decision.match);
-    else mismatches.push({ candidate, reasons: decision.reasons });
+  const mismatches: Mismatch[] = [];
+  for (const opening of openings) {
+    const decision = decideOpening(deciding, opening);
+    if (decision.ok) {
+      matches.push(decision.match);
+      continue;
+    }
+    const { reasons } = decision;
+    const candidate = candidateFor(opening, periodOf(requirement, now), now);
+    const counter = input.counters ? counterOffer(deciding, opening, reasons) : null;
+    mismatches.push({ candidate, reasons, counter });
   }
-  return { matches: rankMatches(matches), mismatches };
+  return {
+    matches: rankMatches(matches),
+    together: chooseTogether(deciding, openings),
+    mismatches: mismatches.toSorted(byDistance),
+  };
+}
+
+function byDistance(a: Mismatch, b: Mismatch): number {
+  const [near, far] = [a.counter?.distance, b.counter?.distance];
+  if (near === undefined || far === undefined)
+    return Number(far !== undefined) - Number(near !== undefined);
+  return near - far;
 }
 
 /** A start a little in the past is the network's delay; more is a mistake. */
 const START_PAST_MS = 60_000;
+/** The least of a core that control groups give by the time slice. */
+const SHARED_CPU_MIN_MILLI = 10;
 
-function checkRequirement(requirement: Requirement, now: Date): void {
-  const { size, cpuMode, start } = requirement;
-  if (cpuMode === "shared") {
-    throw refusal("unsupported", {
-      what: "lending shared cpu",
-      instead: "ask for dedicated cores",
-    });
-  }
-  if (size.cpuMilli === 0 || size.cpuMilli % 1000 !== 0) {
+function checkRequirement({ size, cpuMode, start }: Requirement, now: Date): void {
+  if (cpuMode === "dedicated" && (size.cpuMilli === 0 || size.cpuMilli % 1000 !== 0)) {
     throw refusal("unsupported", {
       what: "a fraction of a dedicated core",
-      instead: "ask for whole cores",
+      instead: "ask for whole cores, or for shared cpu",
+    });
+  }
+  if (cpuMode === "shared" && size.cpuMilli < SHARED_CPU_MIN_MILLI) {
+    throw refusal("unsupported", {
+      what: "less than a hundredth of a core",
+      instead: `ask for ${SHARED_CPU_MIN_MILLI}m or more`,
     });
   }
   if (start !== null && new Date(start).getTime() < now.getTime() - START_PAST_MS) {
@@ -80,55 +110,65 @@ function checkRequirement(requirement: Requirement, now: Date): void {
   }
 }
 
-async function gatherCandidates(db: Kysely<DB>, input: FindInput): Promise<Candidate[]> {
-  const { requirement, now, serverUpSince } = input;
-  const offers = await listOffers(db, input.offerId ? { offerId: input.offerId } : {});
+async function gatherOpenings(db: Kysely<DB>, input: FindInput): Promise<Opening[]> {
+  const { requirement, now, serverUpSince, clientPartyId, offerId } = input;
+  const filter = { borrowerPartyId: clientPartyId, ...(offerId ? { offerId } : {}) };
+  const offers = await listOffers(db, filter);
   const hosts = await mapHosts(db, [...new Set(offers.map((offer) => offer.hostId))]);
   const wanted = periodOf(requirement, now);
-  const during = { start: wanted.start, end: afterTurnaround(wanted.end) };
+  const during = { start: wanted.start, end: input.counters ? null : afterTurnaround(wanted.end) };
   const hostIds = [...hosts.keys()];
   const reservations = hostIds.length > 0 ? await readReservations(db, { during, hostIds }) : [];
   const partitions = new Map(
     (await listPartitions(db, {}, now)).map((partition) => [partition.partitionId, partition]),
   );
+  const held: Held[] = reservations.map((reservation) => ({
+    ...reservation,
+    carved: partitions.get(reservation.partitionId)?.carved ?? false,
+  }));
+  held.push(...overrunning([...partitions.values()], now));
   return offers.flatMap((offer) => {
     const host = hosts.get(offer.hostId);
-    const partition = partitions.get(offer.partitionId);
-    if (!host || !partition?.lendable) return [];
+    if (!host) return [];
+    const partition = offer.carve
+      ? toCarve(offer, offer.carve, host, now)
+      : partitions.get(offer.partitionId ?? "partition_");
+    if (!partition?.lendable) return [];
     const enrolled = host.enrolledAt !== null;
+    const state = hostState({ enrolled, seenAt: host.seenAt, serverUpSince, now });
     return [
       {
-        partition,
-        host,
-        offer,
-        hostLate: hostState({ enrolled, seenAt: host.seenAt, serverUpSince, now }) !== "seen",
-        takenUntil: takenUntil(partition, reservations, during, now),
-        reservedByOthers: peakReserved(
-          reservations.filter(
-            (r) => r.hostId === host.hostId && r.partitionId !== partition.partitionId,
-          ),
-          during,
-        ),
+        ...{ partition, host, offer },
+        hostLate: state !== "seen",
+        held: held.filter(({ hostId }) => hostId === host.hostId),
       },
     ];
   });
 }
 
-export function afterTurnaround(end: Date): Date {
-  return new Date(end.getTime() + TURNAROUND_SECONDS * 1000);
+/** Carved partitions whose lease has outlived its reservation: until it is wiped, nobody else has room. */
+function overrunning(partitions: readonly Partition[], now: Date): Held[] {
+  return partitions
+    .filter(({ carved, inUse }) => carved && inUse !== null && afterTurnaround(inUse.until) <= now)
+    .map(({ partitionId, hostId, size, inUse }) => ({
+      ...{ partitionId, hostId, size, carved: true, leaseId: inUse?.leaseId ?? null },
+      period: { start: now, end: afterTurnaround(now) },
+    }));
 }
 
-/** A lease's reservation in the way, or an earlier lease that has outlived its own. */
-function takenUntil(
-  partition: Candidate["partition"],
-  reservations: readonly Reservation[],
-  during: Period,
-  now: Date,
-): Date | "open" | null {
-  const inTheWay = reservations
-    .filter((r) => r.partitionId === partition.partitionId && r.leaseId !== null)
-    .map((r) => r.period.end);
-  if (inTheWay.length > 0) return inTheWay.at(-1) ?? "open";
-  const overrun = partition.inUse !== null && now >= partition.inUse.until && during.start <= now;
-  return overrun ? "open" : null;
+/** The least that is carved. */
+const CARVE_MIN = {
+  dedicated: { ...SIZE_ZERO, cpuMilli: 1000, memoryBytes: 1 },
+  shared: { ...SIZE_ZERO, cpuMilli: SHARED_CPU_MIN_MILLI, memoryBytes: 1 },
+} as const;
+
+/** The partition that a booking would make. */
+function toCarve(offer: NamedOffer, { cpuMode, max }: Carve, host: Host, now: Date): Partition {
+  const partitionId = newId("partition", now.getTime());
+  return {
+    ...{ partitionId, name: carvedName(partitionId), cpuMode, max },
+    ...{ hostId: host.hostId, hostName: host.name, lenderPartyId: offer.lenderPartyId },
+    ...{ lendable: true, carved: true, generation: 0n, inUse: null, offerId: offer.offerId },
+    ...{ size: SIZE_ZERO, standingSize: SIZE_ZERO, min: CARVE_MIN[cpuMode] },
+  };
 }

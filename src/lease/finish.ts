@@ -1,6 +1,10 @@
 import type { Kysely } from "kysely";
 import type { DB } from "../database/types.ts";
-import { bumpPartitionGeneration, listPartitions } from "../host/partition-store.ts";
+import {
+  bumpPartitionGeneration,
+  listPartitions,
+  markPartitionRemoved,
+} from "../host/partition-store.ts";
 import { bumpDesiredGeneration, lockHost } from "../host/store.ts";
 import { insertLeaseEvent } from "./event-store.ts";
 import { endReservation, fillStanding } from "./reservation-store.ts";
@@ -16,8 +20,9 @@ export interface Finish {
 }
 
 /**
- * Ends a lease for good, under its lock and the host's: what was not used is released, and the partition goes back
- * to its standing size. The freeze is lifted first, because nothing else may lift it.
+ * Ends a lease for good, under its lock and the host's: what was not used is released, and the
+ * partition goes back to its standing size, as far as nobody else was lent of it; a carved one is
+ * gone. The freeze is lifted first, because nothing else may lift it.
  */
 export async function finishLease(
   tx: Kysely<DB>,
@@ -33,8 +38,12 @@ export async function finishLease(
   const partition = (await listPartitions(tx, { hostId: lease.hostId }, now)).find(
     ({ partitionId }) => partitionId === lease.partitionId,
   );
-  await fillStanding(tx, lease, partition?.standingSize ?? null, now);
+  if (partition && !partition.carved) {
+    const { standingSize: size, cpuMode } = partition;
+    await fillStanding(tx, lease, { size, cpuMode, yielding: true }, now);
+  }
   if (lease.grantJws) await bumpPartitionGeneration(tx, lease.partitionId);
+  if (partition?.carved) await markPartitionRemoved(tx, lease.partitionId, now);
   await insertLeaseEvent(tx, {
     leaseId: lease.leaseId,
     kind: "ended",

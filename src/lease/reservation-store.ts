@@ -1,9 +1,12 @@
 import { type Kysely, sql } from "kysely";
 import { sqlPeriod } from "../database/period.ts";
 import type { DB } from "../database/types.ts";
+import { getHost } from "../host/store.ts";
 import { type HostId, type LeaseId, newId, type PartitionId } from "../unit/id.ts";
+import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
 import { gapsBetween, type Period } from "./period.ts";
+import { yieldingTo } from "./yielding.ts";
 
 /** Between two leases of a partition: stop, last reading and wipe take their time. */
 export const TURNAROUND_SECONDS = 30;
@@ -82,11 +85,12 @@ export async function prolongReservation(
 /**
  * From `now` on, the partition's standing reservation fills what no lease has. Called after every
  * change of a lease's reservation or of the standing size; calling it twice changes nothing more.
+ * With `yielding` it leaves to others what was lent to them: without, the database refuses.
  */
 export async function fillStanding(
   tx: Kysely<DB>,
   partition: { partitionId: PartitionId; hostId: HostId },
-  standing: Size | null,
+  standing: { readonly size: Size; readonly cpuMode: CpuMode; readonly yielding: boolean } | null,
   now: Date,
 ): Promise<void> {
   await tx
@@ -103,15 +107,21 @@ export async function fillStanding(
     .where(sql<boolean>`period @> ${now}::timestamptz`)
     .execute();
   if (standing === null) return;
-  const taken = await readReservations(tx, {
-    partitionId: partition.partitionId,
-    during: { start: now, end: null },
-  });
-  for (const period of gapsBetween(
-    now,
-    taken.map((reservation) => reservation.period),
-  )) {
-    await insertReservation(tx, { ...partition, leaseId: null, size: standing, period }, now);
+  const { hostId } = partition;
+  const during = { start: now, end: null };
+  const reserved = await readReservations(tx, { hostIds: [hostId], during });
+  const own = ({ partitionId }: Reservation) => partitionId === partition.partitionId;
+  const others = reserved.filter((reservation) => !own(reservation));
+  const taken = reserved.filter(own).map(({ period }) => period);
+  const { base } = await getHost(tx, hostId);
+  for (const gap of gapsBetween(now, taken)) {
+    const stretches = standing.yielding
+      ? yieldingTo(others, standing, base, gap)
+      : [{ size: standing.size, period: gap }];
+    for (const { size, period } of stretches) {
+      const { partitionId } = partition;
+      await insertReservation(tx, { hostId, partitionId, leaseId: null, size, period }, now);
+    }
   }
 }
 

@@ -39,6 +39,8 @@ export interface Lease {
   /** Null when it was cancelled before it began. */
   readonly period: { readonly start: Date; readonly end: Date } | null;
   readonly cpuMode: CpuMode;
+  /** Whether its guest may reach the internet. */
+  readonly internet: boolean;
   readonly size: Size;
   readonly tariff: Tariff;
   readonly quote: Quote;
@@ -67,6 +69,8 @@ export interface NewLease {
   readonly bookingSha256: string;
   readonly period: { readonly start: Date; readonly end: Date };
   readonly cpuMode: CpuMode;
+  /** Whether its guest may reach the internet. */
+  readonly internet: boolean;
   readonly size: Size;
   readonly tariff: Tariff;
   readonly quote: Quote;

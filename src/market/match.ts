@@ -1,30 +1,25 @@
 import type { Partition } from "../host/partition-store.ts";
 import type { Host } from "../host/store.ts";
 import type { Image } from "../image/store.ts";
-import { formatMoneyMicros } from "../unit/money.ts";
-import { formatBytes, formatCpu, formatDurationSeconds } from "../unit/quantity.ts";
 import type { Architecture } from "../unit/schema.ts";
-import {
-  fitsWithin,
-  RESOURCES,
-  type Resource,
-  type Size,
-  sizesEqual,
-  subtractSizes,
-} from "../unit/size.ts";
-import type { MarketTerms, Offer } from "./offer-store.ts";
-import { tariffOf } from "./offer-store.ts";
+import { mapSize, type Size, sizesEqual } from "../unit/size.ts";
+import { type Reason, reasonsAgainst } from "./mismatch.ts";
+import { type MarketTerms, type Offer, tariffOf } from "./offer.ts";
 import { quote } from "./price.ts";
 import type { Quote } from "./quote.ts";
 import type { Requirement } from "./requirement.ts";
 import type { Tariff } from "./tariff.ts";
 
-/** Everything that the decision about one partition needs, gathered beforehand. */
+/** Everything that the decision about one partition and one period needs, gathered beforehand. */
 export interface Candidate {
+  /** Of an offer to carve: the partition that a booking would make, with the carve's limits. */
   readonly partition: Partition;
+  /** What of an offer to carve is left during the period; null for a partition that exists. */
+  readonly carvable: Size | null;
   readonly host: Host;
   readonly hostLate: boolean;
   readonly offer: Offer;
+  readonly period: { readonly start: Date; readonly end: Date };
   /** The first lease in the way during the wanted period, turnaround included. */
   readonly takenUntil: Date | "open" | null;
   /** The most that other partitions of the host hold at once during the period. */
@@ -42,26 +37,6 @@ export interface Match {
   readonly quote: Quote;
 }
 
-export const MISMATCH_CODES = [
-  "cpu-mode",
-  "architecture",
-  "os-architecture",
-  "os-memory",
-  "size-above-maximum",
-  "lease-too-short",
-  "lease-too-long",
-  "host-late",
-  "taken",
-  "capacity-short",
-  "price-above-limit",
-  "cost-above-limit",
-] as const;
-export interface Reason {
-  readonly code: (typeof MISMATCH_CODES)[number];
-  /** One clause that says by how much it misses. */
-  readonly message: string;
-}
-
 export type Decision =
   | { readonly ok: true; readonly match: Match }
   | { readonly ok: false; readonly reasons: readonly Reason[] };
@@ -73,120 +48,26 @@ export function decideMatch(
   images: ReadonlyMap<Architecture, Image>,
   terms: MarketTerms,
 ): Decision {
-  const { partition, host, offer } = candidate;
-  const size = recutSize(requirement.size, partition);
+  const { partition, host, offer, carvable } = candidate;
+  const size = mapSize((r) => Math.max(requirement.size[r], partition.min[r]));
   const image = host.architecture ? images.get(host.architecture) : undefined;
   const tariff = tariffOf(offer, terms);
   const priced = quote(size, partition.cpuMode, requirement.durationSeconds, tariff);
-  const reasons = [
-    ...systemReasons(requirement, candidate, image, size),
-    ...sizeReasons(size, candidate),
-    ...timeReasons(requirement, candidate),
-    ...priceReasons(requirement, priced),
-  ];
+  const reasons = reasonsAgainst({ requirement, candidate, image, size, quote: priced });
   if (reasons.length > 0 || !image) return { ok: false, reasons };
-  const recut = !sizesEqual(size, partition.standingSize);
+  const recut = carvable === null && !sizesEqual(size, partition.standingSize);
   return { ok: true, match: { candidate, size, recut, image, tariff, quote: priced } };
 }
 
-/** Cheapest first; of equals the one that is cut the least, then the older partition. */
+/** Cheapest first; of equals what is cut the least, then partitions before carving, then the older. */
 export function rankMatches(matches: readonly Match[]): Match[] {
   return matches.toSorted((a, b) => {
     const price = BigInt(a.quote.totalMicros) - BigInt(b.quote.totalMicros);
     if (price !== 0n) return price < 0n ? -1 : 1;
     if (a.recut !== b.recut) return a.recut ? 1 : -1;
-    return a.candidate.partition.partitionId < b.candidate.partition.partitionId ? -1 : 1;
+    const [aCarved, bCarved] = [a.candidate.carvable !== null, b.candidate.carvable !== null];
+    if (aCarved !== bCarved) return aCarved ? 1 : -1;
+    const [aId, bId] = [a.candidate.partition.partitionId, b.candidate.partition.partitionId];
+    return aId < bId ? -1 : 1;
   });
-}
-
-function recutSize(wanted: Size, { min }: Partition): Size {
-  return {
-    cpuMilli: Math.max(wanted.cpuMilli, min.cpuMilli),
-    memoryBytes: Math.max(wanted.memoryBytes, min.memoryBytes),
-    diskBytes: Math.max(wanted.diskBytes, min.diskBytes),
-  };
-}
-
-function systemReasons(
-  requirement: Requirement,
-  { partition, host }: Candidate,
-  image: Image | undefined,
-  size: Size,
-): Reason[] {
-  const reasons: Reason[] = [];
-  if (partition.cpuMode !== requirement.cpuMode) {
-    reasons.push({ code: "cpu-mode", message: `its cpu is ${partition.cpuMode}` });
-  }
-  if (requirement.architecture && host.architecture !== requirement.architecture) {
-    reasons.push({ code: "architecture", message: `it is ${host.architecture}` });
-  }
-  if (!image) {
-    const message = `${requirement.os} is not made for ${host.architecture}`;
-    reasons.push({ code: "os-architecture", message });
-  } else if (size.memoryBytes < image.manifest.memoryBytesMin) {
-    const least = formatBytes(image.manifest.memoryBytesMin);
-    reasons.push({ code: "os-memory", message: `${requirement.os} needs ${least} of memory` });
-  }
-  return reasons;
-}
-
-function sizeReasons(size: Size, { partition, host, reservedByOthers }: Candidate): Reason[] {
-  const available = subtractSizes(host.base, reservedByOthers);
-  const reasons: Reason[] = [];
-  for (const resource of RESOURCES) {
-    if (size[resource] > partition.max[resource]) {
-      const message = `it goes up to ${show(resource, partition.max[resource])}`;
-      reasons.push({ code: "size-above-maximum", message });
-    }
-  }
-  if (!fitsWithin(size, available)) {
-    const short = RESOURCES.filter((resource) => size[resource] > available[resource]);
-    const parts = short.map((resource) => show(resource, Math.max(available[resource], 0)));
-    reasons.push({ code: "capacity-short", message: `its host has ${parts.join(" and ")} left` });
-  }
-  return reasons;
-}
-
-function timeReasons(requirement: Requirement, candidate: Candidate): Reason[] {
-  const { offer, host, hostLate, takenUntil } = candidate;
-  const reasons: Reason[] = [];
-  if (requirement.durationSeconds < offer.leaseSecondsMin) {
-    const least = formatDurationSeconds(offer.leaseSecondsMin);
-    reasons.push({ code: "lease-too-short", message: `it is lent for ${least} at least` });
-  }
-  if (requirement.durationSeconds > offer.leaseSecondsMax) {
-    const most = formatDurationSeconds(offer.leaseSecondsMax);
-    reasons.push({ code: "lease-too-long", message: `it is lent for ${most} at most` });
-  }
-  if (hostLate) {
-    const since = host.seenAt?.toISOString() ?? "its enrolment";
-    reasons.push({ code: "host-late", message: `its host has not been heard since ${since}` });
-  }
-  if (takenUntil !== null) {
-    const message =
-      takenUntil === "open"
-        ? "it is still being wiped"
-        : `it is taken until ${takenUntil.toISOString()}`;
-    reasons.push({ code: "taken", message });
-  }
-  return reasons;
-}
-
-function priceReasons(requirement: Requirement, priced: Quote): Reason[] {
-  const reasons: Reason[] = [];
-  const { maxPerHourMicros, maxTotalMicros } = requirement;
-  if (maxPerHourMicros !== undefined && BigInt(priced.perHourMicros) > BigInt(maxPerHourMicros)) {
-    const message = `it costs ${formatMoneyMicros(BigInt(priced.perHourMicros))} an hour`;
-    reasons.push({ code: "price-above-limit", message });
-  }
-  if (maxTotalMicros !== undefined && BigInt(priced.totalMicros) > BigInt(maxTotalMicros)) {
-    const message = `it costs up to ${formatMoneyMicros(BigInt(priced.totalMicros))} in all`;
-    reasons.push({ code: "cost-above-limit", message });
-  }
-  return reasons;
-}
-
-function show(resource: Resource, amount: number): string {
-  if (resource === "cpuMilli") return `${formatCpu(amount)} ${amount === 1000 ? "core" : "cores"}`;
-  return `${formatBytes(amount)} of ${resource === "memoryBytes" ? "memory" : "disk"}`;
 }

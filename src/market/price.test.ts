@@ -64,10 +64,22 @@ test.each<[string, Partial<Tariff>, number, [string, string, string]]>([
   });
 });
 
+test("shared cpu is quoted by the most that can be used of it, and nothing of it is fixed", () => {
+  const prices = { priceMicrosPerCoreHour: "40000", priceMicrosPerSharedCoreHour: "20000" };
+  const tariff = { ...FREE, ...prices, priceMicrosPerMemoryGibHour: "10000" };
+  expect(quote(size, "shared", 2 * HOUR, tariff)).toEqual({
+    perHourMicros: "50000",
+    fixedMicros: "40000",
+    meteredMaxMicros: "60000",
+    totalMicros: "100000",
+  });
+});
+
 test("longer never costs less, and a quote has the shape of one", () => {
   const price = fc.bigInt({ min: 0n, max: 10n ** 12n }).map(String);
   const tariff = fc.record({
     priceMicrosPerCoreHour: price,
+    priceMicrosPerSharedCoreHour: price,
     priceMicrosPerMemoryGibHour: price,
     priceMicrosPerDiskGibHour: price,
     priceMicrosPerHour: price,

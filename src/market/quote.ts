@@ -3,6 +3,7 @@ import { naturalText } from "../unit/schema.ts";
 
 /** What a match would cost, in micro-units as decimal strings. The hold covers `totalMicros`. */
 export const quoteSchema = z.strictObject({
+  /** The most that an hour can cost. */
   perHourMicros: naturalText,
   /** For the whole period, each part rounded up to the micro-unit. */
   fixedMicros: naturalText,

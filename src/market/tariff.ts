@@ -11,7 +11,10 @@ export const tariffSchema = z.strictObject({
   currency: z.string().regex(/^[A-Z]{3}$/),
   /** Digits behind the point of the currency's minor unit: 2 for cents. */
   minorUnitDigits: z.number().int().min(0).max(6),
+  /** Of dedicated cores, by what is reserved. */
   priceMicrosPerCoreHour: naturalText,
+  /** Of shared cpu, by what is used. Tariffs from before it was lent have none. */
+  priceMicrosPerSharedCoreHour: naturalText.optional(),
   priceMicrosPerMemoryGibHour: naturalText,
   priceMicrosPerDiskGibHour: naturalText,
   /** The flat part. */

@@ -7,7 +7,7 @@ import {
 } from "./interval.ts";
 import type { Reading } from "./reading.ts";
 import type { HashedRecord } from "./record.ts";
-import { usageBetween } from "./usage.ts";
+import { type Usage, usageBetween } from "./usage.ts";
 
 /** Where the metering of one lease stands; all that must outlive the agent. */
 export interface ChainState {
@@ -59,6 +59,10 @@ export function advance(
   if (last !== null) {
     const usage = usageBetween(last, reading, options);
     if (last.bootId === reading.bootId) {
+      if (state.terms.cpuMode === "shared" && changesDelivery(open, usage)) {
+        close(open, false);
+        open = openInterval(last);
+      }
       open = extend(open, usage, reading);
     } else {
       if (open.elapsedNs > 0n) close(open, false);
@@ -73,4 +77,9 @@ export function advance(
   }
   const next = { terms: state.terms, lastSeq, lastHash, lastReading: reading, closed: final };
   return { state: { ...next, open: final ? null : open }, records };
+}
+
+function changesDelivery(open: OpenInterval, usage: Usage): boolean {
+  if (open.elapsedNs === 0n || usage.elapsedNs === 0n) return false;
+  return open.deliveredNs > 0n !== usage.deliveredNs > 0n;
 }

@@ -1,5 +1,6 @@
 import type { ChargedResource, Tariff } from "../market/tariff.ts";
 import { divideHalfEven } from "../unit/money.ts";
+import type { CpuMode } from "../unit/schema.ts";
 
 /**
  * What a quantity costs, rounded once, half to even, to the micro-unit. Call it with the sum of the
@@ -13,7 +14,15 @@ export function amountMicros(
   return divideHalfEven(quantity * priceMicrosPerHour, QUANTITY_PER_PRICED_HOUR[resource]);
 }
 
-export function priceMicrosPerHour(resource: ChargedResource, tariff: Tariff): bigint {
+/** Shared cpu has a price of its own, since it is charged by use. */
+export function priceMicrosPerHour(
+  resource: ChargedResource,
+  tariff: Tariff,
+  cpuMode: CpuMode,
+): bigint {
+  if (resource === "cpu" && cpuMode === "shared") {
+    return BigInt(tariff.priceMicrosPerSharedCoreHour ?? "0");
+  }
   return BigInt(tariff[PRICE_OF[resource]]);
 }
 

@@ -50,6 +50,54 @@ describe("quantities", () => {
   });
 });
 
+describe("shared cpu", () => {
+  const SECOND_NS = 1_000_000_000n;
+  const terms = { ...SAMPLE_TERMS, cpuMode: "shared" } as const;
+  const shared = (readings: Parameters<typeof sampleRecords>[1]) =>
+    sampleRecords("grant", readings, terms);
+  const readings = [0, 10, 20, 30].map((second) => sampleReading(second));
+  const cpuOf = (of: Parameters<typeof rateRecords>[0], grantedNs = NO_LIMIT.grantedNs) =>
+    chargedQuantity(rateRecords(of, { grantedNs }), "cpu");
+
+  test("is charged by what was used, and the rest by what was reserved", () => {
+    const charges = rateRecords(shared(readings), NO_LIMIT);
+    expect(charges.map(({ resource, rule, quantity }) => [resource, rule, quantity])).toEqual([
+      // The guest runs on half a core.
+      ["cpu", "used-while-delivered", 500n * 30n * SECOND_NS],
+      ["memory", "reserved-while-delivered", BigInt(3 * 2 ** 29) * 30n * SECOND_NS],
+      ["disk", "reserved-while-delivered", BigInt(5 * 2 ** 30) * 30n * SECOND_NS],
+      ["time", "reserved-while-delivered", 30n * SECOND_NS],
+    ]);
+  });
+
+  test("that was used while nothing was delivered is not charged", () => {
+    // 10 s on half a core; 20 s in which the guest does not answer and burns two cores; 10 s more.
+    const cpuNs = (ms: number) => BigInt(ms) * 1_000_000n;
+    const records = shared([
+      sampleReading(0, { cpuNs: 0n }),
+      sampleReading(10, { cpuNs: cpuNs(5_000) }),
+      sampleReading(20, { cpuNs: cpuNs(25_000), answered: false }),
+      sampleReading(30, { cpuNs: cpuNs(45_000) }),
+      sampleReading(40, { cpuNs: cpuNs(50_000) }),
+    ]);
+    expect(records.map(({ record }) => [record.deliveredNs, record.cpuNs])).toEqual([
+      [String(10n * SECOND_NS), String(cpuNs(5_000))],
+      ["0", String(cpuNs(40_000))],
+      [String(10n * SECOND_NS), String(cpuNs(5_000))],
+    ]);
+    expect(cpuOf(records)).toBe(1000n * cpuNs(10_000));
+  });
+
+  test("beyond the granted time is not charged, evenly", () => {
+    expect(cpuOf(shared(readings), 15n * SECOND_NS)).toBe(500n * 15n * SECOND_NS);
+  });
+
+  test("is never charged above its cap", () => {
+    const busy = readings.map((reading, i) => ({ ...reading, cpuNs: BigInt(i) * 90n * SECOND_NS }));
+    expect(cpuOf(shared(busy))).toBe(BigInt(SAMPLE_TERMS.size.cpuMilli) * 30n * SECOND_NS);
+  });
+});
+
 describe("amounts", () => {
   test.each<["cpu" | "memory" | "disk" | "time", bigint, bigint, bigint]>([
     ["cpu", 1000n * HOUR_NS, 40_000n, 40_000n],
@@ -96,22 +144,24 @@ describe("amounts", () => {
   });
 });
 
-test("each resource has its own price", () => {
+test("each resource has its own price, and shared cpu another than dedicated", () => {
   const tariff = {
     version: 1,
     currency: "EUR",
     minorUnitDigits: 2,
     priceMicrosPerCoreHour: "1",
+    priceMicrosPerSharedCoreHour: "9",
     priceMicrosPerMemoryGibHour: "2",
     priceMicrosPerDiskGibHour: "3",
     priceMicrosPerHour: "4",
     operatorFeePpm: 0,
     rounding: "half-even",
   } as const;
-  expect(CHARGED_RESOURCES.map((resource) => priceMicrosPerHour(resource, tariff))).toEqual([
-    1n,
-    2n,
-    3n,
-    4n,
-  ]);
+  expect(
+    CHARGED_RESOURCES.map((resource) => priceMicrosPerHour(resource, tariff, "dedicated")),
+  ).toEqual([1n, 2n, 3n, 4n]);
+  expect(priceMicrosPerHour("cpu", tariff, "shared")).toBe(9n);
+  expect(priceMicrosPerHour("memory", tariff, "shared")).toBe(2n);
+  const { priceMicrosPerSharedCoreHour: _, ...before } = tariff;
+  expect(priceMicrosPerHour("cpu", before, "shared")).toBe(0n);
 });

@@ -21,6 +21,7 @@ const REFUSED: readonly [string, string, (grant: Grant) => Grant][] = [
     (grant) => ({ ...grant, period: { ...grant.period, end: "2027-01-31T07:59:59Z" } }),
   ],
   ["a shared partition", "shared-cpu-unsupported", (g) => changed(g, { cpuMode: "shared" })],
+  ["the internet", "internet-unsupported", (grant) => ({ ...grant, internet: true })],
   ["half a core", "fractions-unsupported", (grant) => sized(grant, { cpuMilli: 500 })],
   ["more than the host has", "capacity-exceeded", (grant) => sized(grant, { cpuMilli: 64_000 })],
   ["less than the image needs", "memory-too-small", (grant) => sized(grant, { memoryBytes: 1 })],

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { makeTempFolder, type TempFolder } from "../setup/temp-folder.ts";
 import { type FakeServer, problem, startFakeServer } from "./fake-server.ts";
 import { runCli } from "./run-cli.ts";
-import { accessOf, id, leaseOf, MATCH } from "./shapes.ts";
+import { accessOf, foundOf, id, leaseOf, MATCH } from "./shapes.ts";
 
 const NEED = "--cpu 1 --memory 512MiB --disk 1GiB --os small-linux --for 10m".split(" ");
 const CREATE = ["lease", "create", ...NEED, "--yes"];
@@ -102,7 +102,7 @@ describe("lease create", () => {
 
   test("without --yes and without a terminal shows the price and books nothing", async () => {
     server.routes["POST /v1/client/searches"] = () => ({
-      json: { matches: [MATCH], mismatches: [] },
+      json: foundOf([MATCH]),
     });
     const ran = await cli("lease", "create", ...NEED);
     expect(ran.exitCode).toBe(1);
@@ -151,12 +151,120 @@ describe("lease create", () => {
   });
 });
 
+describe("several partitions at once", () => {
+  const MANY = [...CREATE, "--count", "3", "--label", "region=eu", "--internet"];
+  const bookings = () =>
+    server.requests
+      .filter(({ path }) => path === "/v1/client/bookings")
+      .map(
+        ({ body }) => JSON.parse(body) as { leaseIds: `lease_${string}`[]; requirement: object },
+      );
+  beforeEach(() => {
+    server.routes["POST /v1/client/bookings"] = ({ body }) => {
+      const { leaseIds } = JSON.parse(body) as ReturnType<typeof bookings>[number];
+      return { json: { leases: leaseIds.map((leaseId) => leaseOf({ leaseId })) } };
+    };
+  });
+
+  test("are one booking under so many ids, and --json gives them as a list", async () => {
+    const ran = await cli(...MANY, "--json");
+    const [booking] = bookings();
+    expect(booking?.requirement).toMatchObject({
+      count: 3,
+      labels: { region: "eu" },
+      internet: true,
+    });
+    expect(new Set(booking?.leaseIds).size).toBe(3);
+    const { leases } = JSON.parse(ran.stdout) as { leases: { leaseId: string }[] };
+    expect(leases.map(({ leaseId }) => leaseId)).toEqual(booking?.leaseIds);
+  });
+
+  test("typed again after a lost answer are the same leases", async () => {
+    const right = server.routes["POST /v1/client/bookings"];
+    server.routes["POST /v1/client/bookings"] = () => ({ hangUp: true });
+    expect((await cli(...MANY)).exitCode).toBe(1);
+    server.routes = right ? { "POST /v1/client/bookings": right } : {};
+    expect((await cli(...MANY)).exitCode).toBe(0);
+    expect(new Set(bookings().map((one) => JSON.stringify(one))).size).toBe(1);
+  });
+
+  test("need as many ids as there are partitions", async () => {
+    const ran = await cli(...MANY, "--id", `${id("lease")},${id("lease", "1")}`);
+    expect(ran).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("3 partitions") });
+  });
+
+  test("show the price of all before they are booked, or how many there are", async () => {
+    const together = {
+      wanted: 2,
+      matches: [MATCH, { ...MATCH, partition: null }],
+      perHourMicros: "212000",
+      totalMicros: "40000",
+    };
+    server.routes["POST /v1/client/searches"] = () => ({ json: foundOf([MATCH], { together }) });
+    const asked = await cli("lease", "create", ...NEED, "--count", "2");
+    expect(asked.stderr).toContain("attic/guest, attic (carved): 1 core, 512MiB, disk 1GiB each");
+    expect(asked.stderr).toContain("at most 0.04 EUR in all. Book them?");
+    const few = { ...together, wanted: 3 };
+    server.routes["POST /v1/client/searches"] = () => ({
+      json: foundOf([MATCH], { together: few }),
+    });
+    const short = await cli("lease", "create", ...NEED, "--count", "3");
+    expect(short.stderr).toContain("2 of 3 can be had at once");
+    const searched = await cli("search", ...NEED, "--count", "3");
+    expect(searched.stdout).toContain("of 3 at once there are 2: attic/guest, attic (carved)");
+    expect(bookings()).toEqual([]);
+  });
+});
+
+test("search shows the nearest counter-offer of each that does not match, in one line", async () => {
+  const reasons = [{ code: "taken", message: "it is taken" }];
+  const mismatch = { ...{ offerId: id("offer"), host: MATCH.host, reasons }, partition: null };
+  const size = { cpuMilli: 1000, memoryBytes: 512 * 2 ** 20, diskBytes: 2 ** 30 };
+  server.routes["POST /v1/client/searches"] = () => ({
+    json: foundOf([], {
+      mismatches: [
+        { ...mismatch, counter: { kind: "start", start: "2027-01-01T08:00:00.000Z" } },
+        { ...mismatch, counter: { kind: "start", start: "2027-01-01T08:00:30.000Z" } },
+        { ...mismatch, counter: { kind: "size", size: { ...size, cpuMilli: 500 } } },
+        { ...mismatch, counter: { kind: "size", size: { ...size, memoryBytes: 2 ** 30 } } },
+        {
+          ...mismatch,
+          counter: { kind: "size", size: { ...size, cpuMilli: 500, memoryBytes: 2 ** 30 } },
+        },
+        { ...mismatch, counter: null },
+      ],
+    }),
+  });
+  const ran = await cli("search", ...NEED);
+  const lines = ran.stdout.split("\n").map((line) => line.split(/ {2,}/));
+  expect(lines.slice(2).map(([, , instead]) => instead)).toEqual([
+    "INSTEAD",
+    "from 2027-01-01 08:00Z",
+    "from 2027-01-01 08:00:30Z",
+    "smaller: 0.5 cores",
+    "larger: 1GiB of memory",
+    "another size: 0.5 cores, 1GiB of memory",
+    "-",
+    undefined,
+  ]);
+  expect(ran.stdout).toContain("attic (carved)");
+});
+
+test("what is paid by use is told apart from what is fixed", async () => {
+  const quote = { ...MATCH.quote, meteredMaxMicros: "15000" };
+  server.routes["POST /v1/client/searches"] = () => ({ json: foundOf([{ ...MATCH, quote }]) });
+  const ran = await cli("search", ...NEED, "--shared");
+  expect(JSON.parse(server.requests.at(-1)?.body ?? "")).toMatchObject({ cpuMode: "shared" });
+  expect(ran.stdout).toContain("0.02 EUR (0.015 of it by use)");
+});
+
 test("search shows what matches, and what does not and why", async () => {
   server.routes["POST /v1/client/searches"] = () => ({
     json: {
-      matches: [MATCH],
+      ...foundOf([MATCH]),
       mismatches: [
         {
+          ...{ offerId: id("offer", "2"), counter: null },
           partition: { id: id("partition", "2"), name: "big" },
           host: MATCH.host,
           reasons: [{ code: "too-dear", message: "it costs 9.00 per hour" }],

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { type FakeServer, startFakeServer } from "./fake-server.ts";
 import { runCli } from "./run-cli.ts";
-import { id, partitionOf } from "./shapes.ts";
+import { CARVE_OFFER, id, OFFER, partitionOf } from "./shapes.ts";
 
 const MIB = 2 ** 20;
 const folder = makeTempFolder("cli-lending");
@@ -14,6 +14,9 @@ beforeAll(async () => {
   server.routes = {
     "GET /v1/lender/hosts/*": () => ({ json: { host: hostOf(), partitions } }),
     "PUT /v1/lender/hosts/*/partitions/*": () => ({ json: partitionOf() }),
+    "PUT /v1/lender/hosts/*/partitions/*/offer": () => ({ json: OFFER }),
+    "PUT /v1/lender/hosts/*/offer": () => ({ json: CARVE_OFFER }),
+    "GET /v1/lender/offers": () => ({ json: { offers: [OFFER, CARVE_OFFER] } }),
     "POST /v1/operator/deposits": () => ({ json: ACCOUNT }),
   };
 });
@@ -56,6 +59,86 @@ describe("partition set", () => {
       exitCode: 2,
       stderr: "sublet: --min-memory, --min-disk is needed too\n",
     });
+  });
+});
+
+describe("offer set", () => {
+  const FREE = {
+    priceMicrosPerCoreHour: "0",
+    priceMicrosPerSharedCoreHour: "0",
+    priceMicrosPerMemoryGibHour: "0",
+    priceMicrosPerDiskGibHour: "0",
+    priceMicrosPerHour: "0",
+    leaseSecondsMin: 60,
+    leaseSecondsMax: 30 * 86_400,
+    windows: [],
+    timeZone: "UTC",
+    borrowers: { who: "everyone" },
+    labels: {},
+    internet: false,
+  };
+
+  test("sends every condition as typed, and shows it", async () => {
+    const conditions = ["--price-core", "0.10/h", "--price-shared-core", "0.08/h", "--internet"];
+    const when = ["--window", "fri 22:00-06:00", "--time-zone", "Europe/Berlin"];
+    const who = ["--only", "study, acme", "--label", "region=eu", "--label", "tier=a"];
+    const ran = await cli("offer", "set", "attic", "guest", ...conditions, ...when, ...who);
+    expect(server.requests.at(-1)?.path).toBe("/v1/lender/hosts/attic/partitions/guest/offer");
+    expect(sent()).toEqual({
+      ...FREE,
+      priceMicrosPerCoreHour: "100000",
+      priceMicrosPerSharedCoreHour: "80000",
+      windows: [
+        { days: ["fri"], from: "22:00", to: "24:00" },
+        { days: ["sat"], from: "00:00", to: "06:00" },
+      ],
+      timeZone: "Europe/Berlin",
+      borrowers: { who: "only", parties: ["study", "acme"] },
+      labels: { region: "eu", tier: "a" },
+      internet: true,
+    });
+    expect(ran.stdout.split("\n").map((line) => line.split(/ {2,}/))).toEqual(
+      expect.arrayContaining([
+        ["when", "fri 22:00-24:00, sat 00:00-06:00 Europe/Berlin"],
+        ["who", "only acme"],
+        ["labels", "region=eu"],
+        ["internet", "yes"],
+      ]),
+    );
+  });
+
+  test("--carve offers what may be carved from a host, in place of a partition", async () => {
+    const max = ["--max-cpu", "8", "--max-memory", "16GiB", "--max-disk", "100GiB"];
+    const ran = await cli("offer", "set", "attic", "--carve", ...max, "--except", "study");
+    expect(server.requests.at(-1)?.path).toBe("/v1/lender/hosts/attic/offer");
+    expect(sent()).toEqual({
+      ...FREE,
+      borrowers: { who: "except", parties: ["study"] },
+      cpuMode: "dedicated",
+      max: { cpuMilli: 8000, memoryBytes: 16_384 * MIB, diskBytes: 102_400 * MIB },
+    });
+    expect(ran.stdout).toContain("attic (carved)");
+    expect(ran.stdout).toMatch(/at most +8 cores, 16GiB, disk 100GiB at once, dedicated cpu/);
+  });
+
+  test.each([
+    [["attic"], "say which"],
+    [["attic", "guest", "--carve"], "say which"],
+    [["attic", "--carve", "--max-cpu", "8"], "--max-memory, --max-disk is needed too"],
+    [["attic", "guest", "--max-cpu", "8"], "go with --carve"],
+    [["attic", "guest", "--window", "always"], '--window: "always" is no weekly window'],
+    [["attic", "guest", "--label", "eu"], '--label: "eu" is not a label'],
+    [["attic", "guest", "--only", "a", "--except", "b"], "--only"],
+  ])("%j is wrong usage", async (argv, message) => {
+    const ran = await cli("offer", "set", ...argv);
+    expect([ran.exitCode, ran.stderr]).toEqual([2, expect.stringContaining(message)]);
+    expect(server.requests).toEqual([]);
+  });
+
+  test("list shows partitions and what may be carved, each with its conditions", async () => {
+    const ran = await cli("offer", "list");
+    expect(ran.stdout).toMatch(/attic\/guest .* only acme +region=eu, internet/);
+    expect(ran.stdout).toMatch(/attic \(carved\) .* always +everyone +-/);
   });
 });
 

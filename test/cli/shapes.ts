@@ -48,6 +48,7 @@ export function leaseOf(some: Partial<LeaseView> = {}): LeaseView {
     partition,
     size,
     cpuMode: "dedicated",
+    internet: false,
     image,
     period: { start: at, end },
     tariff: TARIFF,
@@ -89,6 +90,43 @@ export const MATCH: Response<"search">["matches"][number] = {
   quote,
 };
 
+export const OFFER: Response<"setOffer"> = {
+  offerId: id("offer"),
+  partition,
+  host,
+  carve: null,
+  tariff: TARIFF,
+  leaseSecondsMin: 60,
+  leaseSecondsMax: 86_400,
+  windows: [
+    { days: ["fri"], from: "22:00", to: "24:00" },
+    { days: ["sat"], from: "00:00", to: "06:00" },
+  ],
+  timeZone: "Europe/Berlin",
+  borrowers: { who: "only", parties: [party] },
+  labels: { region: "eu" },
+  internet: true,
+  createdAt: at,
+};
+export const CARVE_OFFER: Response<"setCarveOffer"> = {
+  ...OFFER,
+  partition: null,
+  carve: {
+    cpuMode: "dedicated",
+    max: { cpuMilli: 8000, memoryBytes: 16 * 2 ** 30, diskBytes: 100 * 2 ** 30 },
+  },
+  windows: [],
+  borrowers: { who: "everyone", parties: [] },
+  labels: {},
+  internet: false,
+};
+
+type Found = Response<"search">;
+export function foundOf(matches: Found["matches"], some: Partial<Found> = {}): Found {
+  const together = { wanted: 1, matches, perHourMicros: "106000", totalMicros: "20000" };
+  return { matches, together, mismatches: [], ...some };
+}
+
 export function partitionOf(): Response<"setPartition"> {
   return {
     partitionId: partition.id,
@@ -96,6 +134,7 @@ export function partitionOf(): Response<"setPartition"> {
     host,
     lendable: true,
     cpuMode: "dedicated",
+    carved: false,
     size,
     standingSize: size,
     min: { cpuMilli: 1000, memoryBytes: 64 * 2 ** 20, diskBytes: 0 },

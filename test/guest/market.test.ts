@@ -194,7 +194,7 @@ test("a lease that ends is wiped, and its partition is free", async () => {
   const { address, port } = held.lease.access ?? { address: "", port: 0 };
   expect(await sshGreets(address, port, 3000)).toBe(true);
   const end = ["lease", "end", held.lease.leaseId, "--wait", "--as", "client"];
-  const ended = await market.verbs.do(...end);
+  const ended = await market.verbs.do<Response<"showLease">["lease"]>(...end);
   expect(ended).toMatchObject({ state: "ended", outcome: "ended-early", access: null });
   expect(await sshGreets(address, port, 500)).toBe(false);
   expect(identify(pid)).toBeNull();

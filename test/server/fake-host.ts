@@ -101,6 +101,7 @@ export function makeRecords(
   host: FakeHost,
   { jws, grant }: { jws: string; grant: Grant },
   seconds: readonly number[],
+  { cpuNs = 0n } = {},
 ): HashedRecord[] {
   const records: HashedRecord[] = [];
   let fromNs = 1_000_000_000n;
@@ -126,7 +127,7 @@ export function makeRecords(
       to: instant(fromNs + elapsedNs),
       elapsedNs: elapsedNs.toString(),
       deliveredNs: elapsedNs.toString(),
-      cpuNs: "0",
+      cpuNs: cpuNs.toString(),
       gap: false,
       final: index === seconds.length - 1,
     };

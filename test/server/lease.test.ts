@@ -24,7 +24,7 @@ afterAll(() => server.stop());
 
 test("search finds what is lendable and meets the requirement, with its quote, and notifies nobody of the rest", async () => {
   const found = await market.client.call("search", { body: bookingOf().requirement });
-  expect(found.matches.map((match) => match.partition.name)).toEqual(["lend"]);
+  expect(found.matches.map((match) => match.partition?.name)).toEqual(["lend"]);
   const [match] = found.matches;
   // 1 core, 1 GiB of memory and 1 GiB of disk for an hour.
   expect(match?.quote).toEqual({
@@ -55,7 +55,8 @@ test("what does not match says why", async () => {
   const search = (change: Parameters<typeof bookingOf>[0]) =>
     codeOf(market.client.call("search", { body: bookingOf(change).requirement }));
   expect(await search({ os: "plan-9" })).toBe("image-unknown");
-  expect(await search({ cpuMode: "shared" })).toBe("unsupported");
+  expect(await reasons({ cpuMode: "shared" })).toEqual(["cpu-mode"]);
+  expect(await search({ cpuMode: "shared", size: { ...size, cpuMilli: 9 } })).toBe("unsupported");
   expect(await search({ size: { ...size, cpuMilli: 1500 } })).toBe("unsupported");
 });
 

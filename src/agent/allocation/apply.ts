@@ -1,9 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Grant } from "../../enablement/grant.ts";
 import { type HeldAllocation, type Placement, place } from "../../partition/allocation.ts";
-import { isEnding } from "../../partition/step.ts";
+import { isEnding, type LeaseStage } from "../../partition/step.ts";
+import { fitsWithin, type Size } from "../../unit/size.ts";
 import type { AgentContext } from "../context.ts";
-import { listLeases } from "../lease/store.ts";
+import { type LeaseRow, listLeases } from "../lease/store.ts";
 import {
   deletePartition,
   listPartitions,
@@ -55,7 +56,7 @@ export function allocatePartition(
       partitionId: other.partitionId,
       size: other.size,
       cores: holder?.cores ?? [],
-      isEnding: holder !== undefined && isEnding(holder.stage),
+      isEnding: holder === undefined ? willShrink(other, leases) : isEnding(holder.stage),
     };
   });
   const host = { cores: capacity.facts.cores, base: capacity.base };
@@ -70,6 +71,25 @@ export function allocatePartition(
   }
   return placement;
 }
+
+/**
+ * Whether the partition is about to be cut smaller: by a lease that was granted and is on its way,
+ * or because the server has said so. The order in which grants arrive is not that of their work.
+ */
+function willShrink(partition: PartitionAllocation, leases: readonly LeaseRow[]): boolean {
+  const isSmaller = (size: Size) => !fitsWithin(partition.size, size);
+  if (partition.desiredGeneration > partition.generation && isSmaller(partition.desiredSize)) {
+    return true;
+  }
+  return leases.some(
+    ({ partitionId, stage, granted }) =>
+      partitionId === partition.partitionId &&
+      BEFORE_ALLOCATED.has(stage) &&
+      (granted === null || isSmaller(granted.partition.size)),
+  );
+}
+
+const BEFORE_ALLOCATED: ReadonlySet<LeaseStage> = new Set(["received", "accepted", "imaged"]);
 
 /** After the wipe the partition is what it was before the lease, until the server says otherwise. */
 export function releasePartition(db: DatabaseSync, partitionId: string): void {

@@ -10,7 +10,9 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
   await markSeen(db.kysely, hostId, now);
   const read = async (tx: typeof db.kysely) => {
     const host = await getHost(tx, hostId);
-    const partitions = await listPartitions(tx, { hostId }, now);
+    const known = await listPartitions(tx, { hostId }, now);
+    // A carved one is there for its lease: not before its grant, and not after its wipe.
+    const partitions = known.filter(({ carved, inUse }) => !carved || inUse !== null);
     const leases = await listGrantedLeases(tx, hostId);
     return {
       hostId,
@@ -23,7 +25,7 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         size,
         generation: Number(generation),
       })),
-      removedPartitionIds: await listRemovedPartitionIds(tx, hostId),
+      removedPartitionIds: await listRemovedPartitionIds(tx, hostId, now),
       leases: leases.map(({ leaseId, partitionId, grantJws, endJws }) => ({
         leaseId,
         partitionId,

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { billDocumentSchema, billExportSchema } from "../../billing/bill.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
-import { requirementSchema } from "../../market/requirement.ts";
+import { borrowersSchema, labelsSchema } from "../../market/condition.ts";
+import { COUNT_MAX, requirementSchema } from "../../market/requirement.ts";
+import { timeZoneText, WINDOWS_MAX, windowSchema } from "../../market/window.ts";
 import {
   cpuModeSchema,
   digestText,
@@ -27,6 +29,7 @@ import {
   partitionView,
   partyView,
   roleSchema,
+  togetherView,
 } from "./view.ts";
 
 /** An id, or a name: never a character that no name has. */
@@ -126,6 +129,27 @@ export const operatorOperations = {
   }),
 };
 
+/** What a lender says of an offer. */
+const conditions = {
+  priceMicrosPerCoreHour: microsText,
+  /** Of shared cpu, by what is used. */
+  priceMicrosPerSharedCoreHour: microsText.default("0"),
+  priceMicrosPerMemoryGibHour: microsText,
+  priceMicrosPerDiskGibHour: microsText,
+  priceMicrosPerHour: microsText,
+  leaseSecondsMin: z.number().int().min(60),
+  leaseSecondsMax: z
+    .number()
+    .int()
+    .max(366 * 86_400),
+  /** The whole lease lies in these weekly ranges; none: always. */
+  windows: z.array(windowSchema).max(WINDOWS_MAX).default([]),
+  timeZone: timeZoneText.default("UTC"),
+  borrowers: borrowersSchema.default({ who: "everyone" }),
+  labels: labelsSchema.default({}),
+  internet: z.boolean().default(false),
+};
+
 export const lenderOperations = {
   addHost: operation({
     method: "POST",
@@ -180,16 +204,20 @@ export const lenderOperations = {
     summary:
       "On what conditions a partition is lent, from now on; leases keep the terms they were booked on.",
     params: z.strictObject({ host: idOrName, name: nameText }),
+    body: z.strictObject(conditions),
+    response: offerView,
+  }),
+  setCarveOffer: operation({
+    method: "PUT",
+    path: "/v1/lender/hosts/:host/offer",
+    summary:
+      "What of a host may be carved on request and on what conditions, from now on; leases keep their terms.",
+    params: z.strictObject({ host: idOrName }),
     body: z.strictObject({
-      priceMicrosPerCoreHour: microsText,
-      priceMicrosPerMemoryGibHour: microsText,
-      priceMicrosPerDiskGibHour: microsText,
-      priceMicrosPerHour: microsText,
-      leaseSecondsMin: z.number().int().min(60),
-      leaseSecondsMax: z
-        .number()
-        .int()
-        .max(366 * 86_400),
+      ...conditions,
+      cpuMode: cpuModeSchema.default("dedicated"),
+      /** The most that all carved partitions have at any instant. */
+      max: guestSizeSchema,
     }),
     response: offerView,
   }),
@@ -219,34 +247,49 @@ const page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
+const booking = {
+  requirement: requirementSchema,
+  /** The offer that was chosen; without it the best matches are taken. */
+  offerId: idSchema("offer").optional(),
+  /** The total of the quotes that was agreed to; another price is refused. */
+  agreedTotalMicros: naturalText.optional(),
+  sshPublicKey: z
+    .string()
+    .max(1024)
+    .regex(/^ssh-ed25519 [A-Za-z0-9+/=]+( [\x20-\x7e]*)?$/, "expected one line: ssh-ed25519 AAAA…"),
+};
+
 export const clientOperations = {
   search: operation({
     method: "POST",
     path: "/v1/client/searches",
     summary: "What is on offer for a requirement, cheapest first, and why the rest does not match.",
     body: requirementSchema,
-    response: z.strictObject({ matches: z.array(matchView), mismatches: z.array(mismatchView) }),
+    response: z.strictObject({
+      matches: z.array(matchView),
+      together: togetherView,
+      /** Nearest counter-offer first. */
+      mismatches: z.array(mismatchView),
+    }),
   }),
   bookLease: operation({
     method: "PUT",
     path: "/v1/client/leases/:leaseId",
     summary: "Book. The id is the client's: asking twice is one lease.",
     params: leaseParams,
-    body: z.strictObject({
-      requirement: requirementSchema,
-      /** The match that was chosen; without it the best one is taken. */
-      offerId: idSchema("offer").optional(),
-      /** The quote's total that was agreed to; another price is refused. */
-      agreedTotalMicros: naturalText.optional(),
-      sshPublicKey: z
-        .string()
-        .max(1024)
-        .regex(
-          /^ssh-ed25519 [A-Za-z0-9+/=]+( [\x20-\x7e]*)?$/,
-          "expected one line: ssh-ed25519 AAAA…",
-        ),
-    }),
+    body: z.strictObject(booking),
     response: leaseView,
+  }),
+  bookLeases: operation({
+    method: "POST",
+    path: "/v1/client/bookings",
+    summary: "Book so many partitions at once, all or none. The ids are the client's.",
+    body: z.strictObject({
+      ...booking,
+      /** One for each partition of the requirement's `count`. */
+      leaseIds: z.array(idSchema("lease")).min(1).max(COUNT_MAX),
+    }),
+    response: z.strictObject({ leases: z.array(leaseView) }),
   }),
   listLeases: operation({
     method: "GET",

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { hostFactsSchema } from "../../host/capacity.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
+import { BORROWERS, labelsSchema } from "../../market/condition.ts";
 import { quoteSchema } from "../../market/quote.ts";
 import { tariffSchema } from "../../market/tariff.ts";
+import { windowSchema } from "../../market/window.ts";
 import { accessSchema } from "../../partition/signed.ts";
 import { ROLES } from "../../party/role.ts";
 import {
@@ -50,11 +52,18 @@ export const hostView = z.strictObject({
 
 export const offerView = z.strictObject({
   offerId: idSchema("offer"),
-  partition: partitionName,
+  /** Null for what may be carved from the host, which `carve` tells. */
+  partition: partitionName.nullable(),
   host: hostName,
+  carve: z.strictObject({ cpuMode: cpuModeSchema, max: sizeSchema }).nullable(),
   tariff: tariffSchema,
   leaseSecondsMin: z.number().int(),
   leaseSecondsMax: z.number().int(),
+  windows: z.array(windowSchema),
+  timeZone: z.string(),
+  borrowers: z.strictObject({ who: z.enum(BORROWERS), parties: z.array(partyName) }),
+  labels: labelsSchema,
+  internet: z.boolean(),
   createdAt: instantText,
 });
 
@@ -64,6 +73,8 @@ export const partitionView = z.strictObject({
   host: hostName,
   lendable: z.boolean(),
   cpuMode: cpuModeSchema,
+  /** Made at a booking, for that lease alone. */
+  carved: z.boolean(),
   /** What is allocated to it at present. */
   size: sizeSchema,
   /** What it has when no lease says otherwise. */
@@ -86,7 +97,8 @@ export const periodSchema = z.strictObject({ start: instantText, end: instantTex
 
 export const matchView = z.strictObject({
   offerId: idSchema("offer"),
-  partition: partitionName,
+  /** Null: it is carved from the host when it is booked. */
+  partition: partitionName.nullable(),
   host: hostName,
   lender: partyName,
   /** What the partition would be; `recut` tells that this differs from what it is. */
@@ -100,9 +112,26 @@ export const matchView = z.strictObject({
 });
 
 export const mismatchView = z.strictObject({
-  partition: partitionName,
+  offerId: idSchema("offer"),
+  /** Null: it would be carved from the host. */
+  partition: partitionName.nullable(),
   host: hostName,
   reasons: z.array(z.strictObject({ code: z.string(), message: z.string() })),
+  /** The nearest that would match instead: another size, or the same later. */
+  counter: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("size"), size: sizeSchema }),
+      z.strictObject({ kind: z.literal("start"), start: instantText }),
+    ])
+    .nullable(),
+});
+
+/** The partitions that can be had at once; fewer than `wanted` means that not all can. */
+export const togetherView = z.strictObject({
+  wanted: z.number().int(),
+  matches: z.array(matchView),
+  perHourMicros: naturalText,
+  totalMicros: naturalText,
 });
 
 export const leaseStateSchema = z.enum(["booked", "preparing", "ready", "ending", "ended"]);
@@ -126,6 +155,8 @@ export const leaseView = z.strictObject({
   partition: partitionName,
   size: sizeSchema,
   cpuMode: cpuModeSchema,
+  /** Whether its guest may reach the internet. */
+  internet: z.boolean(),
   image: z.strictObject({ imageId: idSchema("image"), name: z.string(), version: z.string() }),
   period: periodSchema.nullable(),
   tariff: tariffSchema,

@@ -3,6 +3,7 @@ import { checkConstraints } from "../../database/constraint.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import {
+  CARVED_PREFIX,
   getPartition,
   listPartitions,
   type PartitionSetting,
@@ -11,7 +12,7 @@ import {
 import { bumpDesiredGeneration, getHostOfLender, type Host, lockHost } from "../../host/store.ts";
 import { fillStanding } from "../../lease/reservation-store.ts";
 import { refusal } from "../../refusal/refusal.ts";
-import { fitsWithin } from "../../unit/size.ts";
+import { fitsWithin, sizesEqual } from "../../unit/size.ts";
 import type { Body } from "../contract/contract.ts";
 import type { Handler } from "../handler.ts";
 import { viewPartition } from "../views.ts";
@@ -21,6 +22,10 @@ export const setPartition: Handler<"setPartition"> = async (context, { caller, p
   const { db, clock } = context;
   const now = clock.now();
   const setting = toSetting(body);
+  if (params.name.startsWith(CARVED_PREFIX)) {
+    const message = `names that begin with ${CARVED_PREFIX} are for what is carved; choose another`;
+    throw refusal("invalid-input", { message });
+  }
   const found = await getHostOfLender(db.kysely, caller.partyId, params.host);
   if (!found.enrolledAt) throw refusal("host-not-enrolled", { host: found.name });
   const partition = await transaction(db, async (tx) => {
@@ -46,7 +51,10 @@ async function change(
   const [existing] = await listPartitions(tx, { hostId: host.hostId, name }, now);
   if (existing?.inUse) throw refuseInUse(existing.name, existing.inUse);
   const partitionId = await upsertPartition(tx, { hostId: host.hostId, name, now }, setting);
-  await fillStanding(tx, { partitionId, hostId: host.hostId }, setting.size, now);
+  // A size that stays may have been lent on in part, and comes back when those leases end.
+  const yielding = existing !== undefined && sizesEqual(existing.standingSize, setting.size);
+  const { size, cpuMode } = setting;
+  await fillStanding(tx, { partitionId, hostId: host.hostId }, { size, cpuMode, yielding }, now);
   await bumpDesiredGeneration(tx, host.hostId);
   await checkConstraints(tx);
 }

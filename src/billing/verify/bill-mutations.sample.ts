@@ -1,4 +1,7 @@
-import { bill, line, type Mutation, plus } from "./mutation.sample.ts";
+import type { UsageRecord } from "../../meter/record.ts";
+import { bill, line, type Mutation, plus, shared, shown3 } from "./mutation.sample.ts";
+
+const busy = (record: UsageRecord): UsageRecord => ({ ...record, cpuNs: "9000000000" });
 
 /** For tests: bills bent before the server sealed them. */
 export const BILL_MUTATIONS: readonly Mutation[] = [
@@ -59,5 +62,54 @@ export const BILL_MUTATIONS: readonly Mutation[] = [
     "more time charged than was granted",
     { grant: (g) => ({ ...g, period: { ...g.period, end: "2027-01-31T08:01:00Z" } }) },
     "line-quantity-differs",
+  ],
+
+  [
+    "shared cpu charged by what was reserved",
+    shared(line(0, () => ({ rule: "reserved-while-delivered" }))),
+    "line-unexpected",
+  ],
+  [
+    "dedicated cpu charged by use",
+    line(0, () => ({ rule: "used-while-delivered" })),
+    "line-unexpected",
+  ],
+  [
+    "more use of shared cpu than was metered",
+    shared(line(0, (l) => ({ quantity: plus(l.quantity, 1n) }))),
+    "line-quantity-differs",
+  ],
+  [
+    "shared cpu at the price of dedicated",
+    shared(line(0, () => ({ priceMicrosPerHour: "40003" }))),
+    "line-price-differs",
+  ],
+  [
+    "a dearer core than was used",
+    shared(line(0, (l) => ({ amountMicros: plus(l.amountMicros, 1n) }))),
+    "line-amount-differs",
+  ],
+  [
+    "a metered use that was altered after the bill",
+    shared(shown3(({ record, hash }) => ({ hash, record: { ...record, cpuNs: "1" } }))),
+    "line-quantity-differs",
+  ],
+  [
+    "use while nothing was delivered, made to count",
+    {
+      ...shared({ records: (all) => all.map((r) => (r.deliveredNs === "0" ? busy(r) : r)) }),
+      bill: (b) => ({
+        ...b,
+        lines: b.lines.map((l, at) =>
+          at === 0 ? { ...l, quantity: plus(l.quantity, 9_000_000_000_000n) } : l,
+        ),
+      }),
+    },
+    "line-quantity-differs",
+  ],
+  [
+    "a total above the quote of the shared price",
+    shared(bill((b) => ({ totalMicros: plus(b.totalMicros, 10n ** 9n) }))),
+    "total-above-quote",
   ],
 ];

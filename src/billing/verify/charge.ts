@@ -1,8 +1,17 @@
 import type { Tariff } from "../../market/tariff.ts";
-import type { HashedRecord } from "../../meter/record.ts";
+import type { HashedRecord, UsageRecord } from "../../meter/record.ts";
+import type { CpuMode } from "../../unit/schema.ts";
 import type { Size } from "../../unit/size.ts";
 import type { BillLine } from "../bill.ts";
-import { divide, multiply, type Rational, rational, roundHalfEven, roundUp } from "./rational.ts";
+import {
+  divide,
+  multiply,
+  type Rational,
+  rational,
+  roundDown,
+  roundHalfEven,
+  roundUp,
+} from "./rational.ts";
 
 /** What the bill must say, worked out from the records alone. */
 export interface Expected {
@@ -13,11 +22,16 @@ export interface Expected {
   readonly totalMicros: bigint;
 }
 
-/** `grantedNs` null: no grant limits the charged time. */
+interface ExpectedTerms {
+  readonly tariff: Tariff;
+  readonly cpuMode: CpuMode;
+  /** Null: no grant limits the charged time. */
+  readonly grantedNs: bigint | null;
+}
+
 export function expectBill(
   records: readonly HashedRecord[],
-  tariff: Tariff,
-  grantedNs: bigint | null,
+  { tariff, cpuMode, grantedNs }: ExpectedTerms,
 ): Expected {
   let elapsedNs = 0n;
   let deliveredNs = 0n;
@@ -29,12 +43,18 @@ export function expectBill(
     const upTo = grantedNs !== null && deliveredNs > grantedNs ? grantedNs : deliveredNs;
     const ns = upTo - chargedNs;
     chargedNs = upTo;
-    quantity.cpu += BigInt(record.size.cpuMilli) * ns;
+    quantity.cpu +=
+      cpuMode === "shared" ? usedMilliCoreNs(record, ns) : reservedMilliCoreNs(record, ns);
     quantity.memory += BigInt(record.size.memoryBytes) * ns;
     quantity.disk += BigInt(record.size.diskBytes) * ns;
   }
   const lines: BillLine[] = [
-    charged("cpu", "milliCoreNs", quantity.cpu, tariff.priceMicrosPerCoreHour, CORE),
+    cpuMode === "shared"
+      ? {
+          ...charged("cpu", "milliCoreNs", quantity.cpu, sharedPrice(tariff), CORE),
+          rule: "used-while-delivered",
+        }
+      : charged("cpu", "milliCoreNs", quantity.cpu, tariff.priceMicrosPerCoreHour, CORE),
     charged("memory", "byteNs", quantity.memory, tariff.priceMicrosPerMemoryGibHour, GIB),
     charged("disk", "byteNs", quantity.disk, tariff.priceMicrosPerDiskGibHour, GIB),
   ];
@@ -53,16 +73,45 @@ export function expectBill(
 }
 
 /** The most that the granted period can cost: every part rounded up, and their sum again. */
-export function quotedMicros(size: Size, tariff: Tariff, grantedNs: bigint): bigint {
+export function quotedMicros(
+  { size, cpuMode }: { readonly size: Size; readonly cpuMode: CpuMode },
+  tariff: Tariff,
+  grantedNs: bigint,
+): bigint {
   const most = (reserved: number, priced: Rational, price: string): bigint =>
     roundUp(priceOf(BigInt(reserved) * grantedNs, priced, price));
   const sumMicros =
-    most(size.cpuMilli, CORE, tariff.priceMicrosPerCoreHour) +
+    most(
+      size.cpuMilli,
+      CORE,
+      cpuMode === "shared" ? sharedPrice(tariff) : tariff.priceMicrosPerCoreHour,
+    ) +
     most(size.memoryBytes, GIB, tariff.priceMicrosPerMemoryGibHour) +
     most(size.diskBytes, GIB, tariff.priceMicrosPerDiskGibHour) +
     most(1, ONE, tariff.priceMicrosPerHour);
   const minorUnit = minorUnitOf(tariff);
   return roundUp(divide(rational(sumMicros), minorUnit)) * minorUnit.over;
+}
+
+function reservedMilliCoreNs({ size }: UsageRecord, ns: bigint): bigint {
+  return BigInt(size.cpuMilli) * ns;
+}
+
+/**
+ * Of shared cpu: the record's use for the part of its time that is charged, at an even pace, and
+ * at most the cap for that time.
+ */
+function usedMilliCoreNs(record: UsageRecord, ns: bigint): bigint {
+  if (record.elapsedNs === "0") return 0n;
+  const cores = divide(rational(BigInt(record.cpuNs)), rational(BigInt(record.elapsedNs)));
+  const used = roundDown(multiply(multiply(cores, CORE), rational(ns)));
+  const cap = reservedMilliCoreNs(record, ns);
+  if (used > cap) return cap;
+  return used;
+}
+
+function sharedPrice({ priceMicrosPerSharedCoreHour }: Tariff): string {
+  return priceMicrosPerSharedCoreHour ?? "0";
 }
 
 const ONE = rational(1n);

@@ -6,6 +6,7 @@ import type { HashedRecord, UsageBatch, UsageRecord } from "../../meter/record.t
 import type { WipeReceipt } from "../../partition/signed.ts";
 import { sign } from "../../signature/envelope.ts";
 import { generateKey, type SigningKey } from "../../signature/key.ts";
+import type { CpuMode } from "../../unit/schema.ts";
 import { SAMPLE_TARIFF, sampleBillInput } from "../bill.sample.ts";
 import type { BillDocument, BillExport } from "../bill.ts";
 import { makeBill } from "../make-bill.ts";
@@ -19,6 +20,7 @@ const SERVER_ID = "server-1";
 /** For tests: where an honest export is bent, from the first thing signed to the last. */
 export interface Bend {
   readonly readings?: readonly Reading[];
+  readonly cpuMode?: CpuMode;
   readonly grant?: (grant: Grant) => Grant;
   readonly grantKey?: SigningKey;
   readonly extensions?: (first: Grant) => readonly Grant[];
@@ -43,16 +45,19 @@ const HONEST_READINGS = Array.from({ length: 37 }, (_, index) =>
 );
 
 export function sampleExport(bend: Bend = {}): unknown {
-  const first = bend.grant?.(honestGrant()) ?? honestGrant();
+  const terms = { ...SAMPLE_TERMS, cpuMode: bend.cpuMode ?? SAMPLE_TERMS.cpuMode };
+  const honestFirst = honestGrant(terms.cpuMode);
+  const first = bend.grant?.(honestFirst) ?? honestFirst;
   const signGrant = (grant: Grant) => sign("sublet-grant", grant, bend.grantKey ?? SERVER_KEY);
   const grantJws = signGrant(first);
-  const honest = sampleRecords(grantJws, bend.readings ?? HONEST_READINGS, SAMPLE_TERMS);
+  const honest = sampleRecords(grantJws, bend.readings ?? HONEST_READINGS, terms);
   const metered = bend.records
     ? relink(bend.records(honest.map(({ record }) => record)), chainOrigin(grantJws))
     : honest;
 
   const made = makeBill({
     ...sampleBillInput(metered),
+    cpuMode: terms.cpuMode,
     grantedNs: bend.grantedNs ?? sampleBillInput([]).grantedNs,
   });
   const bill = bend.bill?.(made) ?? made;
@@ -92,7 +97,7 @@ export function relink(records: readonly UsageRecord[], origin: string): readonl
   });
 }
 
-function honestGrant(): Grant {
+function honestGrant(cpuMode: CpuMode): Grant {
   const { partition } = sampleBillInput([]);
   return {
     jti: "grant-0001",
@@ -104,7 +109,7 @@ function honestGrant(): Grant {
     partition: {
       partitionId: partition.id,
       name: partition.name,
-      cpuMode: SAMPLE_TERMS.cpuMode,
+      cpuMode,
       size: SAMPLE_TERMS.size,
     },
     period: { start: "2027-01-31T08:00:00Z", end: "2027-01-31T10:00:00Z" },

@@ -21,6 +21,7 @@ test("the verifier imports shapes, the envelope and units; nothing that rates, b
     "../../signature/key.ts",
     "../../signature/type.ts",
     "../../unit/canonical.ts",
+    "../../unit/schema.ts",
     "../../unit/size.ts",
     "../bill.ts",
     "zod",

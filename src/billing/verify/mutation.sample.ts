@@ -31,6 +31,8 @@ export const line = (index: number, change: (line: BillLine) => Partial<BillLine
 export const exported = (change: (good: BillExport) => object): Bend => ({
   exported: (good) => ({ ...good, ...change(good) }),
 });
+/** The same of a lease of shared cpu. */
+export const shared = (bend: Bend): Bend => ({ ...bend, cpuMode: "shared" });
 export const plus = (text: string, by: bigint): string => String(BigInt(text) + by);
 export const cut = (jws: string | null): string => (jws ?? "").slice(0, -20);
 export const spoil = (jws: string | null): string => (jws ?? "").replace(/.{8}$/, "AAAAAAAA");

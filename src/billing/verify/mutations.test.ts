@@ -31,4 +31,5 @@ test("every way in which an export can differ has a mutation that shows it", () 
 test("the sample is honest before it is bent", () => {
   expect(verifyBill(sampleExport()).verified).toBe(true);
   expect(verifyBill(sampleExport(record3(() => ({})))).verified).toBe(true);
+  expect(verifyBill(sampleExport({ cpuMode: "shared" })).verified).toBe(true);
 });

@@ -152,19 +152,26 @@ describe("honest bills of other kinds", () => {
   });
 });
 
+const anyCpuMode = fc.constantFrom("dedicated", "shared");
+
 test("whatever is metered, the biller and the verifier come to the same", () => {
   fc.assert(
-    fc.property(anyReadings, fc.nat({ max: 10_000 }), (readings, grantedSeconds) => {
-      const end = new Date(Date.parse("2027-01-31T08:00:00Z") + grantedSeconds * 1000);
-      const exported = sampleExport({
-        readings,
-        grant: (grant) => ({ ...grant, period: { ...grant.period, end: end.toISOString() } }),
-        grantedNs: BigInt(grantedSeconds) * 1_000_000_000n,
-      });
-      expect(
-        verifyBill(exported).findings.filter(({ severity }) => severity === "differs"),
-      ).toEqual([]);
-    }),
+    fc.property(
+      anyReadings,
+      fc.nat({ max: 10_000 }),
+      anyCpuMode,
+      (readings, grantedSeconds, cpuMode) => {
+        const end = new Date(Date.parse("2027-01-31T08:00:00Z") + grantedSeconds * 1000);
+        const exported = sampleExport({
+          ...{ readings, cpuMode },
+          grant: (grant) => ({ ...grant, period: { ...grant.period, end: end.toISOString() } }),
+          grantedNs: BigInt(grantedSeconds) * 1_000_000_000n,
+        });
+        expect(
+          verifyBill(exported).findings.filter(({ severity }) => severity === "differs"),
+        ).toEqual([]);
+      },
+    ),
   );
 });
 

@@ -69,7 +69,11 @@ export function verifyBill(
       checkQuote(parsed.data, granted, report),
     );
   }
-  const expected = expectBill(records, bill.tariff, granted?.grantedNs ?? null);
+  const expected = expectBill(records, {
+    tariff: bill.tariff,
+    cpuMode: granted?.first.partition.cpuMode ?? records[0]?.record.cpuMode ?? "dedicated",
+    grantedNs: granted?.grantedNs ?? null,
+  });
   report.check("quantities, prices, amounts, sum and rounding follow from the records", () =>
     checkBill(bill, expected, records, report),
   );
@@ -128,7 +132,7 @@ function checkSeal(
 }
 
 function checkQuote({ bill }: BillExport, { first, grantedNs }: Granted, report: Report): void {
-  const mostMicros = quotedMicros(first.partition.size, first.tariff, grantedNs);
+  const mostMicros = quotedMicros(first.partition, first.tariff, grantedNs);
   report.require(
     BigInt(bill.totalMicros) <= mostMicros,
     "total-above-quote",

@@ -9,7 +9,8 @@ const REPEAT_WITHIN_MS = 10 * 60_000;
 
 /** A booking that was sent, or is about to be, and has had no answer yet. */
 export interface Booking<Body> {
-  readonly leaseId: LeaseId;
+  /** One for each partition; the first names the booking. */
+  readonly leaseIds: readonly LeaseId[];
   readonly url: string;
   /** The body with its times as typed: `now+2h` is the same when it is typed again. */
   readonly typed: unknown;
@@ -47,22 +48,27 @@ export async function findUnanswered<Body>(
 /** Before the booking is sent. */
 export async function rememberBooking<Body>(
   configFolder: string,
-  { leaseId, url, typed, body }: Booking<Body>,
+  { leaseIds, url, typed, body }: Booking<Body>,
   now: Date,
 ): Promise<void> {
   const stored: Stored<Body> = {
-    leaseId,
+    leaseIds,
     url,
     typed,
     body,
     at: now.toISOString(),
     pid: process.pid,
   };
-  await writePrivateFile(pathOf(configFolder, leaseId), JSON.stringify(stored));
+  const [leaseId] = leaseIds;
+  if (leaseId) await writePrivateFile(pathOf(configFolder, leaseId), JSON.stringify(stored));
 }
 
 /** Once it was answered. */
-export async function forgetBooking(configFolder: string, leaseId: LeaseId): Promise<void> {
+export async function forgetBooking(
+  configFolder: string,
+  leaseId: LeaseId | undefined,
+): Promise<void> {
+  if (leaseId === undefined) return;
   await rm(pathOf(configFolder, leaseId), { force: true });
 }
 

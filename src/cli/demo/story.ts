@@ -41,7 +41,7 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
   const [match] = found.matches;
   if (!match) throw new Error("the search found nothing");
   teller.detail(
-    `${match.host.name}/${match.partition.name} fits${match.recut ? ", re-cut to size" : ""}: at most ${money(match.quote.totalMicros)} for it`,
+    `${match.host.name}/${match.partition?.name} fits${match.recut ? ", re-cut to size" : ""}: at most ${money(match.quote.totalMicros)} for it`,
   );
 
   teller.say("The client books it. The partition is re-cut, the small Linux boots in it.");

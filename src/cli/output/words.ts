@@ -1,6 +1,6 @@
 import { formatMoneyMicros } from "../../unit/money.ts";
 import { formatBytes, formatCpu } from "../../unit/quantity.ts";
-import type { Size } from "../../unit/size.ts";
+import type { Resource, Size } from "../../unit/size.ts";
 
 /** How quantities that came from the server stand on a screen. */
 
@@ -11,6 +11,20 @@ export function money(micros: string, currency: string): string {
 export function sizeText(size: Size): string {
   const cores = size.cpuMilli === 1000 ? "core" : "cores";
   return `${formatCpu(size.cpuMilli)} ${cores}, ${formatBytes(size.memoryBytes)}, disk ${formatBytes(size.diskBytes)}`;
+}
+
+/** `1 core`, `512MiB of memory`, `1GiB of disk`. */
+export function amountText(resource: Resource, amount: number): string {
+  if (resource === "cpuMilli") return `${formatCpu(amount)} ${amount === 1000 ? "core" : "cores"}`;
+  return `${formatBytes(amount)} of ${resource === "memoryBytes" ? "memory" : "disk"}`;
+}
+
+/** `attic/guest`, or `attic (carved)` for what is made when it is booked. */
+export function placeText(at: {
+  readonly host: { readonly name: string };
+  readonly partition: { readonly name: string } | null;
+}): string {
+  return at.partition ? `${at.host.name}/${at.partition.name}` : `${at.host.name} (carved)`;
 }
 
 /** `2026-11-22 11:34:47Z`: whole seconds are enough for people. */

@@ -1,0 +1,155 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { RESOURCES } from "../unit/size.ts";
+import { type Counter, counterOffer } from "./counter-offer.ts";
+import {
+  anyOpening,
+  anyRequirement,
+  decidingOf,
+  GIB,
+  HOUR_MS,
+  heldFor,
+  NOW,
+  openingOf,
+  SIZE,
+} from "./opening.sample.ts";
+import { type Deciding, decideOpening, type Opening } from "./opening.ts";
+
+function counterTo(deciding: Deciding, opening: Opening): Counter["offer"] | null {
+  const decision = decideOpening(deciding, opening);
+  if (decision.ok) throw new Error("it matches");
+  return counterOffer(deciding, opening, decision.reasons)?.offer ?? null;
+}
+const at = (hours: number) => new Date(NOW.getTime() + hours * HOUR_MS);
+
+describe("the counter-offer", () => {
+  test.each<[string, Deciding, Opening, Counter["offer"] | null]>([
+    [
+      "of a partition that is too small is its maximum",
+      decidingOf({ size: SIZE(12) }),
+      openingOf(),
+      { kind: "size", size: SIZE(8) },
+    ],
+    [
+      "of a host with less left is what is left, in whole cores",
+      decidingOf({ size: SIZE(8) }),
+      openingOf({ held: [heldFor({ ...SIZE(9), cpuMilli: 9500 }, -1, 9)] }),
+      { kind: "size", size: SIZE(6) },
+    ],
+    [
+      "cuts only what must be cut",
+      decidingOf({ size: SIZE(2, 20) }),
+      openingOf(),
+      { kind: "size", size: SIZE(2, 16) },
+    ],
+    [
+      "gives an operating system the memory that it needs",
+      decidingOf({ size: { ...SIZE(1), memoryBytes: 1 } }),
+      openingOf(),
+      { kind: "size", size: { ...SIZE(1), memoryBytes: GIB / 2 } },
+    ],
+    [
+      "to a price that is too high is as many cores as are cheap enough",
+      decidingOf({ size: SIZE(8), maxPerHourMicros: "350000" }),
+      openingOf(),
+      { kind: "size", size: SIZE(3) },
+    ],
+    [
+      "of one that is taken is the earliest time at which it is free",
+      decidingOf({ durationSeconds: 4 * 3600 }),
+      openingOf({ held: [heldFor(SIZE(2), -1, 2, true), heldFor(SIZE(2), 3, 1, true)] }),
+      { kind: "start", start: at(4) },
+    ],
+    [
+      "fits a lease between two others",
+      decidingOf({ durationSeconds: 3600 }),
+      openingOf({ held: [heldFor(SIZE(2), -1, 2, true), heldFor(SIZE(2), 3, 1, true)] }),
+      { kind: "start", start: at(1) },
+    ],
+    [
+      "waits for what others have when that is nearer than half of it",
+      decidingOf({ size: SIZE(8), durationSeconds: 10 * 3600 }),
+      openingOf({ held: [heldFor(SIZE(12), -1, 2)] }),
+      { kind: "start", start: at(1) },
+    ],
+    [
+      "takes half of it when that is nearer than the wait",
+      decidingOf({ size: SIZE(8) }),
+      openingOf({ held: [heldFor(SIZE(12), -1, 2)] }),
+      { kind: "size", size: SIZE(4) },
+    ],
+    [
+      "waits for a window after the lease in the way",
+      decidingOf(),
+      openingOf({
+        held: [heldFor(SIZE(2), -1, 20, true)],
+        offer: { windows: [{ days: ["tue"], from: "10:00", to: "20:00" }] },
+      }),
+      { kind: "start", start: new Date("2027-01-05T09:00:00Z") },
+    ],
+    [
+      "is none where neither size nor time is the matter",
+      decidingOf({ labels: { region: "eu" }, size: SIZE(12) }),
+      openingOf(),
+      null,
+    ],
+    [
+      "is none where not even one core is left and nothing ends",
+      decidingOf(),
+      openingOf({ held: [{ ...heldFor(SIZE(16), -1, 2), period: { start: NOW, end: null } }] }),
+      null,
+    ],
+  ])("%s", (_name, deciding, opening, expected) => {
+    expect(counterTo(deciding, opening)).toEqual(expected);
+  });
+
+  const mismatched = fc
+    .tuple(anyRequirement, anyOpening)
+    .map(([wanted, opening]) => ({ deciding: decidingOf(wanted), opening }))
+    .filter(({ deciding, opening }) => !decideOpening(deciding, opening).ok);
+
+  test("asked for, matches, whatever was wanted and whatever is booked", () => {
+    let countered = 0;
+    fc.assert(
+      fc.property(mismatched, ({ deciding, opening }) => {
+        const counter = counterTo(deciding, opening);
+        if (counter === null) return;
+        countered++;
+        const { requirement } = deciding;
+        const changed =
+          counter.kind === "size"
+            ? { ...requirement, size: counter.size }
+            : { ...requirement, start: counter.start.toISOString() };
+        expect(decideOpening({ ...deciding, requirement: changed }, opening).ok).toBe(true);
+      }),
+      { numRuns: 400 },
+    );
+    expect(countered).toBeGreaterThan(50);
+  });
+
+  test("is the nearest: no earlier start matches, and no size with any resource closer", () => {
+    fc.assert(
+      fc.property(mismatched, fc.integer({ min: 1, max: 100 }), ({ deciding, opening }, part) => {
+        const counter = counterTo(deciding, opening);
+        const { requirement, now } = deciding;
+        if (counter?.kind === "start") {
+          const from = requirement.start === null ? now : new Date(requirement.start);
+          const wait = counter.start.getTime() - from.getTime();
+          const earlier = new Date(from.getTime() + Math.floor(((wait - 1) * part) / 100));
+          const sooner = { ...requirement, start: earlier.toISOString() };
+          expect(decideOpening({ ...deciding, requirement: sooner }, opening).ok).toBe(false);
+        }
+        if (counter?.kind !== "size") return;
+        for (const resource of RESOURCES) {
+          const [have, want] = [counter.size[resource], requirement.size[resource]];
+          if (have === want) continue;
+          const step = resource === "cpuMilli" ? 1000 : 1;
+          const closer = { ...counter.size, [resource]: have + Math.sign(want - have) * step };
+          const nearer = { ...requirement, size: closer };
+          expect(decideOpening({ ...deciding, requirement: nearer }, opening).ok).toBe(false);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});

@@ -1,0 +1,165 @@
+import type { Image } from "../image/store.ts";
+import { formatMoneyMicros } from "../unit/money.ts";
+import { formatBytes, formatCpu, formatDurationSeconds } from "../unit/quantity.ts";
+import {
+  fitsWithin,
+  mapSize,
+  RESOURCES,
+  type Resource,
+  type Size,
+  subtractSizes,
+} from "../unit/size.ts";
+import type { Candidate } from "./match.ts";
+import type { Quote } from "./quote.ts";
+import type { Requirement } from "./requirement.ts";
+import { isWithinWindows, windowsText } from "./window.ts";
+
+export const MISMATCH_CODES = [
+  "cpu-mode",
+  "shared-cpu-unavailable",
+  "architecture",
+  "os-architecture",
+  "os-memory",
+  "labels",
+  "internet",
+  "size-above-maximum",
+  "lease-too-short",
+  "lease-too-long",
+  "outside-windows",
+  "host-late",
+  "taken",
+  "capacity-short",
+  "price-above-limit",
+  "cost-above-limit",
+] as const;
+export type MismatchCode = (typeof MISMATCH_CODES)[number];
+export interface Reason {
+  readonly code: MismatchCode;
+  /** One clause that says by how much it misses. */
+  readonly message: string;
+}
+
+interface Question {
+  readonly requirement: Requirement;
+  readonly candidate: Candidate;
+  readonly image: Image | undefined;
+  /** What the partition would be. */
+  readonly size: Size;
+  readonly quote: Quote;
+}
+
+/** Every reason why a partition does not meet a requirement; none when it does. Pure. */
+export function reasonsAgainst(question: Question): Reason[] {
+  return [
+    ...systemReasons(question),
+    ...conditionReasons(question),
+    ...sizeReasons(question),
+    ...timeReasons(question),
+    ...priceReasons(question.requirement, question.quote),
+  ];
+}
+
+function systemReasons({ requirement, candidate, image, size }: Question): Reason[] {
+  const { partition, host } = candidate;
+  const reasons: Reason[] = [];
+  if (partition.cpuMode !== requirement.cpuMode) {
+    reasons.push({ code: "cpu-mode", message: `its cpu is ${partition.cpuMode}` });
+  } else if (partition.cpuMode === "shared" && !host.facts?.sharedCpu) {
+    reasons.push({ code: "shared-cpu-unavailable", message: "its host cannot share cores yet" });
+  }
+  if (requirement.architecture && host.architecture !== requirement.architecture) {
+    reasons.push({ code: "architecture", message: `it is ${host.architecture}` });
+  }
+  if (!image) {
+    const message = `${requirement.os} is not made for ${host.architecture}`;
+    reasons.push({ code: "os-architecture", message });
+  } else if (size.memoryBytes < image.manifest.memoryBytesMin) {
+    const least = formatBytes(image.manifest.memoryBytesMin);
+    reasons.push({ code: "os-memory", message: `${requirement.os} needs ${least} of memory` });
+  }
+  return reasons;
+}
+
+function conditionReasons({ requirement, candidate: { offer } }: Question): Reason[] {
+  const wanted = Object.entries(requirement.labels);
+  const missed = wanted.filter(([name, value]) => offer.labels[name] !== value);
+  const reasons: Reason[] = missed.map(([name]) => {
+    const has = offer.labels[name];
+    return { code: "labels", message: has ? `its ${name} is ${has}` : `it has no label ${name}` };
+  });
+  if (requirement.internet && !offer.internet) {
+    reasons.push({ code: "internet", message: "it is lent without the internet" });
+  }
+  return reasons;
+}
+
+function sizeReasons({ size, candidate }: Question): Reason[] {
+  const { partition } = candidate;
+  const reasons: Reason[] = [];
+  for (const resource of RESOURCES) {
+    if (size[resource] > partition.max[resource]) {
+      const message = `it goes up to ${show(resource, partition.max[resource])}`;
+      reasons.push({ code: "size-above-maximum", message });
+    }
+  }
+  const available = availableTo(candidate);
+  if (!fitsWithin(size, available)) {
+    const short = RESOURCES.filter((resource) => size[resource] > available[resource]);
+    const parts = short.map((resource) => show(resource, Math.max(available[resource], 0)));
+    reasons.push({ code: "capacity-short", message: `its host has ${parts.join(" and ")} left` });
+  }
+  return reasons;
+}
+
+/** What the host, and the carve, have left for this partition during the period. */
+export function availableTo({ host, reservedByOthers, carvable }: Candidate): Size {
+  const left = subtractSizes(host.base, reservedByOthers);
+  return mapSize((resource) => Math.min(left[resource], carvable?.[resource] ?? left[resource]));
+}
+
+function timeReasons({ requirement, candidate }: Question): Reason[] {
+  const { offer, host, hostLate, takenUntil, period } = candidate;
+  const reasons: Reason[] = [];
+  if (requirement.durationSeconds < offer.leaseSecondsMin) {
+    const least = formatDurationSeconds(offer.leaseSecondsMin);
+    reasons.push({ code: "lease-too-short", message: `it is lent for ${least} at least` });
+  }
+  if (requirement.durationSeconds > offer.leaseSecondsMax) {
+    const most = formatDurationSeconds(offer.leaseSecondsMax);
+    reasons.push({ code: "lease-too-long", message: `it is lent for ${most} at most` });
+  }
+  if (!isWithinWindows(offer, period)) {
+    reasons.push({ code: "outside-windows", message: `it is lent ${windowsText(offer)}` });
+  }
+  if (hostLate) {
+    const since = host.seenAt?.toISOString() ?? "its enrolment";
+    reasons.push({ code: "host-late", message: `its host has not been heard since ${since}` });
+  }
+  if (takenUntil !== null) {
+    const message =
+      takenUntil === "open"
+        ? "it is still being wiped"
+        : `it is taken until ${takenUntil.toISOString()}`;
+    reasons.push({ code: "taken", message });
+  }
+  return reasons;
+}
+
+function priceReasons(requirement: Requirement, priced: Quote): Reason[] {
+  const reasons: Reason[] = [];
+  const { maxPerHourMicros, maxTotalMicros } = requirement;
+  if (maxPerHourMicros !== undefined && BigInt(priced.perHourMicros) > BigInt(maxPerHourMicros)) {
+    const message = `it costs ${formatMoneyMicros(BigInt(priced.perHourMicros))} an hour`;
+    reasons.push({ code: "price-above-limit", message });
+  }
+  if (maxTotalMicros !== undefined && BigInt(priced.totalMicros) > BigInt(maxTotalMicros)) {
+    const message = `it costs up to ${formatMoneyMicros(BigInt(priced.totalMicros))} in all`;
+    reasons.push({ code: "cost-above-limit", message });
+  }
+  return reasons;
+}
+
+function show(resource: Resource, amount: number): string {
+  if (resource === "cpuMilli") return `${formatCpu(amount)} ${amount === 1000 ? "core" : "cores"}`;
+  return `${formatBytes(amount)} of ${resource === "memoryBytes" ? "memory" : "disk"}`;
+}
