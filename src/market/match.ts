@@ -47,6 +47,7 @@ export const MISMATCH_CODES = [
   "architecture",
   "os-architecture",
   "os-memory",
+  "os-disk",
   "size-above-maximum",
   "lease-too-short",
   "lease-too-long",
@@ -126,6 +127,10 @@ function systemReasons(
   } else if (size.memoryBytes < image.manifest.memoryBytesMin) {
     const least = formatBytes(image.manifest.memoryBytesMin);
     reasons.push({ code: "os-memory", message: `${requirement.os} needs ${least} of memory` });
+  }
+  if (image && size.diskBytes < (image.manifest.diskBytesMin ?? 0)) {
+    const least = formatBytes(image.manifest.diskBytesMin ?? 0);
+    reasons.push({ code: "os-disk", message: `${requirement.os} needs ${least} of disk` });
   }
   return reasons;
 }

@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { UnreachableError } from "../../src/api/client/error.ts";
-import { digestOf, imageManifest } from "./fake-image.ts";
+import type { Grant } from "../../src/enablement/grant.ts";
+import { digestOf, imageManifest, imageOf } from "./fake-image.ts";
 import { createRig, desireLease, leaseOf } from "./harness.ts";
 
 const [kernel] = imageManifest.parts;
@@ -78,4 +79,32 @@ test("a file server that is away is waited for until the lease ends", async () =
   Object.assign(server.client, { fetch });
   await rig.rounds(agent, 1, 31_000);
   expect(driver.guests.size).toBe(1);
+});
+
+const KIB = 1024;
+const disk = (letter: string) => letter.repeat(40 * KIB);
+const fileOf = ({ manifest }: Grant["image"]) =>
+  (manifest.parts[0]?.digest ?? "").replace(":", "-");
+
+test("a disk image reaches the driver with its format and its seed", async () => {
+  const { server, driver, folder, ...rig } = createRig();
+  const agent = await rig.start();
+  const image = server.files.addDisk(disk("d"));
+  const { leaseId } = desireLease(server, { ...server.grantOf(), image });
+  await rig.round(agent);
+  expect(driver.guests.get(leaseId)?.spec.image).toEqual({
+    seed: "nocloud",
+    rootDisk: { path: join(folder, "images", fileOf(image)), format: "raw" },
+  });
+});
+
+test("an image whose disk is larger than the partition's is refused before it is fetched", async () => {
+  const { server, ...rig } = createRig();
+  const agent = await rig.start();
+  const { manifest } = server.files.addDisk(disk("e"));
+  const image = imageOf({ ...manifest, diskBytesMin: server.size.diskBytes + 1 });
+  desireLease(server, { ...server.grantOf(), image });
+  await rig.round(agent);
+  expect(server.reportsOf("failed")).toMatchObject([{ reason: "image-too-big" }]);
+  expect(server.files.requests).toEqual([]);
 });

@@ -11,7 +11,7 @@ import type { BillVerification } from "../../src/billing/verify/verify-bill.ts";
 import { sshGreets } from "../../src/partition/qemu/banner.ts";
 import { type Borrowed, borrowed } from "./borrowed.ts";
 import { recordsOf, withOneDigitMore } from "./exported-bill.ts";
-import { borrow, type Market, openMarket, WISH } from "./market.ts";
+import { borrow, type Lease, type Market, openMarket, WISH } from "./market.ts";
 import { processesIn, until } from "./processes.ts";
 import { newKey, ssh, targetOf } from "./ssh.ts";
 

@@ -1,36 +1,42 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { ImageManifest, ImagePart } from "../../image/manifest.ts";
+import { type ImageManifest, type ImagePart, partOf } from "../../image/manifest.ts";
+import type { GuestImage } from "../../partition/driver.ts";
 import type { AgentContext } from "../context.ts";
 import { sha256OfFile } from "./digest.ts";
 import { downloadPart } from "./download.ts";
-
-export interface CachedImage {
-  readonly kernelPath: string;
-  readonly initramfsPath: string;
-}
+import { cacheFolder, fileNameOf } from "./folder.ts";
 
 /**
  * Finds the image's parts in the cache, or fetches them. Each is read and hashed again at every
- * call, which is before every boot: a file that was altered meanwhile is fetched anew.
+ * call, which is before every boot: a file that was altered meanwhile is fetched anew. That costs
+ * what reading costs: about a second for a gigabyte that the host's memory still holds.
  */
-export async function ensureImage(
-  context: AgentContext,
-  manifest: ImageManifest,
-): Promise<CachedImage> {
+export async function ensureImage(context: AgentContext, manifest: ImageManifest): Promise<void> {
   for (const part of manifest.parts) await ensurePartOnce(context, part);
-  return imagePaths(context, manifest);
 }
 
-/** Where the parts are, present or not. */
-export function imagePaths(context: AgentContext, manifest: ImageManifest): CachedImage {
+/** What the driver is told to boot: where the parts are, present or not. */
+export function guestImage(context: AgentContext, manifest: ImageManifest): GuestImage {
   const pathOf = (role: ImagePart["role"]) => {
-    const part = manifest.parts.find((candidate) => candidate.role === role);
+    const part = partOf(manifest, role);
     if (part === undefined) throw new Error(`an image without ${role} was accepted`);
     return partPath(context, part);
   };
-  return { kernelPath: pathOf("kernel"), initramfsPath: pathOf("initramfs") };
+  const { boot, rootDiskFormat: format, seed } = manifest;
+  const seeded = seed === undefined ? {} : { seed };
+  if (boot.kind === "disk") {
+    if (format === undefined) throw new Error("a disk without a format was accepted");
+    return { ...seeded, rootDisk: { path: pathOf("disk"), format } };
+  }
+  return {
+    ...seeded,
+    kernelPath: pathOf("kernel"),
+    initramfsPath: pathOf("initramfs"),
+    kernelArguments: boot.kernelArguments,
+    ...(format === undefined ? {} : { rootDisk: { path: pathOf("disk"), format } }),
+  };
 }
 
 /** Two leases of one image share one download. */
@@ -56,7 +62,7 @@ async function ensurePart(context: AgentContext, part: ImagePart): Promise<void>
 }
 
 function partPath(context: AgentContext, part: ImagePart): string {
-  const folder = join(context.config.dataFolder, "images");
+  const folder = cacheFolder(context);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  return join(folder, part.digest.replace(":", "-"));
+  return join(folder, fileNameOf(part.digest));
 }

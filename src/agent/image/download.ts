@@ -1,10 +1,11 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { chmod, type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ApiError } from "../../api/client/error.ts";
 import type { ImagePart } from "../../image/manifest.ts";
 import type { AgentContext } from "../context.ts";
 import { EffectFailure } from "../lease/effect-failure.ts";
 import { sha256OfFile } from "./digest.ts";
+import { PARTIAL_SUFFIX } from "./folder.ts";
 
 /** A server that sends nothing for this long is asked again, from where it stopped. */
 const SILENCE_MS = 30_000;
@@ -18,7 +19,7 @@ export async function downloadPart(
   part: ImagePart,
   path: string,
 ): Promise<void> {
-  const partialPath = `${path}.partial`;
+  const partialPath = path + PARTIAL_SUFFIX;
   const file = await open(partialPath, "a", 0o600);
   try {
     const { size } = await file.stat();
@@ -38,6 +39,8 @@ export async function downloadPart(
     );
   }
   await rename(partialPath, path);
+  // A guest's own user reads it where it lies, and nobody writes to it.
+  await chmod(path, 0o444);
   await syncFolder(dirname(path));
 }
 
