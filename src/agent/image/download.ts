@@ -24,7 +24,9 @@ export async function downloadPart(
   try {
     const { size } = await file.stat();
     if (size > part.sizeBytes) await file.truncate(0);
-    if (size !== part.sizeBytes) await fetchRest(context, part, file).catch(interrupted);
+    if (size !== part.sizeBytes) {
+      await fetchRest(context, part, file).catch((error) => interrupted(error, partialPath));
+    }
     await file.sync();
   } finally {
     await file.close();
@@ -52,7 +54,7 @@ async function fetchRest(context: AgentContext, part: ImagePart, file: FileHandl
   try {
     const answer = await request(context, part, haveBytes, signal);
     // A server without ranges sends everything.
-    if (answer.status !== 206) await file.truncate(0);
+    if (answer.status !== 206 && haveBytes > 0) await file.truncate(0);
     let bytes = answer.status === 206 ? haveBytes : 0;
     for await (const chunk of answer.body ?? []) {
       watch.refresh();
@@ -71,10 +73,16 @@ async function fetchRest(context: AgentContext, part: ImagePart, file: FileHandl
 }
 
 /** What the network did is not the lease's fault: it is tried until the lease ends. */
-function interrupted(error: unknown): never {
+async function interrupted(error: unknown, partialPath: string): Promise<never> {
   if (error instanceof EffectFailure) throw error;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC") throw new EffectFailure("disk-full", message, "bounded", { cause: error });
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    // Half an image is of no use to anybody, and the room may be.
+    await rm(partialPath, { force: true });
+    const text =
+      "the host's disk became full while the image was fetched; the lender must free some space";
+    throw new EffectFailure("disk-full", text, "bounded", { cause: error });
+  }
   throw new EffectFailure("download-interrupted", message, "always", { cause: error });
 }
 
