@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Installs what is missing, then runs a command of the project on the Node that the project brings.
 // Plain JavaScript for the Node that a fresh machine has (18 or newer); everything else needs what
-// this installs. Usage: node tools/bootstrap.js demo|test|check|torture|schema|small-linux [arguments]
+// this installs. Usage: node tools/bootstrap.js demo|test|check|torture|schema|small-linux|debian-12
+// [arguments]
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -25,12 +26,21 @@ const PROGRAMS = [
   ["prlimit", "util-linux"],
   ["xz", "xz-utils"],
   ["dpkg", "dpkg"],
+  ["qemu-img", "qemu-utils"],
+];
+
+/** Beside those, for building a Debian of its own packages. */
+const BOOTSTRAP_PROGRAMS = [
+  ["mmdebstrap", "mmdebstrap"],
+  ["mke2fs", "e2fsprogs"],
+  ["/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"],
 ];
 
 const COMMANDS = {
   demo: { programs: true, steps: [["bin/sublet.js", "demo"]] },
   test: {
     programs: true,
+    bootstrap: true,
     steps: [
       ["node_modules/typescript/bin/tsc", "-p", "."],
       ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
@@ -66,6 +76,11 @@ const COMMANDS = {
   torture: { programs: true, steps: [["tools/torture/main.ts"]] },
   schema: { programs: false, steps: [["tools/schema/write.ts"], ["tools/openapi/write.ts"]] },
   "small-linux": { programs: true, steps: [["tools/small-linux/build.ts", ".cache/small-linux"]] },
+  "debian-12": {
+    programs: true,
+    bootstrap: true,
+    steps: [["tools/debian-12/build.ts", ".cache/debian-12"]],
+  },
 };
 
 await main(process.argv.slice(2));
@@ -74,7 +89,9 @@ async function main([name, ...rest]) {
   const command = Object.hasOwn(COMMANDS, name ?? "") ? COMMANDS[name] : undefined;
   if (!command) fail(`usage: node tools/bootstrap.js ${Object.keys(COMMANDS).join("|")}`, 2);
   installNpmPackages();
-  if (command.programs) installPrograms();
+  if (command.programs) {
+    installPrograms(command.bootstrap ? [...PROGRAMS, ...BOOTSTRAP_PROGRAMS] : PROGRAMS);
+  }
   const node = bundledNode();
   // Tests that are named run alone; everything else is for the whole.
   const only = rest.length > 0 ? command.argumentsTo : undefined;
@@ -98,8 +115,8 @@ function installNpmPackages() {
   writeFileSync(stamp, wanted);
 }
 
-function installPrograms() {
-  const missing = PROGRAMS.filter(([program]) => !isInstalled(program));
+function installPrograms(programs) {
+  const missing = programs.filter(([program]) => !isInstalled(program));
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map(([, name]) => name))];
   const typed = `apt-get install -y --no-install-recommends ${packages.join(" ")}`;
@@ -115,6 +132,7 @@ function installPrograms() {
 }
 
 function isInstalled(program) {
+  if (program.startsWith("/")) return existsSync(program);
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return folders.some((folder) => folder !== "" && existsSync(join(folder, program)));
 }

@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly reserve?: Partial<Size>;
   /** Where guests' ways in listen. */
   readonly accessAddress?: string;
+  /** How much disk the agent's copies of images may take, beside what it lends. */
+  readonly imageCacheBytes?: number;
   readonly readingEveryMs?: number;
   readonly recordEveryMs?: number;
   /** How long a guest may take to power off before it is ended. */
@@ -38,10 +40,14 @@ export interface AgentConfig {
   readonly recordEveryMs: number;
   readonly stopGraceMs: number;
   readonly bootTimeoutMs: number;
+  readonly imageCacheBytes: number;
 }
 
 /** A cloud image under emulation took 52 s on a loaded machine; more than three times that. */
 const BOOT_TIMEOUT_MS = 180_000;
+
+/** Some thirty images as vendors ship them. */
+const IMAGE_CACHE_BYTES = 20 * 1024 ** 3;
 
 export const RESERVE_DEFAULT: Size = {
   cpuMilli: 250,
@@ -59,6 +65,7 @@ export function configFrom(options: AgentOptions): AgentConfig {
     recordEveryMs: options.recordEveryMs ?? 60_000,
     stopGraceMs: options.stopGraceMs ?? 3_000,
     bootTimeoutMs: BOOT_TIMEOUT_MS,
+    imageCacheBytes: options.imageCacheBytes ?? IMAGE_CACHE_BYTES,
   };
 }
 

@@ -1,7 +1,9 @@
 import { type EndOrder, endOrderSchema, type Grant, grantSchema } from "../enablement/grant.ts";
+import { manifestFault } from "../image/manifest.ts";
 import { checkShape } from "../partition/allocation.ts";
 import { verify } from "../signature/envelope.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
+import { formatBytes } from "../unit/quantity.ts";
 import { fitsWithin } from "../unit/size.ts";
 import { readPartition } from "./allocation/store.ts";
 import type { AgentContext } from "./context.ts";
@@ -72,13 +74,17 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   if (manifest.architecture !== context.capacity.architecture) {
     return no("image-architecture-wrong", `the image is for ${manifest.architecture}`);
   }
-  for (const role of ["kernel", "initramfs"] as const) {
-    if (manifest.parts.filter((part) => part.role === role).length !== 1) {
-      return no("image-incomplete", `the image has not exactly one ${role}`);
-    }
-  }
+  const fault = manifestFault(manifest);
+  if (fault !== null) return no("image-incomplete", fault);
   if (partition.size.memoryBytes < manifest.memoryBytesMin) {
     return no("memory-too-small", `the image needs ${manifest.memoryBytesMin} bytes of memory`);
+  }
+  const diskBytesMin = manifest.diskBytesMin ?? 0;
+  if (partition.size.diskBytes < diskBytesMin) {
+    return no(
+      "image-too-big",
+      `the image's disk has ${formatBytes(diskBytesMin)}; ask for more disk`,
+    );
   }
   if (!AUTHORIZED_KEY.test(grant.clientKey)) {
     return no("client-key-wrong", "the client's key is not one public key without options");

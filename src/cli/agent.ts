@@ -19,6 +19,7 @@ interface AgentInput {
   readonly reserveMemory?: number;
   readonly reserveDisk?: number;
   readonly accessAddress?: string;
+  readonly imageCache?: number;
 }
 
 export const agentVerb = verb<AgentInput>({
@@ -41,6 +42,7 @@ export const agentVerb = verb<AgentInput>({
     bytes("--reserve-memory <size>", "of that, for the host's own system"),
     bytes("--reserve-disk <size>", "of that, for the host's own system"),
     new Option("--access-address <address>", "where guests' ways in listen; 127.0.0.1 by default"),
+    bytes("--image-cache <size>", "disk for copies of images, beside what it lends; 20GiB"),
   ],
   run: async (context, input) => {
     const { environment } = context;
@@ -57,7 +59,7 @@ export const agentVerb = verb<AgentInput>({
         memoryBytes: input.reserveMemory,
         diskBytes: input.reserveDisk,
       }),
-      ...given({ accessAddress: input.accessAddress }),
+      ...given({ accessAddress: input.accessAddress, imageCacheBytes: input.imageCache }),
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
     announce(context, agent);

@@ -50,6 +50,7 @@ const BY_SIZE: readonly MismatchCode[] = [
   "size-above-maximum",
   "capacity-short",
   "os-memory",
+  "os-disk",
   "price-above-limit",
   "cost-above-limit",
 ];
@@ -62,6 +63,11 @@ function changeOf(wanted: number, offered: number): number {
 
 /** Steps in which cpu is cut: whole cores, or hundredths of a shared one. */
 const CPU_STEP_MILLI = { dedicated: 1000, shared: 10 } as const;
+
+/** Guests have memory and disk in whole MiB. */
+function wholeMib(bytes: number): number {
+  return bytes - (bytes % 2 ** 20);
+}
 
 /** Resources are cut apart from each other, each no more than it must; where the price is too high, cpu. */
 function nearestSize(deciding: Deciding, opening: Opening): Size | null {
@@ -76,8 +82,8 @@ function nearestSize(deciding: Deciding, opening: Opening): Size | null {
       most.cpuMilli < requirement.size.cpuMilli
         ? most.cpuMilli - (most.cpuMilli % step)
         : most.cpuMilli,
-    memoryBytes: Math.max(most.memoryBytes, image ? image.manifest.memoryBytesMin : 1),
-    diskBytes: most.diskBytes,
+    memoryBytes: Math.max(wholeMib(most.memoryBytes), image?.manifest.memoryBytesMin ?? 1),
+    diskBytes: Math.max(wholeMib(most.diskBytes), image?.manifest.diskBytesMin ?? 0),
   };
   const matches = (wanted: Size) =>
     wanted.cpuMilli > 0 &&

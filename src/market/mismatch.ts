@@ -20,6 +20,7 @@ export const MISMATCH_CODES = [
   "architecture",
   "os-architecture",
   "os-memory",
+  "os-disk",
   "labels",
   "internet",
   "size-above-maximum",
@@ -76,6 +77,10 @@ function systemReasons({ requirement, candidate, image, size }: Question): Reaso
   } else if (size.memoryBytes < image.manifest.memoryBytesMin) {
     const least = formatBytes(image.manifest.memoryBytesMin);
     reasons.push({ code: "os-memory", message: `${requirement.os} needs ${least} of memory` });
+  }
+  if (image && size.diskBytes < (image.manifest.diskBytesMin ?? 0)) {
+    const least = formatBytes(image.manifest.diskBytesMin ?? 0);
+    reasons.push({ code: "os-disk", message: `${requirement.os} needs ${least} of disk` });
   }
   return reasons;
 }

@@ -52,12 +52,7 @@ export interface GuestSpec {
   readonly cores: readonly number[];
   /** The unprivileged user id that the guest's process runs as; ignored when the agent is not root. */
   readonly uid: number;
-  readonly image: {
-    readonly kernelPath: string;
-    readonly initramfsPath: string;
-    /** Appended to the driver's own kernel command line. */
-    readonly kernelArguments: string;
-  };
+  readonly image: GuestImage;
   readonly access: {
     /** Where the host listens for the client, e.g. 127.0.0.1. */
     readonly address: string;
@@ -69,6 +64,33 @@ export interface GuestSpec {
     /** The guest's SSH host key made for this lease, OpenSSH private key text. */
     readonly hostKeyPrivate: string;
   };
+}
+
+/** What is booted: a kernel that the host loads, or the boot loader on the disk, by firmware. */
+export type GuestImage = KernelImage | DiskImage;
+
+interface Seeded {
+  /** Who reads the seed volume; `sublet`, where left out. */
+  readonly seed?: "sublet" | "nocloud";
+}
+
+export interface KernelImage extends Seeded {
+  readonly kernelPath: string;
+  readonly initramfsPath: string;
+  /** Appended to the driver's own kernel command line. */
+  readonly kernelArguments: string;
+  /** Left out: the guest's disk is empty, and for data. */
+  readonly rootDisk?: RootDisk;
+}
+
+export interface DiskImage extends Seeded {
+  readonly rootDisk: RootDisk;
+}
+
+/** The file that the guest's own disk begins as; many guests may share it, nobody writes to it. */
+export interface RootDisk {
+  readonly path: string;
+  readonly format: "qcow2" | "raw";
 }
 
 export type GuestState = "absent" | "running" | "exited";
@@ -107,4 +129,7 @@ export type DriverErrorCode =
   | "port-taken"
   | "guest-alive"
   | "disk-full"
+  | "image-too-big"
+  | "disk-references-files"
+  | "disk-unreadable"
   | "unsupported";

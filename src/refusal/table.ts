@@ -118,6 +118,9 @@ export const REFUSALS = {
     ({ expected, actual }) =>
       `what arrived has digest ${actual} and not ${expected}; send it again`,
   ),
+  "image-part-wrong": row<{ message: string }>(422, ({ message }) => message),
+  "disk-references-files": row<{ message: string }>(422, ({ message }) => message),
+  "disk-unreadable": row<{ message: string }>(422, ({ message }) => message),
   "blob-missing": row<{ digest: string }>(
     409,
     ({ digest }) => `part ${digest} is not on the file server; upload it first`,

@@ -1,6 +1,8 @@
 import { ApiError } from "../../src/api/client/error.ts";
+import type { Grant } from "../../src/enablement/grant.ts";
 import type { ImageManifest } from "../../src/image/manifest.ts";
 import { canonicalJson, sha256Hex } from "../../src/unit/canonical.ts";
+import { newId } from "../../src/unit/id.ts";
 
 const KERNEL = Buffer.from("a kernel, so to speak ".repeat(200));
 const INITRAMFS = Buffer.from("an initramfs, so to speak ".repeat(200));
@@ -27,6 +29,17 @@ export function createFileServer() {
   return {
     image: { digest: `sha256:${sha256Hex(canonicalJson(imageManifest))}` },
     requests,
+    /** A disk with a boot loader, of this content; served from now on. */
+    addDisk(content: string): Grant["image"] {
+      const bytes = Buffer.from(content);
+      parts.set(digestOf(bytes), bytes);
+      const manifest: ImageManifest = {
+        ...imageManifest,
+        ...{ boot: { kind: "disk" }, seed: "nocloud", rootDiskFormat: "raw", user: "debian" },
+        parts: [{ role: "disk", digest: digestOf(bytes), sizeBytes: bytes.length }],
+      };
+      return imageOf(manifest);
+    },
     /** From now on this is sent for the kernel. */
     serveInstead: (bytes: Buffer) => parts.set(digestOf(KERNEL), bytes),
     answer(path: string, init?: RequestInit): Response {
@@ -40,6 +53,11 @@ export function createFileServer() {
       return new Response(body, { status: range === undefined ? 200 : 206 });
     },
   };
+}
+
+export function imageOf(manifest: ImageManifest): Grant["image"] {
+  const digest = `sha256:${sha256Hex(canonicalJson(manifest))}`;
+  return { imageId: newId("image"), digest, manifest };
 }
 
 export function digestOf(bytes: Buffer): string {

@@ -1,8 +1,20 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { ensureImage } from "../../src/agent/image/cache.ts";
+import { downloadPart } from "../../src/agent/image/download.ts";
 import { UnreachableError } from "../../src/api/client/error.ts";
-import { digestOf, imageManifest } from "./fake-image.ts";
+import type { Grant } from "../../src/enablement/grant.ts";
+import { newId } from "../../src/unit/id.ts";
+import { digestOf, imageManifest, imageOf } from "./fake-image.ts";
 import { createRig, desireLease, leaseOf } from "./harness.ts";
 
 const [kernel] = imageManifest.parts;
@@ -78,4 +90,101 @@ test("a file server that is away is waited for until the lease ends", async () =
   Object.assign(server.client, { fetch });
   await rig.rounds(agent, 1, 31_000);
   expect(driver.guests.size).toBe(1);
+});
+
+const KIB = 1024;
+const disk = (letter: string) => letter.repeat(40 * KIB);
+const fileOf = ({ manifest }: Grant["image"]) =>
+  (manifest.parts[0]?.digest ?? "").replace(":", "-");
+
+test("what no lease uses is evicted when the cache is full, the longest unused first", async () => {
+  const { server, folder, ...rig } = createRig({ imageCacheBytes: 100 * KIB });
+  const agent = await rig.start();
+  const [a, b, c] = ["a", "b", "c"].map((letter) => server.files.addDisk(disk(letter)));
+  if (!a || !b || !c) throw new Error("three");
+  for (const image of [a, b, a, c]) {
+    rig.clock.pass(1_000);
+    await ensureImage(agent, image.manifest);
+  }
+  expect(server.files.requests).toHaveLength(3);
+  expect(readdirSync(join(folder, "images")).sort()).toEqual([fileOf(a), fileOf(c)].sort());
+});
+
+test("an image in use is never evicted; one that does not fit beside it fails by name", async () => {
+  const { server, folder, ...rig } = createRig({ imageCacheBytes: 60 * KIB });
+  const agent = await rig.start();
+  const used = server.files.addDisk(disk("u"));
+  const first = desireLease(server, { ...server.grantOf({ seconds: 6000 }), image: used });
+  await rig.rounds(agent, 2, 1_000);
+  const other = { partitionId: newId("partition"), name: "p2" };
+  const granted = server.grantOf({ seconds: 6000, image: server.files.addDisk(disk("v")) });
+  const second = { ...granted, partition: { ...granted.partition, ...other } };
+  server.desire({
+    partitions: [server.partition(), server.partition(other)],
+    leases: [leaseOf(server, first), leaseOf(server, second)],
+  });
+  await rig.rounds(agent, 8, 5_000);
+  expect(server.reportsOf("failed")).toMatchObject([
+    { leaseId: second.leaseId, reason: "image-cache-full" },
+  ]);
+  expect(existsSync(join(folder, "images", fileOf(used)))).toBe(true);
+});
+
+test("an image larger than the cache is refused by name, before any of it is fetched", async () => {
+  const { server, ...rig } = createRig({ imageCacheBytes: 30 * KIB });
+  const agent = await rig.start();
+  desireLease(server, { ...server.grantOf(), image: server.files.addDisk(disk("x")) });
+  await rig.round(agent);
+  expect(server.reportsOf("failed")).toMatchObject([{ reason: "image-too-big" }]);
+  expect(server.files.requests).toEqual([]);
+});
+
+test("an image larger than the host's disk is refused as disk-full", async () => {
+  const { server, ...rig } = createRig({ imageCacheBytes: 2 ** 52 });
+  const agent = await rig.start();
+  const { manifest } = server.files.addDisk(disk("y"));
+  const parts = manifest.parts.map((part) => ({ ...part, sizeBytes: 2 ** 50 }));
+  const image = imageOf({ ...manifest, parts });
+  desireLease(server, { ...server.grantOf({ seconds: 600 }), image });
+  await rig.rounds(agent, 8, 5_000);
+  expect(server.reportsOf("failed")).toMatchObject([{ reason: "disk-full" }]);
+  expect(server.files.requests).toEqual([]);
+});
+
+test("a disk that becomes full while an image is fetched is named, and given back its room", async () => {
+  const { server, folder, ...rig } = createRig();
+  const agent = await rig.start();
+  const [part] = server.files.addDisk(disk("z")).manifest.parts;
+  if (part === undefined) throw new Error("a part");
+  const path = join(folder, "images", "z");
+  mkdirSync(join(folder, "images"), { recursive: true });
+  // Every write to it says that there is no space left.
+  symlinkSync("/dev/full", `${path}.partial`);
+  await expect(downloadPart(agent, part, path)).rejects.toMatchObject({ code: "disk-full" });
+  expect(readdirSync(join(folder, "images"))).toEqual([]);
+  await downloadPart(agent, part, path);
+  expect(statSync(path).mode & 0o777).toBe(0o444);
+});
+
+test("a disk image reaches the driver with its format and its seed", async () => {
+  const { server, driver, folder, ...rig } = createRig();
+  const agent = await rig.start();
+  const image = server.files.addDisk(disk("d"));
+  const { leaseId } = desireLease(server, { ...server.grantOf(), image });
+  await rig.round(agent);
+  expect(driver.guests.get(leaseId)?.spec.image).toEqual({
+    seed: "nocloud",
+    rootDisk: { path: join(folder, "images", fileOf(image)), format: "raw" },
+  });
+});
+
+test("an image whose disk is larger than the partition's is refused before it is fetched", async () => {
+  const { server, ...rig } = createRig();
+  const agent = await rig.start();
+  const { manifest } = server.files.addDisk(disk("e"));
+  const image = imageOf({ ...manifest, diskBytesMin: server.size.diskBytes + 1 });
+  desireLease(server, { ...server.grantOf(), image });
+  await rig.round(agent);
+  expect(server.reportsOf("failed")).toMatchObject([{ reason: "image-too-big" }]);
+  expect(server.files.requests).toEqual([]);
 });

@@ -75,7 +75,9 @@ test("the command line knows the server by its contract alone", () => {
       // The processes themselves are started by their verbs; the demo also cleans up after them.
       !(
         dynamic &&
-        /^(server|agent)\/main\.ts$|^agent\/socket-client\.ts$|^image\/manifest\.ts$/.test(to)
+        /^(server|agent)\/main\.ts$|^agent\/socket-client\.ts$|^image\/(manifest|disk-header)\.ts$/.test(
+          to,
+        )
       ) &&
       !(from.startsWith("cli/demo/") && /^partition\/|^\.\.\/tools\//.test(to)) &&
       !isTypeOnly(from, to),

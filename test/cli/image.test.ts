@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { qcow2Head } from "../../src/image/disk-header.sample.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { type FakeServer, startFakeServer } from "./fake-server.ts";
 import { runCli } from "./run-cli.ts";
@@ -101,4 +102,71 @@ test.each([
 ])("an image.json of %j is refused as %s", async (text, code) => {
   writeFileSync(join(folder.path, "image.json"), text);
   expect(JSON.parse((await add()).stdout)).toMatchObject({ error: { code } });
+});
+
+const about = [
+  ...["--name", "debian-12", "--version", "20260101", "--arch", "x86_64"],
+  ...["--min-memory", "512MiB", "--user", "debian"],
+];
+const addFiles = (...given: string[]) =>
+  runCli(["image", "add", ...given, ...about, "--json"], folder.path, {
+    server: server.url,
+    key: "right",
+  });
+const write = (name: string, bytes: Buffer) => {
+  writeFileSync(join(folder.path, name), bytes);
+  return join(folder.path, name);
+};
+const bootable = () => {
+  const bytes = Buffer.alloc(4096);
+  bytes.writeUInt16LE(0xaa55, 510);
+  return bytes;
+};
+
+test("image add takes a disk as vendors publish it, set up by cloud-init", async () => {
+  for (const [format, bytes] of [
+    ["qcow2", qcow2Head()],
+    ["raw", bootable()],
+  ] as const) {
+    const ran = await addFiles("--disk", write("vendor.img", bytes));
+    expect(ran.exitCode).toBe(0);
+    expect(JSON.parse(ran.stdout).manifest).toMatchObject({
+      ...{ name: "debian-12", version: "20260101", architecture: "x86_64", user: "debian" },
+      ...{ boot: { kind: "disk" }, seed: "nocloud", rootDiskFormat: format },
+      ...{ memoryBytesMin: 512 * 2 ** 20, parts: [{ role: "disk", sizeBytes: bytes.length }] },
+    });
+  }
+  expect(onServer.size).toBe(2);
+});
+
+test("image add takes kernel, initramfs and root disk", async () => {
+  const [kernel, initramfs] = ["kernel", "initramfs"].map((name) => join(folder.path, name));
+  const files = ["--kernel", kernel ?? "", "--initramfs", initramfs ?? ""];
+  const ran = await addFiles(...files, "--root-disk", write("root.raw", Buffer.alloc(4096)));
+  expect(JSON.parse(ran.stdout).manifest).toMatchObject({
+    boot: { kind: "kernel", kernelArguments: "root=/dev/vda ro" },
+    rootDiskFormat: "raw",
+    parts: [{ role: "kernel" }, { role: "initramfs" }, { role: "disk" }],
+  });
+});
+
+test.each([
+  ["that refers to another file", qcow2Head({ backingAt: 512 }), "disk-references-files"],
+  ["without a boot loader", Buffer.alloc(4096), "disk-unreadable"],
+  ["that is compressed", Buffer.from("\xfd7zXZ\0 and so on", "latin1"), "disk-unreadable"],
+  ["of another program", Buffer.from("KDMV and so on"), "disk-unreadable"],
+])("a disk %s is refused before anything is sent", async (_, bytes, code) => {
+  const ran = await addFiles("--disk", write("vendor.img", bytes));
+  expect(ran.exitCode).toBe(1);
+  expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code } });
+  expect(server.requests).toEqual([]);
+});
+
+test.each([
+  ["neither folder nor files", []],
+  ["a disk with a kernel", ["--disk", "d", "--kernel", "k"]],
+  ["a kernel without initramfs", ["--kernel", "k"]],
+])("image add of %s is wrong usage", async (_, given) => {
+  expect((await addFiles(...given)).exitCode).toBe(2);
+  expect(server.requests).toEqual([]);
 });

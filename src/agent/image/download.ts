@@ -1,10 +1,11 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { chmod, type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ApiError } from "../../api/client/error.ts";
 import type { ImagePart } from "../../image/manifest.ts";
 import type { AgentContext } from "../context.ts";
 import { EffectFailure } from "../lease/effect-failure.ts";
 import { sha256OfFile } from "./digest.ts";
+import { PARTIAL_SUFFIX } from "./folder.ts";
 
 /** A server that sends nothing for this long is asked again, from where it stopped. */
 const SILENCE_MS = 30_000;
@@ -18,12 +19,14 @@ export async function downloadPart(
   part: ImagePart,
   path: string,
 ): Promise<void> {
-  const partialPath = `${path}.partial`;
+  const partialPath = path + PARTIAL_SUFFIX;
   const file = await open(partialPath, "a", 0o600);
   try {
     const { size } = await file.stat();
     if (size > part.sizeBytes) await file.truncate(0);
-    if (size !== part.sizeBytes) await fetchRest(context, part, file).catch(interrupted);
+    if (size !== part.sizeBytes) {
+      await fetchRest(context, part, file).catch((error) => interrupted(error, partialPath));
+    }
     await file.sync();
   } finally {
     await file.close();
@@ -38,6 +41,8 @@ export async function downloadPart(
     );
   }
   await rename(partialPath, path);
+  // A guest's own user reads it where it lies, and nobody writes to it.
+  await chmod(path, 0o444);
   await syncFolder(dirname(path));
 }
 
@@ -49,7 +54,7 @@ async function fetchRest(context: AgentContext, part: ImagePart, file: FileHandl
   try {
     const answer = await request(context, part, haveBytes, signal);
     // A server without ranges sends everything.
-    if (answer.status !== 206) await file.truncate(0);
+    if (answer.status !== 206 && haveBytes > 0) await file.truncate(0);
     let bytes = answer.status === 206 ? haveBytes : 0;
     for await (const chunk of answer.body ?? []) {
       watch.refresh();
@@ -68,10 +73,16 @@ async function fetchRest(context: AgentContext, part: ImagePart, file: FileHandl
 }
 
 /** What the network did is not the lease's fault: it is tried until the lease ends. */
-function interrupted(error: unknown): never {
+async function interrupted(error: unknown, partialPath: string): Promise<never> {
   if (error instanceof EffectFailure) throw error;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC") throw new EffectFailure("disk-full", message, "bounded", { cause: error });
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    // Half an image is of no use to anybody, and the room may be.
+    await rm(partialPath, { force: true });
+    const text =
+      "the host's disk became full while the image was fetched; the lender must free some space";
+    throw new EffectFailure("disk-full", text, "bounded", { cause: error });
+  }
   throw new EffectFailure("download-interrupted", message, "always", { cause: error });
 }
 

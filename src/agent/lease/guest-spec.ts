@@ -1,6 +1,6 @@
 import type { GuestSpec } from "../../partition/driver.ts";
 import type { AgentContext } from "../context.ts";
-import { imagePaths } from "../image/cache.ts";
+import { guestImage } from "../image/cache.ts";
 import type { LeaseRow } from "./store.ts";
 
 /** What the driver is told of a lease that has been allocated. */
@@ -16,10 +16,7 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
     size: partition.size,
     cores: lease.cores,
     uid,
-    image: {
-      ...imagePaths(context, image.manifest),
-      kernelArguments: image.manifest.boot.kernelArguments,
-    },
+    image: guestImage(context, image.manifest),
     access: {
       address: context.config.accessAddress,
       port: lease.port ?? 0,

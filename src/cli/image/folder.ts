@@ -62,7 +62,8 @@ export async function checkParts(
   shown.done();
 }
 
-async function measure(path: string): Promise<{ digest: string; sizeBytes: number }> {
+/** Reads the file as it comes; it may be larger than the memory. */
+export async function measure(path: string): Promise<{ digest: string; sizeBytes: number }> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
   try {
@@ -72,9 +73,13 @@ async function measure(path: string): Promise<{ digest: string; sizeBytes: numbe
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new CliError("image-part-missing", `${path} does not exist; build the image again`, {
-      path,
-    });
+    throw new CliError(
+      "image-part-missing",
+      `${path} does not exist; check the name, or build the image again`,
+      {
+        path,
+      },
+    );
   }
   return { digest: `sha256:${hash.digest("hex")}`, sizeBytes };
 }

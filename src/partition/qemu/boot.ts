@@ -6,6 +6,7 @@ import { launch } from "./launch.ts";
 import { pinVirtualCpus } from "./pin.ts";
 import { freePort } from "./port.ts";
 import { type GuestRecord, readRecord, recordOf, writeRecord } from "./record.ts";
+import { overlayBytesMax } from "./root-disk.ts";
 import { findRunning, hostBootId } from "./running.ts";
 
 export interface Emulator {
@@ -73,8 +74,13 @@ function confinement(spec: GuestSpec, { accelerator }: Emulator) {
     owner: ownerOf(spec.uid),
     kvmGroup: kvm.group,
     cores: spec.cores,
-    fileBytesMax: Math.max(spec.size.diskBytes, FILE_BYTES_MIN),
+    fileBytesMax: fileBytesMax(spec),
   };
+}
+
+function fileBytesMax({ size, image }: GuestSpec): number {
+  const diskBytes = image.rootDisk === undefined ? size.diskBytes : overlayBytesMax(size.diskBytes);
+  return Math.max(diskBytes, FILE_BYTES_MIN);
 }
 
 /** Room for what QEMU may write beside the disk, where the guest has none. */

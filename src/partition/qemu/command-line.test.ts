@@ -39,6 +39,31 @@ test("the size becomes cpus, memory and a disk, and no disk where none is asked"
   expect(line({ diskBytes: 0 })).not.toContain("disk.raw");
 });
 
+test("a disk is spelt out layer by layer, so that no file of it names another", () => {
+  const rootDisk = { path: "/d", format: "qcow2" } as const;
+  const args = qemuArguments({ ...spec, image: { rootDisk, seed: "nocloud" } }, machine);
+  const disk = JSON.parse(args[args.indexOf("-blockdev") + 1] ?? "");
+  expect(disk).toMatchObject({
+    driver: "qcow2",
+    file: { filename: "disk.qcow2" },
+    backing: { driver: "qcow2", "read-only": true, backing: null, file: { filename: "root" } },
+  });
+  expect(args.join(" ")).not.toMatch(/-kernel|-append|disk\.raw/);
+});
+
+test("a kernel that comes with a root disk has that, and no empty one", () => {
+  const rootDisk = { path: "/d", format: "raw" } as const;
+  const text = qemuArguments({ ...spec, image: { ...spec.image, rootDisk } }, machine).join(" ");
+  expect(text).toMatch(/-kernel kernel .*"backing":\{"driver":"raw"/);
+  expect(text).not.toContain("disk.raw");
+});
+
+test("a boot loader is refused where only UEFI could run it", () => {
+  const image = { rootDisk: { path: "/d", format: "raw" } } as const;
+  const arm = { ...machine, architecture: "aarch64" } as const;
+  expect(() => qemuArguments({ ...spec, image }, arm)).toThrow(/UEFI/);
+});
+
 test("no key and no path of the host is among the arguments", () => {
   expect(line()).not.toMatch(/SECRET|AAAA| \//);
 });

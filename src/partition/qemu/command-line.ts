@@ -1,5 +1,6 @@
-import { DriverError, type GuestSpec } from "../driver.ts";
+import { DriverError, type GuestSpec, type KernelImage } from "../driver.ts";
 import { MACHINE_FILES } from "./guest-folder.ts";
+import { rootDiskArguments } from "./root-disk.ts";
 
 export interface Machine {
   readonly accelerator: "kvm" | "tcg";
@@ -11,7 +12,7 @@ export interface Machine {
 
 /** QEMU's arguments for a guest. File names are relative: the process starts in `machine`. */
 export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
-  refuseUnsupported(spec);
+  refuseUnsupported(spec, machine);
   const { address } = spec.access;
   const cpus = spec.size.cpuMilli / 1000;
   return [
@@ -23,11 +24,10 @@ export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     // A guest that powers off leaves its process, paused, for a last reading of its counters.
     ...["-no-reboot", "-no-shutdown"],
-    ...["-kernel", MACHINE_FILES.kernel, "-initrd", MACHINE_FILES.initramfs],
-    ...["-append", kernelCommandLine(spec, machine)],
+    ...bootArguments(spec, machine),
     // restrict=on: without it a guest reaches the host's own 127.0.0.1 as 10.0.2.2.
     ...["-netdev", `user,id=net,restrict=on,ipv6=off,hostfwd=tcp:${address}:${machine.port}-:22`],
-    ...["-device", "virtio-net-pci,netdev=net,romfile="],
+    ...["-device", `virtio-net-pci,netdev=net,mac=${GUEST_MAC},romfile=`],
     ...diskArguments(spec),
     ...["-drive", `${SEED_DRIVE},file.dir=${MACHINE_FILES.seed},file.label=cidata`],
     ...["-device", "virtio-blk-pci,drive=seed"],
@@ -65,6 +65,9 @@ export function portOfArguments(args: readonly string[]): number | null {
   return null;
 }
 
+/** QEMU's own first one, said aloud: cloud-init is told which card to set up by it. */
+export const GUEST_MAC = "52:54:00:12:34:56";
+
 export const CONSOLE_ID = "console";
 /** A power of two, as the ring wants it: a whole boot with all of the kernel's messages. */
 export const CONSOLE_BYTES = 256 * 1024;
@@ -85,7 +88,15 @@ function machineArguments({ accelerator, architecture }: Machine): string[] {
   return ["-machine", kind, "-accel", accel, "-cpu", accelerator === "kvm" ? "host" : "max"];
 }
 
+/** A disk image is started by the firmware (SeaBIOS) from the one disk that has a boot order. */
+function bootArguments(spec: GuestSpec, machine: Machine): string[] {
+  if (!("kernelPath" in spec.image)) return ["-boot", "strict=on"];
+  const files = ["-kernel", MACHINE_FILES.kernel, "-initrd", MACHINE_FILES.initramfs];
+  return [...files, "-append", kernelCommandLine(spec.image, machine)];
+}
+
 function diskArguments(spec: GuestSpec): string[] {
+  if (spec.image.rootDisk !== undefined) return rootDiskArguments(spec.image.rootDisk);
   if (spec.size.diskBytes === 0) return [];
   // A full host is the guest's write error, not a guest that hangs; freed blocks are given back.
   const drive = "if=none,id=disk,format=raw,werror=report,rerror=report,discard=unmap";
@@ -95,13 +106,13 @@ function diskArguments(spec: GuestSpec): string[] {
   ];
 }
 
-function kernelCommandLine(spec: GuestSpec, { architecture }: Machine): string {
+function kernelCommandLine(image: KernelImage, { architecture }: Machine): string {
   const console = architecture === "x86_64" ? "ttyS0" : "ttyAMA0";
   // panic=-1: a kernel that died ends the guest at once, where the host is not told of it sooner.
-  return `console=${console} quiet panic=-1 ${spec.image.kernelArguments}`.trim();
+  return `console=${console} quiet panic=-1 ${image.kernelArguments}`.trim();
 }
 
-function refuseUnsupported({ size, access }: GuestSpec): void {
+function refuseUnsupported({ size, access, image }: GuestSpec, { architecture }: Machine): void {
   const refuse = (message: string): never => {
     throw new DriverError("unsupported", message);
   };
@@ -115,6 +126,9 @@ function refuseUnsupported({ size, access }: GuestSpec): void {
   }
   if (size.diskBytes < 0 || size.diskBytes % DISK_STEP_BYTES !== 0) {
     refuse(`${size.diskBytes} bytes of disk: ask for a multiple of 1 MiB`);
+  }
+  if (!("kernelPath" in image) && architecture !== "x86_64") {
+    refuse(`a disk with a boot loader needs UEFI on ${architecture}; use an image with a kernel`);
   }
   if (!/^[0-9.]+$/.test(access.address)) {
     refuse(`the address ${access.address} is not one of IP version 4`);

@@ -41,6 +41,9 @@ export function isGuestId(text: string): boolean {
 /** Names inside `machine`, as QEMU is told them. */
 export const MACHINE_FILES = {
   disk: "disk.raw",
+  /** The guest's own, over what the image brings. */
+  overlay: "disk.qcow2",
+  rootDisk: "root",
   seed: "seed",
   kernel: "kernel",
   initramfs: "initramfs",

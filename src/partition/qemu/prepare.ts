@@ -1,11 +1,12 @@
 import { constants } from "node:fs";
 import { chown, copyFile, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DriverError, type GuestSpec } from "../driver.ts";
+import { DriverError, type GuestImage, type GuestSpec } from "../driver.ts";
 import { ownerOf } from "./confinement.ts";
 import { type Owner, syncFolder, writeDurably } from "./durable-file.ts";
-import { hasCode } from "./errno.ts";
+import { exists, hasCode } from "./errno.ts";
 import { type GuestFolder, MACHINE_FILES } from "./guest-folder.ts";
+import { placeOverlay } from "./root-disk.ts";
 import { runTool } from "./run-tool.ts";
 import { seedFiles } from "./seed.ts";
 
@@ -21,7 +22,11 @@ export async function prepareGuest(paths: GuestFolder, spec: GuestSpec): Promise
   if (owner !== null) await chown(paths.machine, owner.uid, owner.gid);
   await placeImage(paths, spec, owner);
   await placeSeed(paths, spec, owner);
-  if (spec.size.diskBytes > 0) await placeDisk(paths, spec.size.diskBytes, owner);
+  if (spec.image.rootDisk !== undefined) {
+    await placeOverlay(paths, spec.image.rootDisk, spec.size.diskBytes, owner);
+  } else if (spec.size.diskBytes > 0) {
+    await placeDisk(paths, spec.size.diskBytes, owner);
+  }
   await syncFolder(paths.machine);
   await syncFolder(paths.folder);
   await syncFolder(dirname(paths.folder));
@@ -29,11 +34,7 @@ export async function prepareGuest(paths: GuestFolder, spec: GuestSpec): Promise
 
 /** A link to the agent's copy of the image costs nothing and outlives a cleaning of its cache. */
 async function placeImage(paths: GuestFolder, spec: GuestSpec, owner: Owner | null): Promise<void> {
-  const parts = [
-    [spec.image.kernelPath, MACHINE_FILES.kernel],
-    [spec.image.initramfsPath, MACHINE_FILES.initramfs],
-  ] as const;
-  for (const [from, name] of parts) {
+  for (const [from, name] of imageFiles(spec.image)) {
     const to = join(paths.machine, name);
     if (await exists(to)) continue;
     const aside = join(paths.folder, `${name}.new`);
@@ -45,6 +46,18 @@ async function placeImage(paths: GuestFolder, spec: GuestSpec, owner: Owner | nu
     }
     await rename(aside, to);
   }
+}
+
+function imageFiles(image: GuestImage): (readonly [from: string, name: string])[] {
+  const { rootDisk } = image;
+  const disk = rootDisk === undefined ? [] : [[rootDisk.path, MACHINE_FILES.rootDisk] as const];
+  if (!("kernelPath" in image)) return disk;
+  const { kernelPath, initramfsPath } = image;
+  const loaded = [
+    [kernelPath, MACHINE_FILES.kernel],
+    [initramfsPath, MACHINE_FILES.initramfs],
+  ] as const;
+  return [...loaded, ...disk];
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
@@ -60,10 +73,13 @@ async function linked(from: string, to: string): Promise<boolean> {
 
 async function placeSeed(paths: GuestFolder, spec: GuestSpec, owner: Owner | null): Promise<void> {
   const seed = join(paths.machine, MACHINE_FILES.seed);
-  for (const file of seedFiles(spec)) {
+  const files = seedFiles(spec);
+  for (const folder of new Set([seed, ...files.map(({ path }) => dirname(join(seed, path)))])) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (owner !== null) await chown(folder, owner.uid, owner.gid);
+  }
+  for (const file of files) {
     const path = join(seed, file.path);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    if (owner !== null) await chown(dirname(path), owner.uid, owner.gid);
     const temporaryPath = join(paths.folder, "seed.new");
     await writeDurably(path, file.text, { mode: 0o400, owner: owner ?? undefined, temporaryPath });
   }
@@ -94,14 +110,4 @@ async function placeDisk(
   await runTool("mkfs.ext4", ["-q", "-F", "-m", "0", "-L", "sublet-data", "-E", lazy, aside]);
   if (owner !== null) await chown(aside, owner.uid, owner.gid);
   await rename(aside, path);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error: unknown) => {
-      if (hasCode(error, "ENOENT")) return false;
-      throw error;
-    },
-  );
 }

@@ -7,6 +7,7 @@ const PACKAGES = new Map([
   ["mkfs.ext4", "e2fsprogs"],
   ["mkfifo", "coreutils"],
   ["taskset", "util-linux"],
+  ["qemu-img", "qemu-utils"],
 ]);
 
 /** Where administrators' tools are, which an ordinary user's PATH often lacks. */
