@@ -16,10 +16,12 @@ import { showLease } from "./client/show-lease.ts";
 import type { OperationName } from "./contract/contract.ts";
 import type { Handler } from "./handler.ts";
 import { addHost } from "./lender/add-host.ts";
+import { drainHost } from "./lender/drain-host.ts";
 import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
 import { removePartition } from "./lender/remove-partition.ts";
+import { setMaintenance } from "./lender/set-maintenance.ts";
 import { setOffer } from "./lender/set-offer.ts";
 import { setPartition } from "./lender/set-partition.ts";
 import { showHost } from "./lender/show-host.ts";
@@ -47,6 +49,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   addHost,
   listHosts,
   showHost,
+  drainHost,
+  setMaintenance,
   setPartition,
   listPartitions,
   removePartition,

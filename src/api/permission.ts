@@ -20,6 +20,8 @@ export const PERMISSIONS = {
   addHost: ["lender"],
   listHosts: ["lender"],
   showHost: ["lender"],
+  drainHost: ["lender"],
+  setMaintenance: ["lender"],
   setPartition: ["lender"],
   listPartitions: ["lender"],
   removePartition: ["lender"],

@@ -143,6 +143,9 @@ function refusalOf(error: unknown, match: Match, leaseId: LeaseId): unknown {
     case "lease_exclusive":
     case "reservation_exclusive":
     case "host_capacity":
+    case "host_drained":
+    case "host_maintenance":
+    case "host_removed":
     case "partition_in_use":
       return refusal("just-taken", { partition: partition.name });
     case "lease_pkey":

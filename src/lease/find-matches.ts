@@ -4,6 +4,7 @@ import { hostState } from "../host/liveness.ts";
 import { listPartitions } from "../host/partition-store.ts";
 import { mapHosts } from "../host/store.ts";
 import { findImages } from "../image/store.ts";
+import { hostReasons } from "../market/host-reason.ts";
 import {
   type Candidate,
   decideMatch,
@@ -94,14 +95,14 @@ async function gatherCandidates(db: Kysely<DB>, input: FindInput): Promise<Candi
   return offers.flatMap((offer) => {
     const host = hosts.get(offer.hostId);
     const partition = partitions.get(offer.partitionId);
-    if (!host || !partition?.lendable) return [];
-    const enrolled = host.enrolledAt !== null;
+    if (!host || host.removedAt || !partition?.lendable) return [];
     return [
       {
         partition,
         host,
         offer,
-        hostLate: hostState({ enrolled, seenAt: host.seenAt, serverUpSince, now }) !== "seen",
+        hostLate: hostState(host, { upSince: serverUpSince, now }) !== "seen",
+        hostClosed: hostReasons(host, during),
         takenUntil: takenUntil(partition, reservations, during, now),
         reservedByOthers: peakReserved(
           reservations.filter(

@@ -24,6 +24,8 @@ export interface Candidate {
   readonly partition: Partition;
   readonly host: Host;
   readonly hostLate: boolean;
+  /** Why its host takes no lease during the period, turnaround included. */
+  readonly hostClosed: readonly Reason[];
   readonly offer: Offer;
   /** The first lease in the way during the wanted period, turnaround included. */
   readonly takenUntil: Date | "open" | null;
@@ -51,6 +53,8 @@ export const MISMATCH_CODES = [
   "lease-too-short",
   "lease-too-long",
   "host-late",
+  "host-drained",
+  "host-maintenance",
   "taken",
   "capacity-short",
   "price-above-limit",
@@ -162,6 +166,7 @@ function timeReasons(requirement: Requirement, candidate: Candidate): Reason[] {
     const since = host.seenAt?.toISOString() ?? "its enrolment";
     reasons.push({ code: "host-late", message: `its host has not been heard since ${since}` });
   }
+  reasons.push(...candidate.hostClosed);
   if (takenUntil !== null) {
     const message =
       takenUntil === "open"

@@ -70,6 +70,16 @@ export const REFUSALS = {
     ({ host }) =>
       `no agent has joined as ${host} yet; start one with the token of \`sublet host add\``,
   ),
+  "host-booked": row<{ host: string; leases: readonly { leaseId: string; period: string }[] }>(
+    409,
+    ({ host, leases }) =>
+      `${host} is leased then: ${leases.map(({ leaseId, period }) => `${leaseId} (${period})`).join(", ")}; choose another time, or \`sublet host drain ${host}\` and wait for their end`,
+  ),
+  "host-removed": row<{ host: string }>(
+    410,
+    ({ host }) =>
+      `${host} was removed by its lender; to lend this computer again, stop its agent, give it another --data folder and join with a new token of \`sublet host add\``,
+  ),
   "capacity-exceeded": row<{ host: string; free: string }>(
     409,
     ({ host, free }) =>

@@ -12,7 +12,7 @@ let partitions: ReturnType<typeof partitionOf>[];
 beforeAll(async () => {
   server = await startFakeServer();
   server.routes = {
-    "GET /v1/lender/hosts/*": () => ({ json: { host: hostOf(), partitions } }),
+    "GET /v1/lender/hosts/*": () => ({ json: { host: hostOf(), partitions, events: EVENTS } }),
     "PUT /v1/lender/hosts/*/partitions/*": () => ({ json: partitionOf() }),
     "POST /v1/operator/deposits": () => ({ json: ACCOUNT }),
   };
@@ -79,6 +79,41 @@ describe("account deposit", () => {
   });
 });
 
+describe("host", () => {
+  test("show tells state, leases and what happened of late", async () => {
+    const { stdout } = await cli("host", "show", "attic");
+    expect(stdout).toMatch(/state +seen/);
+    expect(stdout).toMatch(/leases +taken/);
+    expect(stdout).toMatch(/2027-01-31 07:00:00Z +back +was lost, silentSeconds 700/);
+  });
+
+  test("drain and its undoing say what holds then", async () => {
+    const answer = { ...hostOf(), drainedAt: "2027-01-31T08:00:00Z" };
+    server.routes["PUT /v1/lender/hosts/*/drain"] = () => ({ json: answer });
+    const { stdout } = await cli("host", "drain", "attic");
+    expect(sent()).toEqual({ drained: true });
+    expect(stdout).toMatch(/leases +no new ones since 2027-01-31 08:00:00Z \(drained\)/);
+    await cli("host", "drain", "attic", "--undo");
+    expect(sent()).toEqual({ drained: false });
+  });
+
+  test("maintenance takes times as people type them", async () => {
+    server.routes["PUT /v1/lender/hosts/*/maintenance"] = () => ({ json: hostOf() });
+    const start = "2027-01-31T08:00:00.000Z";
+    const until = ["--until", "2027-01-31T09:00Z"];
+    await cli("host", "maintenance", "attic", "--from", "2027-01-31T08:00Z", ...until);
+    expect(sent()).toEqual({ maintenance: { start, end: "2027-01-31T09:00:00.000Z" } });
+    await cli("host", "maintenance", "attic", "--from", "2027-01-31T08:00Z");
+    expect(sent()).toEqual({ maintenance: { start, end: null } });
+    await cli("host", "maintenance", "attic", "--off");
+    expect(sent()).toEqual({ maintenance: null });
+    expect(await cli("host", "maintenance", "attic", "--until", "soon")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("--until"),
+    });
+  });
+});
+
 test("a server that answers in another way is told apart from one that refuses", async () => {
   server.routes["GET /v1/account"] = () => ({ json: { balance: 1 } });
   const ran = await cli("account", "show");
@@ -96,6 +131,10 @@ const ACCOUNT = {
   earningsMicros: "0",
 };
 
+const EVENTS = [
+  { at: "2027-01-31T07:00:00Z", kind: "back", detail: { was: "lost", silentSeconds: 700 } },
+];
+
 function hostOf() {
   const none = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 };
   return {
@@ -104,6 +143,9 @@ function hostOf() {
     lender: { id: id("party"), name: "acme" },
     state: "seen",
     seenAt: "2027-01-31T08:00:00Z",
+    drainedAt: null,
+    maintenance: null,
+    removedAt: null,
     architecture: "x86_64",
     facts: null,
     reserve: none,

@@ -16,6 +16,7 @@ import { operation } from "./operation.ts";
 import {
   accountView,
   billSummaryView,
+  hostEventView,
   hostView,
   imageView,
   leaseEventView,
@@ -123,9 +124,32 @@ export const lenderOperations = {
   showHost: operation({
     method: "GET",
     path: "/v1/lender/hosts/:host",
-    summary: "One host by id or name.",
+    summary: "One host by id or name, with its newest events.",
     params: z.strictObject({ host: z.string() }),
-    response: z.strictObject({ host: hostView, partitions: z.array(partitionView) }),
+    response: z.strictObject({
+      host: hostView,
+      partitions: z.array(partitionView),
+      events: z.array(hostEventView),
+    }),
+  }),
+  drainHost: operation({
+    method: "PUT",
+    path: "/v1/lender/hosts/:host/drain",
+    summary: "From now on no new leases, or again new ones; those that exist go on.",
+    params: z.strictObject({ host: z.string() }),
+    body: z.strictObject({ drained: z.boolean() }),
+    response: hostView,
+  }),
+  setMaintenance: operation({
+    method: "PUT",
+    path: "/v1/lender/hosts/:host/maintenance",
+    summary: "A period without leases, or none. Refused when booked leases overlap it.",
+    params: z.strictObject({ host: z.string() }),
+    body: z.strictObject({
+      /** An end of null is until it is lifted; no period at all lifts it. */
+      maintenance: z.strictObject({ start: instantText, end: instantText.nullable() }).nullable(),
+    }),
+    response: hostView,
   }),
   setPartition: operation({
     method: "PUT",
