@@ -57,6 +57,7 @@ export async function runAgent(
     const makeDriver = async () => qemuDriver(dataFolder, log);
     const started = await startContext({ options, overrides, db, log, makeDriver });
     return await run(started, () => {
+      started.place?.leave();
       db.close();
       lock.release();
     });

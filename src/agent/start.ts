@@ -9,6 +9,7 @@ import { type AgentContext, createContext } from "./context.ts";
 import { enrol } from "./enrol.ts";
 import { ownKey, readLentBefore, writeLent } from "./identity/store.ts";
 import { type Machine, readMachine } from "./machine.ts";
+import { type Place, takePlace } from "./neighbour/store.ts";
 import type { ServerTime } from "./time/time.ts";
 import { createTokens } from "./token.ts";
 
@@ -32,6 +33,8 @@ export interface StartInput {
 export interface Started {
   readonly context: AgentContext;
   readonly token: () => string;
+  /** Among the agents of this computer; null when it does not look for them. */
+  readonly place: Place | null;
 }
 
 /** From the options to a context that has joined. What cannot be is refused here, by name. */
@@ -41,6 +44,14 @@ export async function startContext(input: StartInput): Promise<Started> {
   const machine = overrides.machine ?? readMachine(config.dataFolder);
   const key = ownKey(db);
   const lent = lentFrom(options, machine, readLentBefore(db));
+  const clock = overrides.clock ?? systemClock;
+  const { dataFolder } = config;
+  const share = { dataFolder, cores: lent.cores, memoryBytes: lent.told.memoryBytes };
+  const { runFolder } = options;
+  const place =
+    runFolder === undefined
+      ? null
+      : takePlace({ runFolder, share, machine, bootId: clock.bootId() });
   writeLent(db, lent.told);
   const driver = overrides.driver ?? (await input.makeDriver(config));
   const facts = await driver.probe();
@@ -57,13 +68,12 @@ export async function startContext(input: StartInput): Promise<Started> {
   const tokens = (time: ServerTime) => createTokens(key, joined, time.nowMs);
   const client = (time: ServerTime) =>
     overrides.client ?? createClient({ url: joined.serverUrl, authorization: tokens(time) });
-  const clock = overrides.clock ?? systemClock;
   const context = createContext({
     ...{ config, capacity, clock, log, db, driver, key },
     joined,
     client,
   });
-  return { context, token: tokens(context.time) };
+  return { context, token: tokens(context.time), place };
 }
 
 function factsOf(
