@@ -1,6 +1,7 @@
 import { ApiError } from "../api/client/error.ts";
 import { holdConnection } from "./connection.ts";
 import { type AgentContext, instantNow } from "./context.ts";
+import { rotateKeyOnce } from "./identity/rotate.ts";
 
 export interface Follow {
   readonly token: () => string;
@@ -15,6 +16,8 @@ export interface Follow {
  */
 export async function followServerOnce(context: AgentContext, follow: Follow): Promise<void> {
   try {
+    // Before any token is made: the server may know the new key already, and no longer the old.
+    await rotateKeyOnce(context);
     await context.time.anchor(context.client, context.joined);
     await reportCapacity(context);
     const onOpen = () => {

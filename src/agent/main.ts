@@ -10,6 +10,7 @@ import { type AgentOptions, configFrom } from "./config.ts";
 import type { AgentContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
 import { followServerOnce } from "./follow-server.ts";
+import { rotateKeyOnce } from "./identity/rotate.ts";
 import { convergeOnce } from "./lease/converge.ts";
 import { listLeases } from "./lease/store.ts";
 import { lockFolder } from "./lock.ts";
@@ -139,6 +140,7 @@ function startLoops(context: AgentContext, token: () => string) {
   const desired = startLoop(
     async () => {
       if (context.connection.state !== "connected") return;
+      await rotateKeyOnce(context);
       await readDesiredOnce(context);
       converge.wake();
     },

@@ -7,7 +7,8 @@ import { type Clock, systemClock } from "../unit/clock.ts";
 import { type AgentConfig, type AgentOptions, configFrom, lentFrom } from "./config.ts";
 import { type AgentContext, createContext } from "./context.ts";
 import { enrol } from "./enrol.ts";
-import { ownKey, readLentBefore, writeLent } from "./identity/store.ts";
+import { createAgentKeys } from "./identity/keys.ts";
+import { readLentBefore, writeLent } from "./identity/store.ts";
 import { type Machine, readMachine } from "./machine.ts";
 import { type Place, takePlace } from "./neighbour/store.ts";
 import type { ServerTime } from "./time/time.ts";
@@ -42,7 +43,7 @@ export async function startContext(input: StartInput): Promise<Started> {
   const { options, overrides, db, log } = input;
   const config = configFrom(options);
   const machine = overrides.machine ?? readMachine(config.dataFolder);
-  const key = ownKey(db);
+  const keys = createAgentKeys(db);
   const lent = lentFrom(options, machine, readLentBefore(db));
   const clock = overrides.clock ?? systemClock;
   const { dataFolder } = config;
@@ -65,11 +66,11 @@ export async function startContext(input: StartInput): Promise<Started> {
     ...{ db, config, capacity, log },
     ...(overrides.client === undefined ? {} : { client: overrides.client }),
   });
-  const tokens = (time: ServerTime) => createTokens(key, joined, time.nowMs);
+  const tokens = (time: ServerTime) => createTokens(keys.current, joined, time.nowMs);
   const client = (time: ServerTime) =>
     overrides.client ?? createClient({ url: joined.serverUrl, authorization: tokens(time) });
   const context = createContext({
-    ...{ config, capacity, clock, log, db, driver, key },
+    ...{ config, capacity, clock, log, db, driver, keys },
     joined,
     client,
   });

@@ -1,9 +1,10 @@
 import type { FastifyRequest } from "fastify";
+import { findHostKey } from "../host/key-store.ts";
 import { agentTokenSchema } from "../host/signed.ts";
 import { getHost, type Host } from "../host/store.ts";
 import { findPartyByKey, type Party } from "../party/store.ts";
 import { Refusal, refusal } from "../refusal/refusal.ts";
-import { verify } from "../signature/envelope.ts";
+import { claimedKid, verify } from "../signature/envelope.ts";
 import { importPublicKey, keyRing } from "../signature/key.ts";
 import { type HostId, isId } from "../unit/id.ts";
 import type { ServerContext } from "./context.ts";
@@ -58,7 +59,13 @@ async function hostOfToken(
     keys,
     schema: agentTokenSchema,
   });
-  if (!verified.ok || verified.payload.aud !== context.serverId) {
+  if (!verified.ok) {
+    if (await isByRetiredKey(context, host, token)) {
+      throw refusal("agent-key-retired", { host: host.name });
+    }
+    throw refusal("not-authenticated", {});
+  }
+  if (verified.payload.aud !== context.serverId) {
     throw refusal("not-authenticated", {});
   }
   const { iat, exp } = verified.payload;
@@ -69,6 +76,14 @@ async function hostOfToken(
     nowSeconds < exp + SKEW_SECONDS;
   if (!inTime && !staleTokenAccepted) throw refusal("not-authenticated", {});
   return host;
+}
+
+/** Its own old key is told by name, so that a person sees what to do; it opens nothing. */
+async function isByRetiredKey(context: Context, host: Host, token: string): Promise<boolean> {
+  const key = await findHostKey(context.db.kysely, claimedKid(token) ?? "");
+  if (key?.hostId !== host.hostId) return false;
+  const keys = keyRing([key.jwk]);
+  return verify({ jws: token, typ: "sublet-agent-token", keys, schema: agentTokenSchema }).ok;
 }
 
 async function claimedHost(context: Context, token: string): Promise<Host | undefined> {

@@ -2,6 +2,7 @@ import { enrolHost } from "./agent/enrol-host.ts";
 import { readDesired } from "./agent/read-desired.ts";
 import { report } from "./agent/report.ts";
 import { reportCapacity } from "./agent/report-capacity.ts";
+import { rotateHostKey } from "./agent/rotate-host-key.ts";
 import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
@@ -67,6 +68,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   showBill,
   exportBill,
   enrolHost,
+  rotateHostKey,
   tellTime,
   reportCapacity,
   readDesired,

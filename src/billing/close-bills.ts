@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { transaction } from "../database/transaction.ts";
 import type { DB } from "../database/types.ts";
-import { grantSchema } from "../enablement/grant.ts";
+import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
 import { type Lease, listUnbilledLeases, lockLease } from "../lease/store.ts";
@@ -87,8 +87,7 @@ async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date
 
 /** What was granted, from the grant itself: the lease's own period was cut when it ended early. */
 function grantedLengthNs(lease: Lease): bigint {
-  const payload = lease.grantJws?.split(".")[1] ?? "";
-  const { period } = grantSchema.parse(JSON.parse(Buffer.from(payload, "base64url").toString()));
+  const { period } = readOwnGrant(lease.grantJws ?? "");
   const lengthMs = new Date(period.end).getTime() - new Date(period.start).getTime();
   return BigInt(lengthMs) * 1_000_000n;
 }

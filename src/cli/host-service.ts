@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import type { Response } from "../api/contract/contract.ts";
 import { InputError, parseInstant } from "../unit/quantity.ts";
+import { agentOption, rotateAgentKey } from "./agent-socket.ts";
 import { connect } from "./connect.ts";
 import { serviceText, stateText } from "./host-text.ts";
 import { named } from "./option/quantity.ts";
@@ -20,6 +21,15 @@ export const drain = verb<{ host: string; undo?: true }>({
     const drained = await client.call("drainHost", { params: { host }, body });
     return { json: drained, text: changedText(drained) };
   },
+});
+
+export const rotateKey = verb<{ agent: string }>({
+  usage: "rotate-key",
+  summary: "Give the agent of this computer a new key; leases that run go on under the old one.",
+  examples: ["sublet host rotate-key --agent /var/lib/sublet/agent/agent.sock"],
+  more: "Whoever got hold of the old key can no longer speak as this host.",
+  options: [agentOption().makeOptionMandatory()],
+  run: async (_, { agent }) => rotateAgentKey(agent),
 });
 
 interface MaintenanceInput {

@@ -75,6 +75,11 @@ export const REFUSALS = {
     ({ host, leases }) =>
       `${host} is leased then: ${leases.map(({ leaseId, period }) => `${leaseId} (${period})`).join(", ")}; choose another time, or \`sublet host drain ${host}\` and wait for their end`,
   ),
+  "agent-key-retired": row<{ host: string }>(
+    401,
+    ({ host }) =>
+      `the agent of ${host} has another key by now; start it on the data folder that holds that key`,
+  ),
   "host-removed": row<{ host: string }>(
     410,
     ({ host }) =>

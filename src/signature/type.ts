@@ -10,6 +10,7 @@
  * | `sublet-receipt`      | server | these usage records are stored durably        | meter/record       |
  * | `sublet-bill`         | server | this bill is closed                           | billing/bill       |
  * | `sublet-agent-token`  | agent  | this request comes from this host             | host/signed        |
+ * | `sublet-key-rotation` | agent  | this host's key is now that one               | host/signed        |
  * | `sublet-access`       | agent  | the way in to a lease's guest                 | partition/signed   |
  * | `sublet-usage`        | agent  | a batch of usage records                      | meter/record       |
  * | `sublet-wipe-receipt` | agent  | nothing of this lease is left                 | partition/signed   |
@@ -21,6 +22,7 @@ export const SIGNED_TYPES = {
   "sublet-receipt": "server",
   "sublet-bill": "server",
   "sublet-agent-token": "agent",
+  "sublet-key-rotation": "agent",
   "sublet-access": "agent",
   "sublet-usage": "agent",
   "sublet-wipe-receipt": "agent",

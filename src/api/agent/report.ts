@@ -6,7 +6,7 @@ import { insertLeaseEvent, wasReported } from "../../lease/event-store.ts";
 import { finishLease } from "../../lease/finish.ts";
 import { outcomeOf } from "../../lease/state.ts";
 import { type Lease, lockLease, updateLease } from "../../lease/store.ts";
-import { accessSchema, wipeReceiptSchema } from "../../partition/signed.ts";
+import { accessSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
 import type { Report } from "../contract/agent.ts";
 import type { Handler } from "../handler.ts";
@@ -85,7 +85,8 @@ async function becomeReady(
   accessJws: string,
   now: Date,
 ): Promise<void> {
-  const access = verifyFromHost(host, "sublet-access", accessJws, accessSchema);
+  const signed = { typ: "sublet-access", jws: accessJws, schema: accessSchema } as const;
+  const access = await verifyFromHost(tx, { host, lease }, signed);
   if (access.leaseId !== lease.leaseId || access.hostId !== host.hostId) {
     throw refusal("signature-refused", {
       code: "other-lease",
@@ -108,17 +109,7 @@ async function becomeWiped(
   report: Extract<Report, { kind: "wiped" }>,
   now: Date,
 ): Promise<void> {
-  const receipt = verifyFromHost(host, "sublet-wipe-receipt", report.receiptJws, wipeReceiptSchema);
-  if (
-    receipt.leaseId !== lease.leaseId ||
-    receipt.hostId !== host.hostId ||
-    receipt.partitionId !== lease.partitionId
-  ) {
-    throw refusal("signature-refused", {
-      code: "other-lease",
-      message: "the wipe receipt is that of another lease, partition or host",
-    });
-  }
+  const receipt = await readReceipt(tx, host, lease, report.receiptJws);
   await finishLease(
     tx,
     lease,
@@ -136,4 +127,25 @@ async function becomeWiped(
     },
     now,
   );
+}
+
+async function readReceipt(
+  tx: Kysely<DB>,
+  host: Host,
+  lease: Lease,
+  jws: string,
+): Promise<WipeReceipt> {
+  const signed = { typ: "sublet-wipe-receipt", jws, schema: wipeReceiptSchema } as const;
+  const receipt = await verifyFromHost(tx, { host, lease }, signed);
+  if (
+    receipt.leaseId === lease.leaseId &&
+    receipt.hostId === host.hostId &&
+    receipt.partitionId === lease.partitionId
+  ) {
+    return receipt;
+  }
+  throw refusal("signature-refused", {
+    code: "other-lease",
+    message: "the wipe receipt is that of another lease, partition or host",
+  });
 }

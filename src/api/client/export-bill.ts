@@ -1,5 +1,6 @@
 import { getBillOfParty } from "../../billing/bill-store.ts";
-import { getHost } from "../../host/store.ts";
+import { readOwnGrant } from "../../enablement/grant.ts";
+import { findHostKey } from "../../host/key-store.ts";
 import { getLeaseOfParty } from "../../lease/store.ts";
 import { listBatches } from "../../meter/record-store.ts";
 import type { Handler } from "../handler.ts";
@@ -11,7 +12,8 @@ export const exportBill: Handler<"exportBill"> = async (
   const db = context.db.kysely;
   const bill = await getBillOfParty(db, caller.partyId, billId);
   const lease = await getLeaseOfParty(db, caller.partyId, bill.leaseId);
-  const host = await getHost(db, lease.hostId);
+  const kid = lease.grantJws === null ? null : readOwnGrant(lease.grantJws).agentKeyThumbprint;
+  const key = kid === null ? undefined : await findHostKey(db, kid);
   const batches = await listBatches(db, lease.leaseId);
   return {
     version: 1,
@@ -21,6 +23,7 @@ export const exportBill: Handler<"exportBill"> = async (
     wipeReceiptJws: lease.wipeReceiptJws,
     usageBatches: batches.map(({ jws }) => jws),
     serverKeys: context.keys.all.map((key) => ({ ...key })),
-    agentKey: host.agentPublicJwk && { ...host.agentPublicJwk },
+    // The one that the grant names: by now the host may have another.
+    agentKey: key ? { ...key.jwk } : null,
   };
 };
