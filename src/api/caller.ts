@@ -17,12 +17,19 @@ export type Caller =
 
 type Context = Pick<ServerContext, "db" | "clock" | "serverId">;
 
+export interface AgentAccess {
+  /** An agent whose clock is wrong must be able to ask what time it is. */
+  readonly staleTokenAccepted?: boolean;
+  /** One that was removed may still hear what it is to wipe, and say that it has. */
+  readonly removedAccepted?: boolean;
+}
+
 /** Who calls, by the bearer key or token; refuses whoever the permission does not let in. */
 export async function authenticate(
   context: Context,
   request: Pick<FastifyRequest, "headers">,
   permission: Permission,
-  options: { readonly staleTokenAccepted?: boolean } = {},
+  options: AgentAccess = {},
 ): Promise<Caller> {
   if (permission === "anyone") return { kind: "anyone" };
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? "")?.[1];
@@ -43,11 +50,10 @@ const TOKEN_SECONDS_MAX = 120;
 /** Agents go by the server's own time, so what remains is the way there. */
 const SKEW_SECONDS = 30;
 
-/** `staleTokenAccepted`: an agent whose clock is wrong must be able to ask what time it is. */
 async function hostOfToken(
   context: Context,
   token: string,
-  { staleTokenAccepted = false }: { readonly staleTokenAccepted?: boolean },
+  { staleTokenAccepted = false, removedAccepted = false }: AgentAccess,
 ): Promise<Host> {
   const host = await claimedHost(context, token);
   const jwk = host?.agentPublicJwk;
@@ -75,6 +81,7 @@ async function hostOfToken(
     iat <= nowSeconds + SKEW_SECONDS &&
     nowSeconds < exp + SKEW_SECONDS;
   if (!inTime && !staleTokenAccepted) throw refusal("not-authenticated", {});
+  if (host.removedAt && !removedAccepted) throw refusal("host-removed", { host: host.name });
   return host;
 }
 

@@ -21,6 +21,7 @@ import { drainHost } from "./lender/drain-host.ts";
 import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
+import { removeHost } from "./lender/remove-host.ts";
 import { removePartition } from "./lender/remove-partition.ts";
 import { setMaintenance } from "./lender/set-maintenance.ts";
 import { setOffer } from "./lender/set-offer.ts";
@@ -52,6 +53,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   showHost,
   drainHost,
   setMaintenance,
+  removeHost,
   setPartition,
   listPartitions,
   removePartition,

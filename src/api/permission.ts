@@ -22,6 +22,7 @@ export const PERMISSIONS = {
   showHost: ["lender"],
   drainHost: ["lender"],
   setMaintenance: ["lender"],
+  removeHost: ["lender"],
   setPartition: ["lender"],
   listPartitions: ["lender"],
   removePartition: ["lender"],

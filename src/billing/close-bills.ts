@@ -5,35 +5,48 @@ import type { DB } from "../database/types.ts";
 import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
-import { type Lease, listUnbilledLeases, lockLease } from "../lease/store.ts";
-import { readChain, readContiguousSeq } from "../meter/record-store.ts";
+import { type Lease, lockLease } from "../lease/store.ts";
+import type { HashedRecord } from "../meter/record.ts";
+import { readChain } from "../meter/record-store.ts";
 import { priceMicrosPerHour } from "../rating/amount.ts";
 import { rateRecords } from "../rating/rate.ts";
 import { newId } from "../unit/id.ts";
-import { insertBill, insertCharges } from "./bill-store.ts";
+import { insertBill, insertCharges, listBillableLeases } from "./bill-store.ts";
 import { lockParty, post, releaseHold } from "./ledger-store.ts";
 import { makeBill } from "./make-bill.ts";
 import { billPostings, type Posting } from "./postings.ts";
 import { sealBill } from "./seal.ts";
+import { timeToClose } from "./time-to-close.ts";
 
 /**
- * Ended leases whose final record has arrived, with every record before it: rates them, closes
- * their bill, posts it and settles the hold, in one transaction each. Returns how many bills closed.
+ * Ended leases whose final record has arrived, with every record before it, and those whose records
+ * are no longer waited for: rates them, closes their bill, posts it and settles the hold, in one
+ * transaction each. Returns how many bills closed.
  */
 export async function closeBillsOnce(
   context: { readonly db: Database; readonly issuer: Issuer },
   now: Date,
 ): Promise<number> {
   let closed = 0;
-  for (const leaseId of await listUnbilledLeases(context.db.kysely)) {
+  for (const leaseId of await listBillableLeases(context.db.kysely, now)) {
     const done = await transaction(context.db, async (tx) => {
       const lease = await lockLease(tx, leaseId);
       if (lease.state !== "ended" || lease.billId !== null) return false;
-      const complete =
-        lease.usageSeqFinal !== null &&
-        BigInt(await readContiguousSeq(tx, leaseId)) >= lease.usageSeqFinal;
-      if (!complete) return false;
-      await closeBill(tx, context.issuer, lease, now);
+      const records = contiguous(await readChain(tx, leaseId));
+      const facts = {
+        usageSeqFinal: lease.usageSeqFinal,
+        isHostRemoved: lease.removalJws !== null,
+        endedAt: lease.endedAt ?? now,
+        contiguousSeq: records.length,
+        hasFinal: records.at(-1)?.record.final === true,
+      };
+      const time = timeToClose(facts, now);
+      if (time === "wait") return false;
+      await closeBill(tx, context.issuer, lease, {
+        records,
+        incomplete: time === "incomplete",
+        now,
+      });
       return true;
     });
     if (done) closed += 1;
@@ -41,9 +54,20 @@ export async function closeBillsOnce(
   return closed;
 }
 
-async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date): Promise<void> {
+/** Records behind a gap are not billed: what lies before them is not known. */
+function contiguous(records: readonly HashedRecord[]): readonly HashedRecord[] {
+  const gap = records.findIndex(({ record }, index) => record.seq !== index + 1);
+  return gap < 0 ? records : records.slice(0, gap);
+}
+
+async function closeBill(
+  tx: Kysely<DB>,
+  issuer: Issuer,
+  lease: Lease,
+  basis: { records: readonly HashedRecord[]; incomplete: boolean; now: Date },
+): Promise<void> {
+  const { records, incomplete, now } = basis;
   await lockParty(tx, lease.clientPartyId);
-  const records = await readChain(tx, lease.leaseId);
   const grantedNs = grantedLengthNs(lease);
   const document = makeBill({
     billId: newId("bill", now.getTime()),
@@ -56,6 +80,7 @@ async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date
     records,
     grantedNs,
     closedAt: now,
+    incomplete,
   });
   await insertBill(tx, {
     document,
@@ -80,7 +105,11 @@ async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date
   await insertLeaseEvent(tx, {
     leaseId: lease.leaseId,
     kind: "billed",
-    detail: { billId: document.billId, totalMicros: document.totalMicros },
+    detail: {
+      billId: document.billId,
+      totalMicros: document.totalMicros,
+      ...(incomplete ? { incomplete, records: records.length } : {}),
+    },
     at: now,
   });
 }

@@ -23,6 +23,33 @@ export const drain = verb<{ host: string; undo?: true }>({
   },
 });
 
+interface RemoveInput {
+  readonly host: string;
+  readonly dead?: true;
+  readonly confirm?: string;
+}
+
+export const remove = verb<RemoveInput>({
+  usage: "remove <host>",
+  summary: "Take a host off the market for good. Refused while it has open leases.",
+  examples: ["sublet host remove attic", "sublet host remove attic --dead --confirm attic"],
+  more: "With --dead its open leases end as failed and are billed on the records that have arrived;\nnothing proves then that they were wiped. Should it come back, it is told so, lets nobody in,\nand wipes them by signed order.",
+  options: [
+    new Option("--dead", "it is not heard and will not come back: end its leases"),
+    new Option("--confirm <name>", "its name once more, with --dead"),
+  ],
+  run: async (context, { host, dead, confirm }) => {
+    const { client } = await connect(context);
+    const removed = await client.call("removeHost", {
+      params: { host },
+      body: { dead: dead === true, ...(confirm === undefined ? {} : { confirmName: confirm }) },
+    });
+    const ended = removed.endedLeaseIds;
+    const leases = ended.length > 0 ? `; these leases ended: ${ended.join(", ")}` : "";
+    return { json: removed, text: `${host} (${removed.hostId}) is removed${leases}` };
+  },
+});
+
 export const rotateKey = verb<{ agent: string }>({
   usage: "rotate-key",
   summary: "Give the agent of this computer a new key; leases that run go on under the old one.",

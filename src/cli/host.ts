@@ -1,7 +1,7 @@
 import { InputError } from "../unit/quantity.ts";
 import { agentOption, showAgentState } from "./agent-socket.ts";
 import { connect } from "./connect.ts";
-import { drain, maintenance, rotateKey } from "./host-service.ts";
+import { drain, maintenance, remove, rotateKey } from "./host-service.ts";
 import { hostText, serviceText, stateText } from "./host-text.ts";
 import { table } from "./output/table.ts";
 import { instant, sizeText } from "./output/words.ts";
@@ -59,5 +59,5 @@ const show = verb<{ name?: string; agent?: string }>({
 export const hostVerbs: VerbGroup = {
   name: "host",
   summary: "Computers that you lend (lender)",
-  verbs: [add, list, show, drain, maintenance, rotateKey],
+  verbs: [add, list, show, drain, maintenance, remove, rotateKey],
 };

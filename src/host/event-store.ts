@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/types.ts";
 import type { HostId } from "../unit/id.ts";
 
@@ -23,4 +23,20 @@ export async function listHostEvents(
     .limit(limit)
     .execute();
   return rows.map((row) => ({ ...row, detail: row.detail as Record<string, unknown> }));
+}
+
+/** Whether a refusal of this batch stands among the host's events already. */
+export async function wasToldOfBatch(
+  db: Kysely<DB>,
+  hostId: HostId,
+  { batchId, code }: { batchId: string; code: string },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("hostEvent")
+    .select("seq")
+    .where("hostId", "=", hostId)
+    .where("kind", "=", "usage-refused")
+    .where(sql<boolean>`detail @> ${JSON.stringify({ batchId, code })}::jsonb`)
+    .executeTakeFirst();
+  return row !== undefined;
 }

@@ -14,6 +14,11 @@ export async function updateDrained(
   await tx.updateTable("host").set({ drainedAt }).where("hostId", "=", hostId).execute();
 }
 
+/** For good. The database refuses it while a lease is open or a partition is left. */
+export async function updateRemoved(tx: Kysely<DB>, hostId: HostId, now: Date): Promise<void> {
+  await tx.updateTable("host").set({ removedAt: now }).where("hostId", "=", hostId).execute();
+}
+
 /** The database refuses (`host_maintenance`) what a booked lease overlaps. */
 export async function updateMaintenance(
   tx: Kysely<DB>,

@@ -47,6 +47,8 @@ export interface Lease {
   readonly endJws: string | null;
   readonly access: ({ readonly accessJws: string } & Readonly<Record<string, unknown>>) | null;
   readonly wipeReceiptJws: string | null;
+  /** The server's statement that its host was removed, in the place of a wipe receipt. */
+  readonly removalJws: string | null;
   readonly usageSeqFinal: bigint | null;
   readonly createdAt: Date;
   readonly preparingAt: Date | null;
@@ -135,6 +137,21 @@ export async function listGrantedLeases(db: Kysely<DB>, hostId: HostId): Promise
   );
 }
 
+/** All of a host that have not ended, booked ones too; newest first. */
+export async function listOpenLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
+  return selectLeases(db, sql`l.host_id = ${hostId} and l.state <> 'ended'`);
+}
+
+/** Ended by a removal of their host, which has not said that it wiped them, and may come back. */
+export async function listUnwipedLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
+  return selectLeases(
+    db,
+    sql`l.host_id = ${hostId} and l.removal_jws is not null and not exists (
+      select 1 from lease_event w
+      where w.lease_id = l.lease_id and w.kind = 'wiped-after-removal')`,
+  );
+}
+
 export type LeaseChange = Partial<{
   state: LeaseState;
   outcome: LeaseOutcome;
@@ -142,6 +159,7 @@ export type LeaseChange = Partial<{
   endJws: string;
   access: string | null;
   wipeReceiptJws: string;
+  removalJws: string;
   usageSeqFinal: number;
   preparingAt: Date;
   readyAt: Date;
@@ -183,16 +201,6 @@ export async function listOverdueLeases(db: Kysely<DB>, before: Date): Promise<L
   const { rows } = await sql<{ leaseId: LeaseId }>`
     select lease_id from lease
     where state in ('preparing', 'ready') and upper(period) < ${before}
-    order by lease_id limit 100`.execute(db);
-  return rows.map((row) => row.leaseId);
-}
-
-/** Ended leases that were granted and have no bill yet. */
-export async function listUnbilledLeases(db: Kysely<DB>): Promise<LeaseId[]> {
-  const { rows } = await sql<{ leaseId: LeaseId }>`
-    select lease_id from lease l
-    where state = 'ended' and grant_jws is not null
-      and not exists (select 1 from bill b where b.lease_id = l.lease_id)
     order by lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }

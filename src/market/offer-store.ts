@@ -84,6 +84,22 @@ export async function withdrawOffer(
   return row.withdrawnAt;
 }
 
+/** Every offer of a host that is removed. */
+export async function withdrawOffersOfHost(
+  tx: Kysely<DB>,
+  hostId: HostId,
+  now: Date,
+): Promise<void> {
+  await tx
+    .updateTable("offer")
+    .set({ withdrawnAt: now })
+    .where("withdrawnAt", "is", null)
+    .where("partitionId", "in", (inner) =>
+      inner.selectFrom("partition").select("partitionId").where("hostId", "=", hostId),
+    )
+    .execute();
+}
+
 export async function listOffers(
   db: Kysely<DB>,
   where: { lenderPartyId?: PartyId; offerId?: OfferId } = {},

@@ -85,17 +85,22 @@ export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promi
   return Number(rows[0]?.seq ?? 0);
 }
 
-/** The signed batches of a chain, as the host sent them. */
+/** The signed batches of a chain up to a record, as the host sent them. */
 export async function listBatches(
   db: Kysely<DB>,
   chainId: LeaseId,
+  untilSeq: number,
 ): Promise<{ batchId: BatchId; hostId: HostId; jws: string }[]> {
   const rows = await db
     .selectFrom("usageBatch")
     .select(["batchId", "hostId", "jws"])
     .where("chainId", "=", chainId)
     .where("batchId", "in", (inner) =>
-      inner.selectFrom("usageRecord").select("batchId").where("chainId", "=", chainId),
+      inner
+        .selectFrom("usageRecord")
+        .select("batchId")
+        .where("chainId", "=", chainId)
+        .where("seq", "<=", BigInt(untilSeq)),
     )
     .orderBy("receivedAt")
     .orderBy("batchId")

@@ -80,6 +80,21 @@ export const REFUSALS = {
     ({ host }) =>
       `the agent of ${host} has another key by now; start it on the data folder that holds that key`,
   ),
+  "host-has-leases": row<{ host: string; leases: readonly { leaseId: string; state: string }[] }>(
+    409,
+    ({ host, leases }) =>
+      `${host} has open leases: ${leases.map(({ leaseId, state }) => `${leaseId} (${state})`).join(", ")}; \`sublet host drain ${host}\` and wait for their end, or, if it will never come back, remove it with --dead`,
+  ),
+  "host-alive": row<{ host: string; seenAt: string }>(
+    409,
+    ({ host, seenAt }) =>
+      `${host} was heard at ${seenAt} and is not dead; \`sublet host drain ${host}\` and wait for the end of its leases, or stop its agent first`,
+  ),
+  "name-not-confirmed": row<{ name: string }>(
+    409,
+    ({ name }) =>
+      `its leases would end and nothing would prove their wipe; to declare it dead type its name: --dead --confirm ${name}`,
+  ),
   "host-removed": row<{ host: string }>(
     410,
     ({ host }) =>
@@ -172,6 +187,11 @@ export const REFUSALS = {
   ),
 
   // What agents send
+  "bill-closed": row<{ chainId: string; billId: string }>(
+    409,
+    ({ chainId, billId }) =>
+      `${chainId} is billed already (${billId}), without these records: they came after the deadline; its lender may ask the operator`,
+  ),
   "signature-refused": row<{ code: string; message: string }>(
     422,
     ({ code, message }) => `the signature was refused (${code}): ${message}`,

@@ -8,6 +8,7 @@
  * | `sublet-end`          | server | this lease ends now                           | enablement/grant   |
  * | `sublet-time`         | server | the server's time, answering a nonce          | host/signed        |
  * | `sublet-receipt`      | server | these usage records are stored durably        | meter/record       |
+ * | `sublet-host-removal` | server | the lender declared this lease's host dead    | partition/signed   |
  * | `sublet-bill`         | server | this bill is closed                           | billing/bill       |
  * | `sublet-agent-token`  | agent  | this request comes from this host             | host/signed        |
  * | `sublet-key-rotation` | agent  | this host's key is now that one               | host/signed        |
@@ -20,6 +21,7 @@ export const SIGNED_TYPES = {
   "sublet-end": "server",
   "sublet-time": "server",
   "sublet-receipt": "server",
+  "sublet-host-removal": "server",
   "sublet-bill": "server",
   "sublet-agent-token": "agent",
   "sublet-key-rotation": "agent",

@@ -97,6 +97,17 @@ describe("host", () => {
     expect(sent()).toEqual({ drained: false });
   });
 
+  test("removal of a dead host is declared by its name, and says which leases ended", async () => {
+    const removed = { hostId: id("host"), removedAt: "2027-01-31T08:00:00Z" };
+    const answer = { ...removed, endedLeaseIds: [id("lease")] };
+    server.routes["POST /v1/lender/hosts/*/removal"] = () => ({ json: answer });
+    await cli("host", "remove", "attic");
+    expect(sent()).toEqual({ dead: false });
+    const { stdout } = await cli("host", "remove", "attic", "--dead", "--confirm", "attic");
+    expect(sent()).toEqual({ dead: true, confirmName: "attic" });
+    expect(stdout).toContain(`is removed; these leases ended: ${id("lease")}`);
+  });
+
   test("maintenance takes times as people type them", async () => {
     server.routes["PUT /v1/lender/hosts/*/maintenance"] = () => ({ json: hostOf() });
     const start = "2027-01-31T08:00:00.000Z";

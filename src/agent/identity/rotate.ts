@@ -41,6 +41,7 @@ export async function rotateKeyOnce(context: AgentContext): Promise<void> {
 
 /** Old keys among `kids` that no lease needs any more are gone for good. */
 export function forgetOldKeys(context: AgentContext, kids: readonly string[]): void {
+  if (kids.length === 0) return;
   const { db, keys, log } = context;
   const needed = new Set(listLeases(db).map((lease) => keys.of(lease).kid));
   for (const kid of kids.filter((old) => !needed.has(old))) {

@@ -70,7 +70,10 @@ export function turnKeys(db: DatabaseSync, next: SigningKey): void {
 }
 
 export function listOldKids(db: DatabaseSync): string[] {
-  return readOtherKeys(db, "old").map(({ kid }) => kid);
+  return db
+    .prepare("SELECT kid FROM other_key WHERE role = 'old' ORDER BY kid")
+    .all()
+    .map((row) => kidRow.parse(row).kid);
 }
 
 export function deleteOldKey(db: DatabaseSync, kid: string): void {
@@ -78,6 +81,7 @@ export function deleteOldKey(db: DatabaseSync, kid: string): void {
 }
 
 const otherRow = z.object({ private_jwk: z.string() });
+const kidRow = z.object({ kid: z.string() });
 
 export function readJoined(db: DatabaseSync): Joined | null {
   const row = readRow(db);

@@ -1,7 +1,7 @@
 import { transaction } from "../../database/transaction.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
-import { listGrantedLeases } from "../../lease/store.ts";
+import { listGrantedLeases, listUnwipedLeases } from "../../lease/store.ts";
 import type { Handler } from "../handler.ts";
 
 export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { caller }) => {
@@ -11,7 +11,10 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
   const read = async (tx: typeof db.kysely) => {
     const host = await getHost(tx, hostId);
     const partitions = await listPartitions(tx, { hostId }, now);
-    const leases = await listGrantedLeases(tx, hostId);
+    const leases = [
+      ...(await listGrantedLeases(tx, hostId)),
+      ...(await listUnwipedLeases(tx, hostId)),
+    ];
     return {
       hostId,
       generation: Number(host.desiredGeneration),

@@ -8,6 +8,7 @@ import { outcomeOf } from "../../lease/state.ts";
 import { type Lease, lockLease, updateLease } from "../../lease/store.ts";
 import { accessSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
+import type { LeaseId } from "../../unit/id.ts";
 import type { Report } from "../contract/agent.ts";
 import type { Handler } from "../handler.ts";
 import { verifyFromHost } from "./verify-from-host.ts";
@@ -35,9 +36,13 @@ async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Pro
   const lease = await lockLease(tx, report.leaseId);
   if (lease.hostId !== host.hostId)
     throw refusal("not-found", { what: "lease", id: lease.leaseId });
-  if (lease.state === "ended" || (await wasReported(tx, report.reportId))) return;
+  if (await wasReported(tx, report.reportId)) return;
   const at = clampToPast(new Date(report.at), now);
   const event = { leaseId: lease.leaseId, kind: report.kind, reportId: report.reportId, at };
+  if (lease.state === "ended") {
+    if (report.kind === "wiped") await noteLateWipe(tx, host, lease, report.receiptJws, event);
+    return;
+  }
   switch (report.kind) {
     case "progress":
       await insertLeaseEvent(tx, { ...event, detail: { step: report.step } });
@@ -127,6 +132,23 @@ async function becomeWiped(
     },
     now,
   );
+}
+
+/**
+ * A host that was removed as dead has come back and wiped the guest after all. It is told to both
+ * parties; the partition stays removed, and the bill what it was.
+ */
+async function noteLateWipe(
+  tx: Kysely<DB>,
+  host: Host,
+  lease: Lease,
+  receiptJws: string,
+  event: { leaseId: LeaseId; reportId: string; at: Date },
+): Promise<void> {
+  if (lease.removalJws === null) return;
+  const { files, bytes, wipedAt } = await readReceipt(tx, host, lease, receiptJws);
+  const detail = { files, bytes, wipedAt, receiptJws };
+  await insertLeaseEvent(tx, { ...event, kind: "wiped-after-removal", detail });
 }
 
 async function readReceipt(

@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { readOwnGrant } from "../../enablement/grant.ts";
+import { wasToldOfBatch } from "../../host/event-store.ts";
 import { findHostKey } from "../../host/key-store.ts";
 import { type Host, insertHostEvent } from "../../host/store.ts";
 import { lockLease } from "../../lease/store.ts";
@@ -84,6 +85,9 @@ async function take(
       : refusal("record-refused", { chainId, seq, message: decision.message });
   }
   if (decision.fresh.length > 0) {
+    if (lease.billId !== null) {
+      throw refusal("bill-closed", { chainId: batch.chainId, billId: lease.billId });
+    }
     await insertRecords(tx, { batch, jws, records: decision.fresh, now });
   }
   return readContiguousSeq(tx, batch.chainId);
@@ -99,5 +103,7 @@ async function flag(
 ): Promise<void> {
   const detail = { chainId, batchId, code: error.code, message: error.message };
   log.error({ hostId: host.hostId, ...detail }, "refused a usage batch");
+  // The agent asks again and again; it is one event.
+  if (await wasToldOfBatch(db.kysely, host.hostId, { batchId, code: error.code })) return;
   await insertHostEvent(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
 }

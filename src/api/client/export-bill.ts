@@ -14,13 +14,14 @@ export const exportBill: Handler<"exportBill"> = async (
   const lease = await getLeaseOfParty(db, caller.partyId, bill.leaseId);
   const kid = lease.grantJws === null ? null : readOwnGrant(lease.grantJws).agentKeyThumbprint;
   const key = kid === null ? undefined : await findHostKey(db, kid);
-  const batches = await listBatches(db, lease.leaseId);
+  const batches = await listBatches(db, lease.leaseId, bill.document.evidence.finalSeq);
   return {
     version: 1,
     bill: bill.document,
     billJws: bill.jws,
     grantJws: lease.grantJws,
     wipeReceiptJws: lease.wipeReceiptJws,
+    ...(lease.removalJws === null ? {} : { removalJws: lease.removalJws }),
     usageBatches: batches.map(({ jws }) => jws),
     serverKeys: context.keys.all.map((key) => ({ ...key })),
     // The one that the grant names: by now the host may have another.

@@ -151,6 +151,24 @@ export const lenderOperations = {
     }),
     response: hostView,
   }),
+  removeHost: operation({
+    method: "POST",
+    path: "/v1/lender/hosts/:host/removal",
+    summary:
+      "Take a host off the market for good. Refused while leases are open, unless it is declared dead.",
+    params: z.strictObject({ host: z.string() }),
+    body: z.strictObject({
+      /** It will not come back: open leases end, and nothing proves that they were wiped. */
+      dead: z.boolean().default(false),
+      /** Its name once more, when it is declared dead. */
+      confirmName: z.string().optional(),
+    }),
+    response: z.strictObject({
+      hostId: idSchema("host"),
+      removedAt: instantText,
+      endedLeaseIds: z.array(idSchema("lease")),
+    }),
+  }),
   setPartition: operation({
     method: "PUT",
     path: "/v1/lender/hosts/:host/partitions/:name",
