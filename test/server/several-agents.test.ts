@@ -148,3 +148,16 @@ test("the place of an agent that was killed is free again", async () => {
   });
   own.remove();
 });
+
+test("an agent whose host is removed loses its connection and is told why when it asks again", async () => {
+  const own = makeTempFolder("removed");
+  const { joinToken } = await market.lender.call("addHost", { body: { name: "third" } });
+  const { agent } = await startAgent("third", { runFolder: own.path, joinToken });
+  const state = () => agent.context.connection.state;
+  await vi.waitFor(() => expect(state()).toBe("connected"), soon);
+  await market.lender.call("removeHost", { params: { host: "third" }, body: {} });
+  await vi.waitFor(() => expect(state()).toBe("connecting"), soon);
+  const asked = agent.context.client.call("reportCapacity", { body: agent.context.capacity });
+  await expect(asked).rejects.toMatchObject({ code: "host-removed" });
+  own.remove();
+});

@@ -44,10 +44,15 @@ export function takePlace({ runFolder, share, machine, bootId }: PlaceInput): Pl
     );
   });
   return {
-    leave: () =>
-      within(path, (db) =>
-        db.prepare("UPDATE agent SET pid = NULL WHERE data_folder = ?").run(share.dataFolder),
-      ),
+    leave: () => {
+      try {
+        within(path, (db) =>
+          db.prepare("UPDATE agent SET pid = NULL WHERE data_folder = ?").run(share.dataFolder),
+        );
+      } catch {
+        // Somebody cleared the folder, or its disk is full: the end of the process says the same.
+      }
+    },
   };
 }
 
