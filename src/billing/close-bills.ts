@@ -1,11 +1,11 @@
 import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { transaction } from "../database/transaction.ts";
 import type { DB } from "../database/types.ts";
 import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
+import { eachLease } from "../lease/each-lease.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
-import { type Lease, lockLease } from "../lease/store.ts";
+import type { Lease } from "../lease/store.ts";
 import type { HashedRecord } from "../meter/record.ts";
 import { readChain } from "../meter/record-store.ts";
 import { priceMicrosPerHour } from "../rating/amount.ts";
@@ -27,31 +27,24 @@ export async function closeBillsOnce(
   context: { readonly db: Database; readonly issuer: Issuer },
   now: Date,
 ): Promise<number> {
-  let closed = 0;
-  for (const leaseId of await listBillableLeases(context.db.kysely, now)) {
-    const done = await transaction(context.db, async (tx) => {
-      const lease = await lockLease(tx, leaseId);
-      if (lease.state !== "ended" || lease.billId !== null) return false;
-      const records = contiguous(await readChain(tx, leaseId));
-      const facts = {
+  const billable = await listBillableLeases(context.db.kysely, now);
+  return eachLease(context.db, billable, async (tx, lease) => {
+    if (lease.state !== "ended" || lease.billId !== null) return false;
+    const records = contiguous(await readChain(tx, lease.leaseId, lease.usageSeqFinal));
+    const time = timeToClose(
+      {
         usageSeqFinal: lease.usageSeqFinal,
         isHostRemoved: lease.removalJws !== null,
         endedAt: lease.endedAt ?? now,
         contiguousSeq: records.length,
         hasFinal: records.at(-1)?.record.final === true,
-      };
-      const time = timeToClose(facts, now);
-      if (time === "wait") return false;
-      await closeBill(tx, context.issuer, lease, {
-        records,
-        incomplete: time === "incomplete",
-        now,
-      });
-      return true;
-    });
-    if (done) closed += 1;
-  }
-  return closed;
+      },
+      now,
+    );
+    if (time === "wait") return false;
+    await closeBill(tx, context.issuer, lease, { records, incomplete: time === "incomplete", now });
+    return true;
+  });
 }
 
 /** Records behind a gap are not billed: what lies before them is not known. */

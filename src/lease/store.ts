@@ -188,10 +188,15 @@ export async function shortenPeriod(tx: Kysely<DB>, leaseId: LeaseId, end: Date)
     .execute();
 }
 
-/** Booked leases whose period has begun, oldest first; those others work on are passed over. */
+/**
+ * Booked leases whose period has begun, oldest first, and whose partition is free of an earlier
+ * lease or whose own time is over.
+ */
 export async function listDueLeases(db: Kysely<DB>, now: Date): Promise<LeaseId[]> {
   const { rows } = await sql<{ leaseId: LeaseId }>`
-    select lease_id from lease where state = 'booked' and lower(period) <= ${now}
+    select lease_id from lease l where state = 'booked' and lower(period) <= ${now}
+      and (upper(period) <= ${now} or not exists (select 1 from lease b
+        where b.partition_id = l.partition_id and b.state in ('preparing', 'ready', 'ending')))
     order by lower(period), lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }
@@ -202,6 +207,15 @@ export async function listOverdueLeases(db: Kysely<DB>, before: Date): Promise<L
     select lease_id from lease
     where state in ('preparing', 'ready') and upper(period) < ${before}
     order by lease_id limit 100`.execute(db);
+  return rows.map((row) => row.leaseId);
+}
+
+/** Leases in a partition whose reservation is over, or soon is. */
+export async function listOverruns(db: Kysely<DB>, before: Date): Promise<LeaseId[]> {
+  const { rows } = await sql<{ leaseId: LeaseId }>`
+    select l.lease_id from lease l join reservation r using (lease_id)
+    where l.state in ('preparing', 'ready', 'ending') and upper(r.period) < ${before}
+    order by l.lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }
 

@@ -180,6 +180,10 @@ export const REFUSALS = {
     ({ leaseId, state }) =>
       `${leaseId} is ${state}, there is no way in${state === "ended" || state === "ending" ? "; book another" : " yet; wait until it is ready"}`,
   ),
+  "lease-not-granted": row<{ leaseId: string }>(
+    409,
+    ({ leaseId }) => `${leaseId} was not granted to this host yet; report it once it has been`,
+  ),
   "bill-not-closed": row<{ leaseId: string; state: string }>(
     409,
     ({ leaseId, state }) =>

@@ -119,6 +119,14 @@ test("a drained host takes no new leases, and those that exist go on", async () 
     const { lease } = await client.call("showLease", { params: { leaseId } });
     expect(lease.state).toBe(leaseId === running ? "preparing" : "booked");
   }
+  // A guest that is not wiped in time goes on holding what it has, drained or not.
+  aheadMs += 2 * HOUR_MS;
+  await market.host.agent.call("readDesired");
+  await server.pass();
+  const { rows } = await server.database.pool.query<{ until: Date }>(
+    `select upper(period) as until from reservation where lease_id = '${running}'`,
+  );
+  expect(rows[0]?.until.getTime()).toBeGreaterThan(clock.now().getTime());
   await lender.call("drainHost", { ...h1, body: { drained: false } });
   expect(await mismatch(later)).toEqual([]);
   expect((await eventKinds()).slice(-2)).toEqual(["drained", "undrained"]);
@@ -168,7 +176,7 @@ test("going around the code that asks first, a drain and a maintenance are kept 
   const copy = `insert into reservation select 'reservation_x', host_id, partition_id, $1, cpu_milli,
     memory_bytes, disk_bytes, tstzrange(upper(period), upper(period) + '1 hour')
     from reservation where lease_id = '${leaseId}'`;
-  const extend = `update reservation set period = tstzrange(lower(period), upper(period) + '1 hour')
+  const extend = `update lease set period = tstzrange(lower(period), upper(period) + '1 hour')
     where lease_id = '${leaseId}'`;
   expect(
     await refused(

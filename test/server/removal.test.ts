@@ -150,7 +150,7 @@ test("going around the code that asks first, a removal is guarded and final", as
   // Without a removal of the host no statement takes the place of a wipe receipt.
   expect(
     await refused(`update lease set state = 'ended', outcome = 'failed', ended_at = now(),
-      removal_jws = 'x' where lease_id = '${running}'`),
+      removal_jws = 'x.y.z' where lease_id = '${running}'`),
   ).toBe("lease_removal");
   aheadMs += LOST_AFTER_MS + 1000;
   await remove(dead);

@@ -8,7 +8,7 @@ import type { Report } from "./report.ts";
 export function checkRecords(
   records: readonly HashedRecord[],
   granted: Granted | null,
-  bill: BillDocument,
+  { bill, unused }: { readonly bill: BillDocument; readonly unused: boolean },
   report: Report,
 ): void {
   let previous: HashedRecord | null = null;
@@ -21,16 +21,20 @@ export function checkRecords(
     checkTimes(hashed.record, where, report);
     previous = hashed;
   }
-  if (granted !== null) checkEnd(previous, bill, report);
+  if (granted !== null) checkEnd(previous, { bill, unused }, report);
   checkEvidence(previous, bill, report);
 }
 
-function checkEnd(last: HashedRecord | null, bill: BillDocument, report: Report): void {
+function checkEnd(
+  last: HashedRecord | null,
+  { bill, unused }: { readonly bill: BillDocument; readonly unused: boolean },
+  report: Report,
+): void {
   const where = last === null ? "usageBatches" : `record ${last.record.seq}`;
   const hasFinal = last?.record.final === true;
   if (bill.incomplete !== true) {
     const message = "there is no final record, so more may have been used than is shown";
-    report.require(hasFinal, "final-missing", where, message);
+    report.require(hasFinal || (last === null && unused), "final-missing", where, message);
   } else if (hasFinal) {
     const message = "the bill says that the final record is missing, and it is here";
     report.add("incomplete-with-final", "bill.incomplete", message);

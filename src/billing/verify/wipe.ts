@@ -1,11 +1,21 @@
 import type { HashedRecord } from "../../meter/record.ts";
 import { hostRemovalSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
+import { verify } from "../../signature/envelope.ts";
 import { type KeyRing, keyRing, type PublicJwk } from "../../signature/key.ts";
+import { sha256Hex } from "../../unit/canonical.ts";
 import type { BillExport } from "../bill.ts";
 import type { Granted } from "./grants.ts";
 import type { Report } from "./report.ts";
 
 const WHERE = "wipeReceiptJws";
+
+/** The host has signed that there was no use at all: then there are no records to show. */
+export function isUnused({ bill, wipeReceiptJws: jws }: BillExport, agentKey: PublicJwk | null) {
+  if (jws === null || agentKey === null) return false;
+  const keys = keyRing([agentKey]);
+  const opened = verify({ jws, typ: "sublet-wipe-receipt", keys, schema: wipeReceiptSchema });
+  return opened.ok && opened.payload.leaseId === bill.leaseId && opened.payload.finalSeq === 0;
+}
 
 /** The host's word that nothing is left, and that the chain ended where the bill says. */
 export function checkWipeReceipt(
@@ -38,9 +48,17 @@ export function checkWipeReceipt(
   for (const [code, noun, stated, expected] of compare) {
     report.require(stated === expected, code, WHERE, `its ${noun} is ${stated}, not ${expected}`);
   }
-  checkLast(receipt, last, bill.incomplete === true, granted, report);
+  // A lease that ended before its host had read the grant was never run: no chain hangs on it.
+  const neverRun = receipt.grantJti === null && receipt.finalSeq === 0;
+  const origin = neverRun ? sha256Hex(bill.leaseId) : granted.origin;
+  checkLast(
+    receipt,
+    { last: neverRun ? undefined : last, origin },
+    bill.incomplete === true,
+    report,
+  );
   report.require(
-    receipt.grantJti !== null && granted.jtis.has(receipt.grantJti),
+    neverRun || (receipt.grantJti !== null && granted.jtis.has(receipt.grantJti)),
     "wipe-receipt-other-grant",
     WHERE,
     "it names a grant that is not in the export",
@@ -50,9 +68,8 @@ export function checkWipeReceipt(
 /** The chain ended where the bill says; an incomplete one, behind it. */
 function checkLast(
   receipt: WipeReceipt,
-  last: HashedRecord | undefined,
+  { last, origin }: { readonly last: HashedRecord | undefined; readonly origin: string },
   isIncomplete: boolean,
-  granted: Granted,
   report: Report,
 ): void {
   const lastSeq = last?.record.seq ?? 0;
@@ -63,7 +80,7 @@ function checkLast(
     `its last record is ${receipt.finalSeq}; the bill was made up to ${lastSeq}`,
   );
   report.require(
-    isIncomplete || receipt.finalHash === (last?.hash ?? granted.origin),
+    isIncomplete || receipt.finalHash === (last?.hash ?? origin),
     "wipe-receipt-hash-differs",
     WHERE,
     "it names another last record",

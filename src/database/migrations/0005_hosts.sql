@@ -38,8 +38,8 @@ alter table lease
   add column removal_jws text,
   drop constraint lease_wiped_before_ended,
   add constraint lease_wiped_before_ended check (
-    state <> 'ended' or grant_jws is null or wipe_receipt_jws is not null
-      or removal_jws is not null
+    state <> 'ended' or grant_jws is null or coalesce(wipe_receipt_jws, '') like '%.%.%'
+      or coalesce(removal_jws, '') like '%.%.%'
   );
 
 create function check_removal() returns trigger language plpgsql as $$
@@ -94,33 +94,52 @@ end $$;
 create trigger host_guard before update on host
   for each row execute function guard_host();
 
--- Whatever books or extends, and however: nothing more is reserved for leases on a host that is
--- drained, in maintenance then, or removed.
-create function check_host_open() returns trigger language plpgsql as $$
+-- Whatever books or extends, and however: no lease begins or gets longer on a host that is drained,
+-- in maintenance then (turnaround included), or removed. A guest that overruns its time goes on
+-- holding what it has: that prolongs its reservation and not its lease.
+create function refuse_closed_host(the_host_id text, the_period tstzrange) returns void
+language plpgsql as $$
 declare
   the_host host%rowtype;
   closed_by text;
 begin
-  if tg_op = 'UPDATE' and old.period @> new.period then
-    return new;
-  end if;
-  select * into strict the_host from host where host_id = new.host_id for update;
+  select * into strict the_host from host where host_id = the_host_id for update;
   closed_by := case
     when the_host.removed_at is not null then 'host_removed'
     when the_host.drained_at is not null then 'host_drained'
     when the_host.maintenance_from is not null
-      and new.period && tstzrange(the_host.maintenance_from, the_host.maintenance_until)
+      and the_period && tstzrange(the_host.maintenance_from, the_host.maintenance_until)
       then 'host_maintenance'
   end;
   if closed_by is not null then
     raise exception 'host % takes no lease then', the_host.name
       using errcode = 'SL001', constraint = closed_by;
   end if;
+end $$;
+
+create function check_reserved_host() returns trigger language plpgsql as $$
+begin
+  perform refuse_closed_host(new.host_id, new.period);
   return new;
 end $$;
 
-create trigger reservation_host_open before insert or update of period, host_id on reservation
-  for each row when (new.lease_id is not null) execute function check_host_open();
+create trigger reservation_host_open before insert on reservation
+  for each row when (new.lease_id is not null) execute function check_reserved_host();
+
+create function check_leased_host() returns trigger language plpgsql as $$
+begin
+  if old.removal_jws is not null and new.removal_jws is distinct from old.removal_jws then
+    raise exception 'the removal of lease % is stated for good', old.lease_id
+      using errcode = 'SL003', constraint = 'lease_terms';
+  end if;
+  if not old.period @> new.period then
+    perform refuse_closed_host(new.host_id, new.period);
+  end if;
+  return new;
+end $$;
+
+create trigger lease_host_open before update of period, removal_jws on lease
+  for each row execute function check_leased_host();
 
 -- What was removed is never lent again.
 create function guard_partition_removal() returns trigger language plpgsql as $$
@@ -141,3 +160,20 @@ end $$;
 
 create trigger partition_removal before insert or update on partition
   for each row execute function guard_partition_removal();
+
+-- A key was the host's from then on: only its end is written later.
+create function guard_host_key() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' or old.until_at is not null
+      or (old.kid, old.host_id, old.public_jwk, old.from_at)
+        is distinct from (new.kid, new.host_id, new.public_jwk, new.from_at) then
+    raise exception 'a key of a host is retired, and nothing else'
+      using errcode = 'SL003', constraint = 'append_only';
+  end if;
+  return new;
+end $$;
+
+create trigger host_key_guard before update or delete on host_key
+  for each row execute function guard_host_key();
+create trigger host_key_keep before truncate on host_key
+  for each statement execute function refuse_change();
