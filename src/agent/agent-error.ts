@@ -1,6 +1,8 @@
 export type AgentErrorCode =
   | "cores-unreadable"
   | "cores-not-allowed"
+  | "cores-taken"
+  | "memory-taken"
   | "memory-exceeds-host"
   | "disk-exceeds-host"
   | "nothing-to-lend"

@@ -8,6 +8,8 @@ import type { Machine } from "./machine.ts";
 /** What a person may tell the agent. What is left out has a default. */
 export interface AgentOptions {
   readonly dataFolder: string;
+  /** Where the agents of one computer find each other; by default they do not look. */
+  readonly runFolder?: string;
   /** `sublet-join.…`, from `sublet host add`; needed at the first start only. */
   readonly joinToken?: string;
   /** Where the server is reached from here, when not at the address in the token. */

@@ -3,9 +3,10 @@ import type { Client } from "../api/client/client.ts";
 import type { HostCapacity } from "../host/capacity.ts";
 import type { PartitionDriver } from "../partition/driver.ts";
 import type { Log } from "../process/log.ts";
-import { type KeyRing, keyRing, type SigningKey } from "../signature/key.ts";
+import { type KeyRing, keyRing } from "../signature/key.ts";
 import type { Clock } from "../unit/clock.ts";
 import type { AgentConfig } from "./config.ts";
+import type { AgentKeys } from "./identity/keys.ts";
 import type { Joined } from "./identity/store.ts";
 import { createServerTime, type ServerTime } from "./time/time.ts";
 import { createTurns, type Turns } from "./turns.ts";
@@ -19,7 +20,7 @@ export interface AgentContext {
   readonly db: DatabaseSync;
   readonly driver: PartitionDriver;
   readonly client: Client;
-  readonly key: SigningKey;
+  readonly keys: AgentKeys;
   readonly joined: Joined;
   readonly serverKeys: KeyRing;
   readonly time: ServerTime;
@@ -39,7 +40,7 @@ export interface ContextParts {
   readonly log: Log;
   readonly db: DatabaseSync;
   readonly driver: PartitionDriver;
-  readonly key: SigningKey;
+  readonly keys: AgentKeys;
   readonly joined: Joined;
   /** Makes the client, which asks `time` for the instants in its tokens. */
   readonly client: (time: ServerTime) => Client;
@@ -54,7 +55,7 @@ export function createContext(parts: ContextParts): AgentContext {
     log: parts.log,
     db: parts.db,
     driver: parts.driver,
-    key: parts.key,
+    keys: parts.keys,
     joined: parts.joined,
     serverKeys: keyRing(parts.joined.serverKeys),
     client: parts.client(time),

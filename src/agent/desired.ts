@@ -4,12 +4,17 @@ import { sizesEqual } from "../unit/size.ts";
 import { readPartition, writePartition } from "./allocation/store.ts";
 import { type AgentContext, instantNow } from "./context.ts";
 import { readEndOrder } from "./grant.ts";
+import { forgetOldKeys } from "./identity/rotate.ts";
+import { listOldKids } from "./identity/store.ts";
 import { changeLease, holderOf, insertLease, type LeaseRow, readLease } from "./lease/store.ts";
 import { queueReportAgain } from "./report/store.ts";
 
 /** Reads what the host should be and takes it over into the agent's own record. */
 export async function readDesiredOnce(context: AgentContext): Promise<void> {
+  // Whatever was granted under these is in what is read now: later grants name a later key.
+  const oldKids = listOldKids(context.db);
   absorbDesired(context, await context.client.call("readDesired"));
+  forgetOldKeys(context, oldKids);
 }
 
 /**

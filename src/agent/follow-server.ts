@@ -1,6 +1,8 @@
 import { ApiError } from "../api/client/error.ts";
 import { holdConnection } from "./connection.ts";
 import { type AgentContext, instantNow } from "./context.ts";
+import { readDesiredOnce } from "./desired.ts";
+import { rotateKeyOnce } from "./identity/rotate.ts";
 
 export interface Follow {
   readonly token: () => string;
@@ -15,6 +17,8 @@ export interface Follow {
  */
 export async function followServerOnce(context: AgentContext, follow: Follow): Promise<void> {
   try {
+    // Before any token is made: the server may know the new key already, and no longer the old.
+    await rotateKeyOnce(context);
     await context.time.anchor(context.client, context.joined);
     await reportCapacity(context);
     const onOpen = () => {
@@ -24,9 +28,24 @@ export async function followServerOnce(context: AgentContext, follow: Follow): P
     };
     await holdConnection(context, { ...follow, onOpen, onHint: follow.onNews });
     if (!follow.signal.aborted) throw new Error("the connection to the server ended");
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "host-removed") {
+      await hearRemoval(context, error.message);
+    }
+    throw error;
   } finally {
     setConnection(context, "connecting");
   }
+}
+
+/**
+ * The lender has removed this host. Its guests are not touched because of that: they end by their
+ * grants' expiry, or by signed ends that name them, which the server still gives.
+ */
+async function hearRemoval(context: AgentContext, reason: string): Promise<void> {
+  context.log.error({ reason }, "this host was removed from its server");
+  await context.time.anchor(context.client, context.joined);
+  await readDesiredOnce(context);
 }
 
 async function reportCapacity(context: AgentContext): Promise<void> {

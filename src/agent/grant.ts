@@ -38,8 +38,8 @@ function judgeAddress(context: AgentContext, lease: LeaseRow, grant: Grant): Jud
   if (grant.aud !== context.joined.hostId) {
     return no("grant-other-host", `the grant is for ${grant.aud}`);
   }
-  if (grant.agentKeyThumbprint !== context.key.kid) {
-    return no("grant-other-agent", "the grant is for another agent key");
+  if (context.keys.held(grant.agentKeyThumbprint) === null) {
+    return no("grant-other-agent", "the grant is for a key that this agent has not");
   }
   if (grant.leaseId !== lease.leaseId || grant.partition.partitionId !== lease.partitionId) {
     return no("grant-other-lease", `the grant is for ${grant.leaseId}`);

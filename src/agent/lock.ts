@@ -25,15 +25,20 @@ export function lockFolder(folder: string): FolderLock {
       { cause },
     );
   }
-  const holder = { pid: process.pid, start: processStart() };
+  const holder = { pid: process.pid, start: processStart(process.pid) ?? "" };
   writeFileSync(holderPath, JSON.stringify(holder), { mode: 0o600 });
   return { release: () => lock.close() };
 }
 
-/** Clock ticks since boot: with the pid, the name of one process for ever. */
-function processStart(): string {
-  const stat = readFileSync("/proc/self/stat", "utf8");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+/** Clock ticks since boot: with the pid, the name of one process for ever. Undefined: it is gone. */
+export function processStart(pid: number): string | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined;
+  }
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
 }
 
 function holderOf(path: string): string {

@@ -10,6 +10,7 @@ import { type AgentOptions, configFrom } from "./config.ts";
 import type { AgentContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
 import { followServerOnce } from "./follow-server.ts";
+import { rotateKeyOnce } from "./identity/rotate.ts";
 import { convergeOnce } from "./lease/converge.ts";
 import { listLeases } from "./lease/store.ts";
 import { lockFolder } from "./lock.ts";
@@ -57,6 +58,7 @@ export async function runAgent(
     const makeDriver = async () => qemuDriver(dataFolder, log);
     const started = await startContext({ options, overrides, db, log, makeDriver });
     return await run(started, () => {
+      started.place?.leave();
       db.close();
       lock.release();
     });
@@ -138,6 +140,7 @@ function startLoops(context: AgentContext, token: () => string) {
   const desired = startLoop(
     async () => {
       if (context.connection.state !== "connected") return;
+      await rotateKeyOnce(context);
       await readDesiredOnce(context);
       converge.wake();
     },

@@ -1,8 +1,9 @@
 import { ApiError } from "../api/client/error.ts";
-import { usageReceiptSchema } from "../meter/record.ts";
+import { type UsageBatch, usageReceiptSchema } from "../meter/record.ts";
 import { acknowledge, type PendingBatch, pendingBatches } from "../meter/spool-batch.ts";
 import { sign, verify } from "../signature/envelope.ts";
 import type { AgentContext } from "./context.ts";
+import { readLease } from "./lease/store.ts";
 
 /** So many are looked at in one pass; the rest follows in the next. */
 const BATCHES_PER_PASS_MAX = 50;
@@ -13,7 +14,10 @@ const BATCHES_PER_PASS_MAX = 50;
  * chain wait behind it; other chains do not. Throws at the end when anything was refused.
  */
 export async function sendUsageOnce(context: AgentContext): Promise<void> {
-  const signBatch = (batch: unknown) => sign("sublet-usage", batch, context.key);
+  const signBatch = (batch: UsageBatch) => {
+    const lease = readLease(context.db, batch.chainId);
+    return sign("sublet-usage", batch, context.keys.of(lease));
+  };
   const stuck = new Map<string, Error>();
   for (const batch of pendingBatches(context.db, signBatch, { limit: BATCHES_PER_PASS_MAX })) {
     if (stuck.has(batch.chainId)) continue;

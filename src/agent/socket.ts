@@ -2,11 +2,13 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { z } from "zod";
+import { ApiError, UnreachableError } from "../api/client/error.ts";
 import { toProblem } from "../refusal/problem.ts";
 import { type Refusal, refusal } from "../refusal/refusal.ts";
 import { sizeSchema } from "../unit/schema.ts";
 import { listPartitions } from "./allocation/store.ts";
 import type { AgentContext } from "./context.ts";
+import { beginRotation, rotateKeyOnce } from "./identity/rotate.ts";
 import { holderOf } from "./lease/store.ts";
 import { agentState } from "./show-state.ts";
 
@@ -24,6 +26,7 @@ const SOCKET_PATH_BYTES_MAX = 107;
  * Local commands, for whoever may open the socket: the owner of the agent, by the file's mode.
  *
  * - `GET /v1/state`
+ * - `POST /v1/key/rotate`: a new key for this agent; see `identity/rotate.ts`
  * - `PUT /v1/partitions/:name/size`: refused as `partition-in-use` while a lease holds it, whoever
  *   asks (A2.3); else as `managed-by-server`, which alone says how partitions are cut.
  */
@@ -79,6 +82,7 @@ async function answer(context: AgentContext, request: IncomingMessage): Promise<
   if (request.method === "GET" && pathname === "/v1/state") {
     return { status: 200, body: agentState(context) };
   }
+  if (request.method === "POST" && pathname === "/v1/key/rotate") return rotateKey(context);
   const name = /^\/v1\/partitions\/([^/]+)\/size$/.exec(pathname)?.[1];
   if (request.method === "PUT" && name !== undefined) {
     const size = sizeSchema.safeParse(await readJson(request));
@@ -88,6 +92,21 @@ async function answer(context: AgentContext, request: IncomingMessage): Promise<
     return resize(context, decodeURIComponent(name));
   }
   return problem(refusal("route-not-found", { path: pathname }));
+}
+
+/** The new key is stored in any case; without the server it takes over when that answers. */
+async function rotateKey(context: AgentContext): Promise<Answer> {
+  const { kid } = beginRotation(context);
+  try {
+    await rotateKeyOnce(context);
+    return { status: 200, body: { kid, isInUse: true } };
+  } catch (error) {
+    if (error instanceof UnreachableError) return { status: 200, body: { kid, isInUse: false } };
+    if (!(error instanceof ApiError)) throw error;
+    const { code, httpStatus: status, message: detail } = error;
+    const type = `urn:sublet:refusal:${code}`;
+    return { status, body: { type, title: code.replaceAll("-", " "), status, code, detail } };
+  }
 }
 
 function resize(context: AgentContext, name: string): Answer {

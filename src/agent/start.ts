@@ -7,8 +7,10 @@ import { type Clock, systemClock } from "../unit/clock.ts";
 import { type AgentConfig, type AgentOptions, configFrom, lentFrom } from "./config.ts";
 import { type AgentContext, createContext } from "./context.ts";
 import { enrol } from "./enrol.ts";
-import { ownKey, readLentBefore, writeLent } from "./identity/store.ts";
+import { createAgentKeys } from "./identity/keys.ts";
+import { readLentBefore, writeLent } from "./identity/store.ts";
 import { type Machine, readMachine } from "./machine.ts";
+import { type Place, takePlace } from "./neighbour/store.ts";
 import type { ServerTime } from "./time/time.ts";
 import { createTokens } from "./token.ts";
 
@@ -32,6 +34,8 @@ export interface StartInput {
 export interface Started {
   readonly context: AgentContext;
   readonly token: () => string;
+  /** Among the agents of this computer; null when it does not look for them. */
+  readonly place: Place | null;
 }
 
 /** From the options to a context that has joined. What cannot be is refused here, by name. */
@@ -39,8 +43,16 @@ export async function startContext(input: StartInput): Promise<Started> {
   const { options, overrides, db, log } = input;
   const config = configFrom(options);
   const machine = overrides.machine ?? readMachine(config.dataFolder);
-  const key = ownKey(db);
+  const keys = createAgentKeys(db);
   const lent = lentFrom(options, machine, readLentBefore(db));
+  const clock = overrides.clock ?? systemClock;
+  const { dataFolder } = config;
+  const share = { dataFolder, cores: lent.cores, memoryBytes: lent.told.memoryBytes };
+  const { runFolder } = options;
+  const place =
+    runFolder === undefined
+      ? null
+      : takePlace({ runFolder, share, machine, bootId: clock.bootId() });
   writeLent(db, lent.told);
   const driver = overrides.driver ?? (await input.makeDriver(config));
   const facts = await driver.probe();
@@ -54,16 +66,15 @@ export async function startContext(input: StartInput): Promise<Started> {
     ...{ db, config, capacity, log },
     ...(overrides.client === undefined ? {} : { client: overrides.client }),
   });
-  const tokens = (time: ServerTime) => createTokens(key, joined, time.nowMs);
+  const tokens = (time: ServerTime) => createTokens(keys.current, joined, time.nowMs);
   const client = (time: ServerTime) =>
     overrides.client ?? createClient({ url: joined.serverUrl, authorization: tokens(time) });
-  const clock = overrides.clock ?? systemClock;
   const context = createContext({
-    ...{ config, capacity, clock, log, db, driver, key },
+    ...{ config, capacity, clock, log, db, driver, keys },
     joined,
     client,
   });
-  return { context, token: tokens(context.time) };
+  return { context, token: tokens(context.time), place };
 }
 
 function factsOf(

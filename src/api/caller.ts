@@ -1,9 +1,10 @@
 import type { FastifyRequest } from "fastify";
+import { findHostKey } from "../host/key-store.ts";
 import { agentTokenSchema } from "../host/signed.ts";
 import { getHost, type Host } from "../host/store.ts";
 import { findPartyByKey, type Party } from "../party/store.ts";
 import { Refusal, refusal } from "../refusal/refusal.ts";
-import { verify } from "../signature/envelope.ts";
+import { claimedKid, verify } from "../signature/envelope.ts";
 import { importPublicKey, keyRing } from "../signature/key.ts";
 import { type HostId, isId } from "../unit/id.ts";
 import type { ServerContext } from "./context.ts";
@@ -16,12 +17,19 @@ export type Caller =
 
 type Context = Pick<ServerContext, "db" | "clock" | "serverId">;
 
+export interface AgentAccess {
+  /** An agent whose clock is wrong must be able to ask what time it is. */
+  readonly staleTokenAccepted?: boolean;
+  /** One that was removed may still hear what it is to wipe, and say that it has. */
+  readonly removedAccepted?: boolean;
+}
+
 /** Who calls, by the bearer key or token; refuses whoever the permission does not let in. */
 export async function authenticate(
   context: Context,
   request: Pick<FastifyRequest, "headers">,
   permission: Permission,
-  options: { readonly staleTokenAccepted?: boolean } = {},
+  options: AgentAccess = {},
 ): Promise<Caller> {
   if (permission === "anyone") return { kind: "anyone" };
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? "")?.[1];
@@ -42,11 +50,10 @@ const TOKEN_SECONDS_MAX = 120;
 /** Agents go by the server's own time, so what remains is the way there. */
 const SKEW_SECONDS = 30;
 
-/** `staleTokenAccepted`: an agent whose clock is wrong must be able to ask what time it is. */
 async function hostOfToken(
   context: Context,
   token: string,
-  { staleTokenAccepted = false }: { readonly staleTokenAccepted?: boolean },
+  { staleTokenAccepted = false, removedAccepted = false }: AgentAccess,
 ): Promise<Host> {
   const host = await claimedHost(context, token);
   const jwk = host?.agentPublicJwk;
@@ -58,7 +65,13 @@ async function hostOfToken(
     keys,
     schema: agentTokenSchema,
   });
-  if (!verified.ok || verified.payload.aud !== context.serverId) {
+  if (!verified.ok) {
+    if (await isByRetiredKey(context, host, token)) {
+      throw refusal("agent-key-retired", { host: host.name });
+    }
+    throw refusal("not-authenticated", {});
+  }
+  if (verified.payload.aud !== context.serverId) {
     throw refusal("not-authenticated", {});
   }
   const { iat, exp } = verified.payload;
@@ -68,7 +81,16 @@ async function hostOfToken(
     iat <= nowSeconds + SKEW_SECONDS &&
     nowSeconds < exp + SKEW_SECONDS;
   if (!inTime && !staleTokenAccepted) throw refusal("not-authenticated", {});
+  if (host.removedAt && !removedAccepted) throw refusal("host-removed", { host: host.name });
   return host;
+}
+
+/** Its own old key is told by name, so that a person sees what to do; it opens nothing. */
+async function isByRetiredKey(context: Context, host: Host, token: string): Promise<boolean> {
+  const key = await findHostKey(context.db.kysely, claimedKid(token) ?? "");
+  if (key?.hostId !== host.hostId) return false;
+  const keys = keyRing([key.jwk]);
+  return verify({ jws: token, typ: "sublet-agent-token", keys, schema: agentTokenSchema }).ok;
 }
 
 async function claimedHost(context: Context, token: string): Promise<Host | undefined> {

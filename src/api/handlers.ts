@@ -2,6 +2,7 @@ import { enrolHost } from "./agent/enrol-host.ts";
 import { readDesired } from "./agent/read-desired.ts";
 import { report } from "./agent/report.ts";
 import { reportCapacity } from "./agent/report-capacity.ts";
+import { rotateHostKey } from "./agent/rotate-host-key.ts";
 import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
@@ -17,11 +18,14 @@ import { showLease } from "./client/show-lease.ts";
 import type { OperationName } from "./contract/contract.ts";
 import type { Handler } from "./handler.ts";
 import { addHost } from "./lender/add-host.ts";
+import { drainHost } from "./lender/drain-host.ts";
 import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
+import { removeHost } from "./lender/remove-host.ts";
 import { removePartition } from "./lender/remove-partition.ts";
 import { setCarveOffer } from "./lender/set-carve-offer.ts";
+import { setMaintenance } from "./lender/set-maintenance.ts";
 import { setOffer } from "./lender/set-offer.ts";
 import { setPartition } from "./lender/set-partition.ts";
 import { showHost } from "./lender/show-host.ts";
@@ -51,6 +55,9 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   addHost,
   listHosts,
   showHost,
+  drainHost,
+  setMaintenance,
+  removeHost,
   setPartition,
   listPartitions,
   removePartition,
@@ -69,6 +76,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   showBill,
   exportBill,
   enrolHost,
+  rotateHostKey,
   tellTime,
   reportCapacity,
   readDesired,

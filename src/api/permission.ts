@@ -21,6 +21,9 @@ export const PERMISSIONS = {
   addHost: ["lender"],
   listHosts: ["lender"],
   showHost: ["lender"],
+  drainHost: ["lender"],
+  setMaintenance: ["lender"],
+  removeHost: ["lender"],
   setPartition: ["lender"],
   listPartitions: ["lender"],
   removePartition: ["lender"],
@@ -41,6 +44,8 @@ export const PERMISSIONS = {
   exportBill: "party",
 
   enrolHost: "anyone",
+  // Its two signatures say who asks; the token would be by a key that may be gone already.
+  rotateHostKey: "anyone",
   tellTime: "agent",
   reportCapacity: "agent",
   readDesired: "agent",

@@ -12,7 +12,10 @@ export function registerOperations(app: FastifyInstance, context: ServerContext)
   for (const name of Object.keys(contract) as OperationName[]) {
     const op: Operation = contract[name];
     const handler = HANDLERS[name] as Handler<OperationName>;
-    const staleTokenAccepted = name === "tellTime";
+    const access = {
+      staleTokenAccepted: name === "tellTime",
+      removedAccepted: name === "tellTime" || name === "readDesired" || name === "report",
+    };
     app.route({
       method: op.method,
       url: op.path,
@@ -20,7 +23,7 @@ export function registerOperations(app: FastifyInstance, context: ServerContext)
       // Before validation: a stranger is told nothing about what was wrong with his request.
       onRequest: async (request) => {
         const permission = PERMISSIONS[name];
-        const caller = await authenticate(context, request, permission, { staleTokenAccepted });
+        const caller = await authenticate(context, request, permission, access);
         request.setDecorator("caller", caller);
       },
       handler: async (request) => {

@@ -4,6 +4,7 @@ import type { Charge } from "../rating/rate.ts";
 import { refusal } from "../refusal/refusal.ts";
 import type { BillId, HostId, LeaseId, PartyId } from "../unit/id.ts";
 import { type BillDocument, billDocumentSchema } from "./bill.ts";
+import { RECORDS_DEADLINE_HOURS } from "./time-to-close.ts";
 
 export interface StoredBill {
   readonly billId: BillId;
@@ -12,6 +13,23 @@ export interface StoredBill {
   readonly lenderPartyId: PartyId;
   readonly document: BillDocument;
   readonly jws: string;
+}
+
+/**
+ * Ended leases that were granted, have no bill yet, and whose records are all there or no longer
+ * waited for. Those that wait are not among them: they must not keep the others back.
+ */
+export async function listBillableLeases(db: Kysely<DB>, now: Date): Promise<LeaseId[]> {
+  const { rows } = await sql<{ leaseId: LeaseId }>`
+    select lease_id from lease l
+    where state = 'ended' and grant_jws is not null
+      and not exists (select 1 from bill b where b.lease_id = l.lease_id)
+      and (removal_jws is not null
+        or ended_at <= ${now}::timestamptz - make_interval(hours => ${RECORDS_DEADLINE_HOURS})
+        or (select count(*) from usage_record r
+          where r.chain_id = l.lease_id and r.seq <= l.usage_seq_final) >= usage_seq_final)
+    order by lease_id limit 100`.execute(db);
+  return rows.map((row) => row.leaseId);
 }
 
 export async function insertBill(

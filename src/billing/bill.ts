@@ -52,6 +52,12 @@ export const billDocumentSchema = z.strictObject({
   }),
   elapsedNs: naturalText,
   deliveredNs: naturalText,
+  /**
+   * Closed without the final record, on what had arrived by the deadline or until the host was
+   * removed. What is not shown is not charged: nothing is estimated.
+   */
+  incomplete: z.literal(true).optional(),
+  estimated: z.literal(false).optional(),
 });
 export type BillDocument = z.infer<typeof billDocumentSchema>;
 
@@ -72,6 +78,8 @@ export const billExportSchema = z.strictObject({
   /** Later grants of the same lease, by sequence: each extends the period. */
   extensionGrantJws: z.array(jwsText).optional(),
   wipeReceiptJws: jwsText.nullable(),
+  /** Stands in its place when the lender has declared the host dead. */
+  removalJws: jwsText.optional(),
   usageBatches: z.array(jwsText),
   /** Public keys as JWK with `kid`. */
   serverKeys: z.array(jwkSchema),

@@ -1,48 +1,65 @@
 import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { DB } from "../database/types.ts";
-import { grantSchema } from "../enablement/grant.ts";
+import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
 import { eachLease } from "../lease/each-lease.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
-import { type Lease, listUnbilledLeases } from "../lease/store.ts";
+import type { Lease } from "../lease/store.ts";
 import type { HashedRecord } from "../meter/record.ts";
 import { readChain } from "../meter/record-store.ts";
 import { priceMicrosPerHour } from "../rating/amount.ts";
 import { rateRecords } from "../rating/rate.ts";
 import { newId } from "../unit/id.ts";
-import { insertBill, insertCharges } from "./bill-store.ts";
+import { insertBill, insertCharges, listBillableLeases } from "./bill-store.ts";
 import { lockParty, post, releaseHold } from "./ledger-store.ts";
 import { makeBill } from "./make-bill.ts";
 import { billPostings, type Posting } from "./postings.ts";
 import { sealBill } from "./seal.ts";
+import { timeToClose } from "./time-to-close.ts";
 
 /**
- * Ended leases whose final record has arrived, with every record before it: rates them, closes
- * their bill, posts it and settles the hold, in one transaction each. Returns how many bills closed.
+ * Ended leases whose final record has arrived, with every record before it, and those whose records
+ * are no longer waited for: rates them, closes their bill, posts it and settles the hold, in one
+ * transaction each. Returns how many bills closed.
  */
 export async function closeBillsOnce(
   context: { readonly db: Database; readonly issuer: Issuer },
   now: Date,
 ): Promise<number> {
-  const billable = await listUnbilledLeases(context.db.kysely);
+  const billable = await listBillableLeases(context.db.kysely, now);
   return eachLease(context.db, billable, async (tx, lease) => {
-    if (lease.state !== "ended" || lease.billId !== null || lease.usageSeqFinal === null) {
-      return false;
-    }
-    const records = await readChain(tx, lease.leaseId, lease.usageSeqFinal);
-    if (BigInt(records.length) !== lease.usageSeqFinal) return false;
-    await closeBill(tx, context.issuer, { lease, records }, now);
+    if (lease.state !== "ended" || lease.billId !== null) return false;
+    const records = contiguous(await readChain(tx, lease.leaseId, lease.usageSeqFinal));
+    const time = timeToClose(
+      {
+        usageSeqFinal: lease.usageSeqFinal,
+        isHostRemoved: lease.removalJws !== null,
+        endedAt: lease.endedAt ?? now,
+        contiguousSeq: records.length,
+        hasFinal: records.at(-1)?.record.final === true,
+      },
+      now,
+    );
+    if (time === "wait") return false;
+    await closeBill(tx, context.issuer, lease, { records, incomplete: time === "incomplete", now });
     return true;
   });
+}
+
+/** Records behind a gap are not billed: what lies before them is not known. */
+function contiguous(records: readonly HashedRecord[]): readonly HashedRecord[] {
+  const gap = records.findIndex(({ record }, index) => record.seq !== index + 1);
+  return gap < 0 ? records : records.slice(0, gap);
 }
 
 async function closeBill(
   tx: Kysely<DB>,
   issuer: Issuer,
-  { lease, records }: { readonly lease: Lease; readonly records: readonly HashedRecord[] },
-  now: Date,
+  lease: Lease,
+  basis: { records: readonly HashedRecord[]; incomplete: boolean; now: Date },
 ): Promise<void> {
+  const { records, incomplete, now } = basis;
   await lockParty(tx, lease.clientPartyId);
   const grantedNs = grantedLengthNs(lease);
   const document = makeBill({
@@ -57,6 +74,7 @@ async function closeBill(
     records,
     grantedNs,
     closedAt: now,
+    incomplete,
   });
   await insertBill(tx, {
     document,
@@ -81,15 +99,18 @@ async function closeBill(
   await insertLeaseEvent(tx, {
     leaseId: lease.leaseId,
     kind: "billed",
-    detail: { billId: document.billId, totalMicros: document.totalMicros },
+    detail: {
+      billId: document.billId,
+      totalMicros: document.totalMicros,
+      ...(incomplete ? { incomplete, records: records.length } : {}),
+    },
     at: now,
   });
 }
 
 /** What was granted, from the grant itself: the lease's own period was cut when it ended early. */
 function grantedLengthNs(lease: Lease): bigint {
-  const payload = lease.grantJws?.split(".")[1] ?? "";
-  const { period } = grantSchema.parse(JSON.parse(Buffer.from(payload, "base64url").toString()));
+  const { period } = readOwnGrant(lease.grantJws ?? "");
   const lengthMs = new Date(period.end).getTime() - new Date(period.start).getTime();
   return BigInt(lengthMs) * 1_000_000n;
 }

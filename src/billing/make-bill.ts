@@ -14,11 +14,13 @@ type Identity = Pick<
 export interface BillInput extends Identity {
   readonly tariff: Tariff;
   readonly cpuMode: CpuMode;
-  /** The lease's whole chain, in order, already checked by `checkChain`. */
+  /** The lease's chain from its begin, in order, already checked by `checkChain`. */
   readonly records: readonly HashedRecord[];
   /** The length of the granted period, extensions included: no more time than this is charged. */
   readonly grantedNs: bigint;
   readonly closedAt: Date;
+  /** The final record is not among them. */
+  readonly incomplete?: boolean;
 }
 
 /**
@@ -70,6 +72,7 @@ export function makeBill(input: BillInput): BillDocument {
     evidence: { finalSeq: last?.record.seq ?? 0, finalHash: last?.hash ?? null },
     elapsedNs: elapsedNs.toString(),
     deliveredNs: sum(records.map(({ record }) => BigInt(record.deliveredNs))).toString(),
+    ...(input.incomplete ? { incomplete: true, estimated: false } : {}),
   };
 }
 

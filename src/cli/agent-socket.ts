@@ -25,6 +25,16 @@ export async function resizeAtAgent(socket: string, name: string, size: Size): P
   return { json: answer, text: `partition ${name}: ${sizeText(size)}` };
 }
 
+/** A new key for the agent; its leases go on under the old one. */
+export async function rotateAgentKey(socket: string): Promise<Outcome> {
+  const answer = await callAgentSocket(socket, "POST", "/v1/key/rotate");
+  const { kid, isInUse } = answer as { kid: string; isInUse: boolean };
+  const text = isInUse
+    ? `the agent has the new key ${kid}; leases that run go on under the key they were granted under`
+    : `the new key ${kid} is stored and takes over when the server answers`;
+  return { json: answer, text };
+}
+
 function stateText(context: Context, state: AgentState): string {
   const { host, server, partitions, leases, unsent } = state;
   const head = facts([

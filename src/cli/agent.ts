@@ -28,8 +28,9 @@ export const agentVerb = verb<AgentInput>({
   examples: [
     "sublet agent --join TOKEN --cores 0-3 --memory 8GiB --disk 50GiB",
     "sublet agent --data /srv/sublet-agent",
+    "sublet agent --data /srv/second --join TOKEN --cores 4-7 --memory 4GiB",
   ],
-  more: "The token of `sublet host add` is needed at the first start only. It lends no more\nthan it is told. Logs go to stderr.",
+  more: "The token of `sublet host add` is needed at the first start only. It lends no more\nthan it is told. A second agent on one computer has its own --data, --cores and --memory. Logs go to stderr.",
   speaksAs: false,
   options: [
     new Option("--data <folder>", "where it keeps its data; by default of this user"),
@@ -52,6 +53,7 @@ export const agentVerb = verb<AgentInput>({
     const joinToken = input.join ?? environment.joinToken;
     const agent = await runAgent({
       dataFolder: resolve(input.data ?? join(environment.dataFolder, "agent")),
+      runFolder: environment.runFolder,
       ...given({ joinToken, server: input.serverUrl, cores: input.cores }),
       ...given({ memoryBytes: input.memory, diskBytes: input.disk }),
       reserve: given({

@@ -28,6 +28,9 @@ export function billText(context: Context, bill: BillDocument): string {
     ["partition", `${bill.host.name}/${bill.partition.name}`],
     ["period", bill.period ? `${instant(bill.period.start)} to ${instant(bill.period.end)}` : "-"],
     ["delivered", `${seconds(bill.deliveredNs)} s of ${seconds(bill.elapsedNs)} s`],
+    ...(bill.incomplete
+      ? ([["incomplete", "records are missing; what is not shown is not charged"]] as const)
+      : []),
   ]);
   const foot = facts([
     ["sum", money(bill.sumMicros, currency)],

@@ -1,4 +1,4 @@
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Everything that the command line takes from the environment. Nothing else reads it. */
@@ -7,6 +7,8 @@ export interface Environment {
   readonly configFolder: string;
   /** Where a server or an agent keeps its data unless told otherwise. */
   readonly dataFolder: string;
+  /** Where the agents of one computer find each other; gone with its next start. */
+  readonly runFolder: string;
   readonly profile?: string;
   readonly server?: string;
   readonly key?: string;
@@ -31,6 +33,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()
   return {
     configFolder: env.SUBLET_CONFIG || join(config, "sublet"),
     dataFolder: uid === 0 ? SYSTEM_DATA_FOLDER : join(data, "sublet"),
+    runFolder: env.SUBLET_RUN || runFolderOf(env, uid),
     ...named("profile", env.SUBLET_AS),
     ...named("server", env.SUBLET_SERVER),
     ...named("key", env.SUBLET_KEY),
@@ -40,6 +43,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()
     colourless: Boolean(env.NO_COLOR),
     ...(launcherFd ? { launcherFd: Number(launcherFd) } : {}),
   };
+}
+
+/** Agents of different users see each other where root starts them; that is where lending is done. */
+function runFolderOf(env: NodeJS.ProcessEnv, uid: number | undefined): string {
+  if (uid === 0) return "/run/sublet";
+  return env.XDG_RUNTIME_DIR
+    ? join(env.XDG_RUNTIME_DIR, "sublet")
+    : join(tmpdir(), `sublet-${uid ?? "run"}`);
 }
 
 /** The environment of this process. Another `sublet` that it starts has another launcher. */

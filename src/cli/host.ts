@@ -1,14 +1,11 @@
-import type { Response } from "../api/contract/contract.ts";
 import { InputError } from "../unit/quantity.ts";
 import { agentOption, showAgentState } from "./agent-socket.ts";
 import { connect } from "./connect.ts";
-import type { Context } from "./context.ts";
-import { facts, table } from "./output/table.ts";
+import { drain, maintenance, remove, rotateKey } from "./host-service.ts";
+import { hostText, serviceText, stateText } from "./host-text.ts";
+import { table } from "./output/table.ts";
 import { instant, sizeText } from "./output/words.ts";
-import { partitionTable } from "./partition-text.ts";
 import { type VerbGroup, verb } from "./verb.ts";
-
-type HostView = Response<"showHost">["host"];
 
 const add = verb<{ name: string }>({
   usage: "add <name>",
@@ -33,17 +30,21 @@ const list = verb({
     const rows = found.hosts.map((host) => [
       host.name,
       stateText(host),
+      serviceText(host),
       host.state === "expected" ? "-" : sizeText(host.base),
       host.state === "expected" ? "-" : sizeText(host.free),
       host.hostId,
     ]);
-    return { json: found, text: table(context, ["HOST", "STATE", "BASE", "FREE", "ID"], rows) };
+    return {
+      json: found,
+      text: table(context, ["HOST", "STATE", "LEASES", "BASE", "FREE", "ID"], rows),
+    };
   },
 });
 
 const show = verb<{ name?: string; agent?: string }>({
   usage: "show [name]",
-  summary: "Show what a host has, what is free, and its partitions.",
+  summary: "Show what a host has, what is free, its partitions, and what happened to it.",
   examples: ["sublet host show attic", "sublet host show --agent /run/sublet/agent.sock"],
   options: [agentOption()],
   run: async (context, { name, agent }) => {
@@ -58,33 +59,5 @@ const show = verb<{ name?: string; agent?: string }>({
 export const hostVerbs: VerbGroup = {
   name: "host",
   summary: "Computers that you lend (lender)",
-  verbs: [add, list, show],
+  verbs: [add, list, show, drain, maintenance, remove, rotateKey],
 };
-
-function hostText(context: Context, { host, partitions }: Response<"showHost">): string {
-  const found = host.facts;
-  const known: [string, string][] = found
-    ? [
-        ["machine", `${host.architecture}, ${found.cpuModel}, Linux ${found.kernel}`],
-        ["cores", found.cores.join(",")],
-        ["partitions by", `${found.driver} ${found.driverVersion}, ${found.accelerator}`],
-        ["", found.acceleratorReason],
-      ]
-    : [];
-  const text = facts([
-    ["host", `${host.name} (${host.hostId})`],
-    ["lender", host.lender.name],
-    ["state", stateText(host)],
-    ...known,
-    ["reserve", sizeText(host.reserve)],
-    ["base", sizeText(host.base)],
-    ["standby", sizeText(host.standby)],
-    ["free", sizeText(host.free)],
-  ]);
-  return `${text}\n\n${partitions.length > 0 ? partitionTable(context, partitions) : "no partitions; add one with `sublet partition set`"}`;
-}
-
-function stateText(host: HostView): string {
-  if (host.state === "expected") return "expected: no agent has joined yet";
-  return host.state === "seen" ? "seen" : `late: last seen ${instant(host.seenAt)}`;
-}

@@ -5,8 +5,6 @@ import { type Verb, verb } from "./verb.ts";
 const LATER: readonly (readonly [group: string | null, name: string, instead: string])[] = [
   ["account", "credit-limit", "deposit money with `sublet account deposit`"],
   ["account", "statement", "see `sublet account show` and `sublet bill list`"],
-  ["host", "drain", "withdraw its offers with `sublet offer withdraw` and let its leases end"],
-  ["host", "remove", "withdraw its offers and stop its agent"],
   ["lease", "extend", "book another lease that begins when this one ends"],
   ["lease", "stop", "end the lease with `sublet lease end`"],
   ["lease", "start", "book another with `sublet lease create`"],

@@ -107,15 +107,22 @@ create table host (
   created_at timestamp with time zone not null,
   enrolled_at timestamp with time zone,
   seen_at timestamp with time zone,
+  presence text default 'seen'::text not null,
+  presence_since timestamp with time zone,
+  drained_at timestamp with time zone,
+  maintenance_from timestamp with time zone,
+  maintenance_until timestamp with time zone,
+  removed_at timestamp with time zone,
   constraint host_pkey PRIMARY KEY (host_id),
-  constraint host_lender_party_id_name_key UNIQUE (lender_party_id, name),
   constraint host_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
   constraint host_architecture_check CHECK ((architecture = ANY (ARRAY['x86_64'::text, 'aarch64'::text]))),
   constraint host_base_cpu_milli_check CHECK ((base_cpu_milli >= 0)),
   constraint host_base_disk_bytes_check CHECK ((base_disk_bytes >= 0)),
   constraint host_base_memory_bytes_check CHECK ((base_memory_bytes >= 0)),
   constraint host_host_id_check CHECK ((host_id ~~ 'host\_%'::text)),
+  constraint host_maintenance_period CHECK (((maintenance_until IS NULL) OR COALESCE((maintenance_until > maintenance_from), false))),
   constraint host_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+  constraint host_presence_check CHECK ((presence = ANY (ARRAY['seen'::text, 'late'::text, 'lost'::text]))),
   constraint host_reserve_cpu_milli_check CHECK ((reserve_cpu_milli >= 0)),
   constraint host_reserve_disk_bytes_check CHECK ((reserve_disk_bytes >= 0)),
   constraint host_reserve_memory_bytes_check CHECK ((reserve_memory_bytes >= 0)),
@@ -131,6 +138,16 @@ create table host_event (
   detail jsonb default '{}'::jsonb not null,
   constraint host_event_pkey PRIMARY KEY (host_id, seq),
   constraint host_event_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id)
+);
+
+create table host_key (
+  kid text not null,
+  host_id text not null,
+  public_jwk jsonb not null,
+  from_at timestamp with time zone not null,
+  until_at timestamp with time zone,
+  constraint host_key_pkey PRIMARY KEY (kid),
+  constraint host_key_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id)
 );
 
 create table image (
@@ -183,6 +200,7 @@ create table lease (
   ending_at timestamp with time zone,
   ended_at timestamp with time zone,
   internet boolean default false not null,
+  removal_jws text,
   constraint lease_pkey PRIMARY KEY (lease_id),
   constraint lease_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
   constraint lease_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
@@ -201,7 +219,8 @@ create table lease (
   constraint lease_memory_bytes_check CHECK ((memory_bytes > 0)),
   constraint lease_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'ended-early'::text, 'failed'::text, 'not-delivered'::text, 'cancelled'::text]))),
   constraint lease_state_check CHECK ((state = ANY (ARRAY['booked'::text, 'preparing'::text, 'ready'::text, 'ending'::text, 'ended'::text]))),
-  constraint lease_wiped_before_ended CHECK (((state <> 'ended'::text) OR (grant_jws IS NULL) OR (COALESCE(wipe_receipt_jws, ''::text) ~~ '%.%.%'::text)))
+  constraint lease_wiped_before_ended CHECK (((state <> 'ended'::text) OR (grant_jws IS NULL) OR (COALESCE(wipe_receipt_jws, ''::text) ~~ '%.%.%'::text) OR (COALESCE(removal_jws, ''::text) ~~ '%.%.%'::text))),
+  constraint lease_removal TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 
 create table lease_event (
@@ -449,6 +468,8 @@ CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
 CREATE INDEX hold_open ON public.hold USING btree (party_id) WHERE (released_at IS NULL);
 CREATE INDEX host_lender ON public.host USING btree (lender_party_id);
+CREATE UNIQUE INDEX host_name ON public.host USING btree (lender_party_id, name) WHERE (removed_at IS NULL);
+CREATE UNIQUE INDEX host_key_current ON public.host_key USING btree (host_id) WHERE (until_at IS NULL);
 CREATE INDEX lease_client ON public.lease USING btree (client_party_id, lease_id);
 CREATE UNIQUE INDEX lease_in_use ON public.lease USING btree (partition_id) WHERE (state = ANY (ARRAY['preparing'::text, 'ready'::text, 'ending'::text]));
 CREATE INDEX lease_lender ON public.lease USING btree (lender_party_id, lease_id);
@@ -597,6 +618,21 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.check_leased_host()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if old.removal_jws is not null and new.removal_jws is distinct from old.removal_jws then
+    raise exception 'the removal of lease % is stated for good', old.lease_id
+      using errcode = 'SL003', constraint = 'lease_terms';
+  end if;
+  if not old.period @> new.period then
+    perform refuse_closed_host(new.host_id, new.period);
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.check_minimums()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -614,6 +650,28 @@ begin
       using errcode = 'SL002', constraint = 'host_minimums';
   end if;
   return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform 1 from host where host_id = new.host_id and removed_at is not null;
+  if not found then
+    raise exception 'lease % ends by a removal of a host that is not removed', new.lease_id
+      using errcode = 'SL003', constraint = 'lease_removal';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_reserved_host()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform refuse_closed_host(new.host_id, new.period);
+  return new;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.freeze_partition()
@@ -701,6 +759,58 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.guard_host()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  in_the_way text;
+begin
+  if old.removed_at is not null and new.removed_at is distinct from old.removed_at then
+    raise exception 'host % was removed for good', old.host_id
+      using errcode = 'SL003', constraint = 'host_removed';
+  end if;
+  if old.removed_at is null and new.removed_at is not null then
+    select lease_id into in_the_way from lease
+      where host_id = old.host_id and state <> 'ended' limit 1;
+    if found then
+      raise exception 'host % has open leases', old.host_id
+        using errcode = 'SL001', constraint = 'host_in_use', detail = in_the_way;
+    end if;
+    perform 1 from partition where host_id = old.host_id and removed_at is null;
+    if found then
+      raise exception 'host % still has partitions', old.host_id
+        using errcode = 'SL003', constraint = 'host_partitions';
+    end if;
+  end if;
+  if new.maintenance_from is not null
+    and (old.maintenance_from, old.maintenance_until)
+      is distinct from (new.maintenance_from, new.maintenance_until) then
+    select lease_id into in_the_way from reservation
+      where host_id = old.host_id and lease_id is not null
+        and period && tstzrange(new.maintenance_from, new.maintenance_until) limit 1;
+    if found then
+      raise exception 'host % is leased during that maintenance', old.host_id
+        using errcode = 'SL001', constraint = 'host_maintenance', detail = in_the_way;
+    end if;
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_host_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'DELETE' or old.until_at is not null
+      or (old.kid, old.host_id, old.public_jwk, old.from_at)
+        is distinct from (new.kid, new.host_id, new.public_jwk, new.from_at) then
+    raise exception 'a key of a host is retired, and nothing else'
+      using errcode = 'SL003', constraint = 'append_only';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.guard_lease()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -742,6 +852,25 @@ begin
       or (old.outcome is not null and new.outcome is distinct from old.outcome) then
     raise exception 'the terms of lease % are fixed', old.lease_id
       using errcode = 'SL003', constraint = 'lease_terms';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_partition_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'UPDATE' and old.removed_at is not null and new.removed_at is null then
+    raise exception 'partition % was removed for good', old.partition_id
+      using errcode = 'SL003', constraint = 'partition_removed';
+  end if;
+  if new.removed_at is null then
+    perform 1 from host where host_id = new.host_id and removed_at is not null;
+    if found then
+      raise exception 'host % was removed', new.host_id
+        using errcode = 'SL003', constraint = 'host_removed';
+    end if;
   end if;
   return new;
 end $function$;
@@ -809,6 +938,28 @@ begin
     using errcode = 'SL003', constraint = 'append_only';
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.refuse_closed_host(the_host_id text, the_period tstzrange)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  the_host host%rowtype;
+  closed_by text;
+begin
+  select * into strict the_host from host where host_id = the_host_id for update;
+  closed_by := case
+    when the_host.removed_at is not null then 'host_removed'
+    when the_host.drained_at is not null then 'host_drained'
+    when the_host.maintenance_from is not null
+      and the_period && tstzrange(the_host.maintenance_from, the_host.maintenance_until)
+      then 'host_maintenance'
+  end;
+  if closed_by is not null then
+    raise exception 'host % takes no lease then', the_host.name
+      using errcode = 'SL001', constraint = closed_by;
+  end if;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.refuse_in_use(the_partition_id text, lease_id text)
  RETURNS void
  LANGUAGE plpgsql
@@ -828,10 +979,15 @@ CREATE TRIGGER charge_keep BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT E
 CREATE TRIGGER hold_guard BEFORE DELETE OR UPDATE ON public.hold FOR EACH ROW EXECUTE FUNCTION guard_hold();
 CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();
+CREATE TRIGGER host_guard BEFORE UPDATE ON public.host FOR EACH ROW EXECUTE FUNCTION guard_host();
 CREATE TRIGGER host_keep BEFORE TRUNCATE ON public.host FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_shrink BEFORE UPDATE OF base_cpu_milli, base_memory_bytes, base_disk_bytes ON public.host FOR EACH ROW WHEN (((new.base_cpu_milli < old.base_cpu_milli) OR (new.base_memory_bytes < old.base_memory_bytes) OR (new.base_disk_bytes < old.base_disk_bytes))) EXECUTE FUNCTION check_host_shrink();
+CREATE TRIGGER host_key_guard BEFORE DELETE OR UPDATE ON public.host_key FOR EACH ROW EXECUTE FUNCTION guard_host_key();
+CREATE TRIGGER host_key_keep BEFORE TRUNCATE ON public.host_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_guard BEFORE INSERT OR DELETE OR UPDATE ON public.lease FOR EACH ROW EXECUTE FUNCTION guard_lease();
+CREATE TRIGGER lease_host_open BEFORE UPDATE OF period, removal_jws ON public.lease FOR EACH ROW EXECUTE FUNCTION check_leased_host();
 CREATE TRIGGER lease_keep BEFORE TRUNCATE ON public.lease FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE CONSTRAINT TRIGGER lease_removal AFTER INSERT OR UPDATE OF removal_jws ON public.lease DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.removal_jws IS NOT NULL)) EXECUTE FUNCTION check_removal();
 CREATE TRIGGER lease_event_append BEFORE DELETE OR UPDATE ON public.lease_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_keep BEFORE TRUNCATE ON public.lease_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_notify AFTER INSERT ON public.lease_event FOR EACH ROW EXECUTE FUNCTION notify_lease_event();
@@ -846,10 +1002,12 @@ CREATE TRIGGER partition_freeze BEFORE DELETE OR UPDATE ON public.partition FOR 
 CREATE TRIGGER partition_keep BEFORE TRUNCATE ON public.partition FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER partition_minimums AFTER INSERT OR UPDATE ON public.partition DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_minimums();
 CREATE TRIGGER partition_promised BEFORE UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION guard_booked();
+CREATE TRIGGER partition_removal BEFORE INSERT OR UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION guard_partition_removal();
 CREATE TRIGGER party_keep BEFORE TRUNCATE ON public.party FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER reservation_capacity AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_capacity();
 CREATE CONSTRAINT TRIGGER reservation_carved AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_carved();
 CREATE TRIGGER reservation_freeze BEFORE INSERT OR DELETE OR UPDATE ON public.reservation FOR EACH ROW EXECUTE FUNCTION freeze_reservation();
+CREATE TRIGGER reservation_host_open BEFORE INSERT ON public.reservation FOR EACH ROW WHEN ((new.lease_id IS NOT NULL)) EXECUTE FUNCTION check_reserved_host();
 CREATE TRIGGER reservation_keep BEFORE TRUNCATE ON public.reservation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER setting_guard BEFORE DELETE OR UPDATE ON public.setting FOR EACH ROW EXECUTE FUNCTION guard_setting();
 CREATE TRIGGER setting_keep BEFORE TRUNCATE ON public.setting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -89,11 +89,17 @@ export interface Host {
   baseMemoryBytes: Generated<Int8>;
   createdAt: Timestamp;
   desiredGeneration: Generated<Int8>;
+  drainedAt: Timestamp | null;
   enrolledAt: Timestamp | null;
   facts: Json | null;
   hostId: string;
   lenderPartyId: string;
+  maintenanceFrom: Timestamp | null;
+  maintenanceUntil: Timestamp | null;
   name: string;
+  presence: Generated<string>;
+  presenceSince: Timestamp | null;
+  removedAt: Timestamp | null;
   reserveCpuMilli: Generated<number>;
   reserveDiskBytes: Generated<Int8>;
   reserveMemoryBytes: Generated<Int8>;
@@ -108,6 +114,14 @@ export interface HostEvent {
   hostId: string;
   kind: string;
   seq: Generated<Int8>;
+}
+
+export interface HostKey {
+  fromAt: Timestamp;
+  hostId: string;
+  kid: string;
+  publicJwk: Json;
+  untilAt: Timestamp | null;
 }
 
 export interface Image {
@@ -146,6 +160,7 @@ export interface Lease {
   preparingAt: Timestamp | null;
   quote: Json;
   readyAt: Timestamp | null;
+  removalJws: string | null;
   sshPublicKey: string;
   state: string;
   tariff: Json;
@@ -297,6 +312,7 @@ export interface DB {
   hold: Hold;
   host: Host;
   hostEvent: HostEvent;
+  hostKey: HostKey;
   image: Image;
   lease: Lease;
   leaseEvent: LeaseEvent;

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { DB } from "../database/types.ts";
 import { bumpPartitionGeneration, listPartitions } from "../host/partition-store.ts";
-import { bumpDesiredGeneration, getHost, lockHost } from "../host/store.ts";
+import { bumpDesiredGeneration, lockHost } from "../host/store.ts";
 import { getImage } from "../image/store.ts";
 import { eachLease } from "../lease/each-lease.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
@@ -50,7 +50,9 @@ async function grant(
   now: Date,
 ): Promise<boolean> {
   const image = await getImage(tx, lease.imageId);
-  const host = await getHost(tx, lease.hostId);
+  // Under its lock: a grant names the key from before a rotation and is seen by whoever reads after
+  // it, or names the new one.
+  const host = await lockHost(tx, lease.hostId);
   // The re-cut counts as a change of the partition, and is the last one before the freeze.
   await bumpPartitionGeneration(tx, lease.partitionId);
   await updateLease(tx, lease.leaseId, {

@@ -4,7 +4,7 @@ import type { Lease } from "../lease/store.ts";
 import { sign } from "../signature/envelope.ts";
 import { type SigningKey, thumbprint } from "../signature/key.ts";
 import { newId } from "../unit/id.ts";
-import type { EndOrder, Grant } from "./grant.ts";
+import { type EndOrder, type Grant, readOwnGrant } from "./grant.ts";
 
 export interface Issuer {
   readonly serverId: string;
@@ -36,7 +36,10 @@ export function issueGrant(
     clientKey: lease.sshPublicKey,
     internet: lease.internet,
     tariff: lease.tariff,
-    agentKeyThumbprint: thumbprint({ x: host.agentPublicJwk.x }),
+    // One key signs the whole chain of a lease: another grant of it names the key of the first.
+    agentKeyThumbprint: lease.grantJws
+      ? readOwnGrant(lease.grantJws).agentKeyThumbprint
+      : thumbprint({ x: host.agentPublicJwk.x }),
   };
   return sign("sublet-grant", grant, issuer.key);
 }

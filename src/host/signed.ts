@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { idSchema, instantText } from "../unit/schema.ts";
+import { idSchema, instantText, jwkSchema } from "../unit/schema.ts";
 
 /** `typ: sublet-agent-token`: this request comes from this host. Short-lived; seconds since 1970. */
 export const agentTokenSchema = z.strictObject({
@@ -10,6 +10,19 @@ export const agentTokenSchema = z.strictObject({
   exp: z.number().int(),
 });
 export type AgentToken = z.infer<typeof agentTokenSchema>;
+
+/**
+ * `typ: sublet-key-rotation`: the agent of this host has a new key. Signed twice, by the old key and
+ * by the new one, each of which the agent thereby shows to have.
+ */
+export const keyRotationSchema = z.strictObject({
+  iss: idSchema("host"),
+  /** The server's id. */
+  aud: z.string(),
+  issuedAt: instantText,
+  newJwk: jwkSchema,
+});
+export type KeyRotation = z.infer<typeof keyRotationSchema>;
 
 /** `typ: sublet-time`: the server's time, answering the agent's nonce. */
 export const serverTimeSchema = z.strictObject({

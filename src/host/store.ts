@@ -7,8 +7,9 @@ import { type HostId, newId, type PartyId } from "../unit/id.ts";
 import type { Architecture } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
 import type { HostCapacity, HostFacts } from "./capacity.ts";
+import type { HostSigns, Presence } from "./liveness.ts";
 
-export interface Host {
+export interface Host extends HostSigns {
   readonly hostId: HostId;
   readonly lenderPartyId: PartyId;
   readonly name: string;
@@ -19,8 +20,15 @@ export interface Host {
   readonly base: Size;
   readonly standby: Size;
   readonly desiredGeneration: bigint;
-  readonly enrolledAt: Date | null;
-  readonly seenAt: Date | null;
+  /** No new leases since then; those that exist go on. */
+  readonly drainedAt: Date | null;
+  /** No lease during it; an end of null is until it is lifted. */
+  readonly maintenance: Maintenance | null;
+}
+
+export interface Maintenance {
+  readonly start: Date;
+  readonly end: Date | null;
 }
 
 /** Makes the host, or finds one of that name which no agent has joined yet. */
@@ -31,7 +39,9 @@ export async function insertHost(
   await db
     .insertInto("host")
     .values({ hostId: newId("host", now.getTime()), lenderPartyId, name, createdAt: now })
-    .onConflict((conflict) => conflict.columns(["lenderPartyId", "name"]).doNothing())
+    .onConflict((conflict) =>
+      conflict.columns(["lenderPartyId", "name"]).where("removedAt", "is", null).doNothing(),
+    )
     .execute();
   const host = await getHostOfLender(db, lenderPartyId, name);
   if (host.enrolledAt) throw refusal("name-taken", { what: "host", name });
@@ -173,7 +183,7 @@ export async function lockHost(tx: Kysely<DB>, hostId: HostId): Promise<Host> {
   return toHost(row);
 }
 
-/** By id or name, and only the lender's own. */
+/** By id or name, and only the lender's own. One that was removed is found by its id alone. */
 export async function getHostOfLender(
   db: Kysely<DB>,
   lenderPartyId: PartyId,
@@ -183,7 +193,12 @@ export async function getHostOfLender(
     .selectFrom("host")
     .selectAll()
     .where("lenderPartyId", "=", lenderPartyId)
-    .where((either) => either.or([either("hostId", "=", idOrName), either("name", "=", idOrName)]))
+    .where(({ or, and, eb }) =>
+      or([
+        eb("hostId", "=", idOrName),
+        and([eb("name", "=", idOrName), eb("removedAt", "is", null)]),
+      ]),
+    )
     .executeTakeFirst();
   if (!row) throw refusal("not-found", { what: "host", id: idOrName });
   return toHost(row);
@@ -194,6 +209,7 @@ export async function listHostsOfLender(db: Kysely<DB>, lenderPartyId: PartyId):
     .selectFrom("host")
     .selectAll()
     .where("lenderPartyId", "=", lenderPartyId)
+    .where("removedAt", "is", null)
     .orderBy("name")
     .execute();
   return rows.map(toHost);
@@ -234,6 +250,14 @@ function toHost(row: Selectable<HostRow>): Host {
     desiredGeneration: row.desiredGeneration,
     enrolledAt: row.enrolledAt,
     seenAt: row.seenAt,
+    presence: row.presence as Presence,
+    presenceSince: row.presenceSince,
+    drainedAt: row.drainedAt,
+    maintenance: row.maintenanceFrom && {
+      start: row.maintenanceFrom,
+      end: row.maintenanceUntil,
+    },
+    removedAt: row.removedAt,
   };
 }
 

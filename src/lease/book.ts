@@ -203,6 +203,9 @@ function refusalOf(
     case "reservation_exclusive":
     case "host_capacity":
     case "carve_limit":
+    case "host_drained":
+    case "host_maintenance":
+    case "host_removed":
     case "partition_in_use":
       return refusal("just-taken", { partition: match ? placeOf(match.candidate) : "" });
     case "lease_pkey":

@@ -129,13 +129,12 @@ async function gatherOpenings(db: Kysely<DB>, input: FindInput): Promise<Opening
   held.push(...overrunning([...partitions.values()], now));
   return offers.flatMap((offer) => {
     const host = hosts.get(offer.hostId);
-    if (!host) return [];
+    if (!host || host.removedAt) return [];
     const partition = offer.carve
       ? toCarve(offer, offer.carve, host, now)
       : partitions.get(offer.partitionId ?? "partition_");
     if (!partition?.lendable) return [];
-    const enrolled = host.enrolledAt !== null;
-    const state = hostState({ enrolled, seenAt: host.seenAt, serverUpSince, now });
+    const state = hostState(host, { upSince: serverUpSince, now });
     return [
       {
         ...{ partition, host, offer },

@@ -41,6 +41,11 @@ const HOST: Host = {
   desiredGeneration: 1n,
   enrolledAt: NOW,
   seenAt: NOW,
+  removedAt: null,
+  presence: "seen",
+  presenceSince: NOW,
+  drainedAt: null,
+  maintenance: null,
 };
 
 const PARTITION: Partition = {

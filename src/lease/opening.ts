@@ -1,6 +1,7 @@
 import { carvedName, type Partition } from "../host/partition-store.ts";
 import type { Host } from "../host/store.ts";
 import type { Image } from "../image/store.ts";
+import { hostReasons } from "../market/host-reason.ts";
 import { type Candidate, type Decision, decideMatch, type Match } from "../market/match.ts";
 import type { MarketTerms, Offer } from "../market/offer.ts";
 import type { Requirement } from "../market/requirement.ts";
@@ -62,6 +63,7 @@ export function candidateFor(
   const others = held.filter((one) => one.partitionId !== partition.partitionId);
   return {
     ...{ partition, host, hostLate, offer, period },
+    hostClosed: hostReasons(host, during),
     carvable: offer.carve && subtractSizes(offer.carve.max, peakReserved(carved, during)),
     takenUntil: takenUntil(partition, held, during, now),
     reservedByOthers: peakReserved(others, during),

@@ -7,7 +7,8 @@
  *     │ period passed unused               ▼                                ▼
  *     │                                  ending ◀───────────────────────────┘
  *     ▼                                    │ the host's signed wipe receipt
- *   ended ◀────────────────────────────────┘
+ *   ended ◀────────────────────────────────┘ or, of a host declared dead, the
+ *                                              server's signed statement of that
  *
  * From `preparing` until the wipe receipt the partition is frozen.
  */
@@ -28,6 +29,7 @@ export const END_REASONS = {
   expired: "expired",
   byClient: "ended-by-client",
   hostSilent: "host-silent-after-expiry",
+  hostRemoved: "host-removed",
 } as const;
 
 /** The outcome of a lease that was granted, from why it ended and whether it was ever delivered. */

@@ -49,6 +49,8 @@ export interface Lease {
   readonly endJws: string | null;
   readonly access: ({ readonly accessJws: string } & Readonly<Record<string, unknown>>) | null;
   readonly wipeReceiptJws: string | null;
+  /** The server's statement that its host was removed, in the place of a wipe receipt. */
+  readonly removalJws: string | null;
   readonly usageSeqFinal: bigint | null;
   readonly createdAt: Date;
   readonly preparingAt: Date | null;
@@ -139,6 +141,21 @@ export async function listGrantedLeases(db: Kysely<DB>, hostId: HostId): Promise
   );
 }
 
+/** All of a host that have not ended, booked ones too; newest first. */
+export async function listOpenLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
+  return selectLeases(db, sql`l.host_id = ${hostId} and l.state <> 'ended'`);
+}
+
+/** Ended by a removal of their host, which has not said that it wiped them, and may come back. */
+export async function listUnwipedLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
+  return selectLeases(
+    db,
+    sql`l.host_id = ${hostId} and l.removal_jws is not null and not exists (
+      select 1 from lease_event w
+      where w.lease_id = l.lease_id and w.kind = 'wiped-after-removal')`,
+  );
+}
+
 export type LeaseChange = Partial<{
   state: LeaseState;
   outcome: LeaseOutcome;
@@ -146,6 +163,7 @@ export type LeaseChange = Partial<{
   endJws: string;
   access: string | null;
   wipeReceiptJws: string;
+  removalJws: string;
   usageSeqFinal: number;
   preparingAt: Date;
   readyAt: Date;
@@ -202,18 +220,6 @@ export async function listOverruns(db: Kysely<DB>, before: Date): Promise<LeaseI
     select l.lease_id from lease l join reservation r using (lease_id)
     where l.state in ('preparing', 'ready', 'ending') and upper(r.period) < ${before}
     order by l.lease_id limit 100`.execute(db);
-  return rows.map((row) => row.leaseId);
-}
-
-/** Ended leases that were granted, have no bill yet, and of which every record has arrived. */
-export async function listUnbilledLeases(db: Kysely<DB>): Promise<LeaseId[]> {
-  const { rows } = await sql<{ leaseId: LeaseId }>`
-    select lease_id from lease l
-    where state = 'ended' and grant_jws is not null
-      and not exists (select 1 from bill b where b.lease_id = l.lease_id)
-      and usage_seq_final = (select count(*) from usage_record r
-        where r.chain_id = l.lease_id and r.seq <= l.usage_seq_final)
-    order by lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }
 

@@ -18,6 +18,8 @@ export interface Candidate {
   readonly carvable: Size | null;
   readonly host: Host;
   readonly hostLate: boolean;
+  /** Why its host takes no lease during the period, turnaround included. */
+  readonly hostClosed: readonly Reason[];
   readonly offer: Offer;
   readonly period: { readonly start: Date; readonly end: Date };
   /** The first lease in the way during the wanted period, turnaround included. */

@@ -28,6 +28,8 @@ export const MISMATCH_CODES = [
   "lease-too-long",
   "outside-windows",
   "host-late",
+  "host-drained",
+  "host-maintenance",
   "taken",
   "capacity-short",
   "price-above-limit",
@@ -140,6 +142,7 @@ function timeReasons({ requirement, candidate }: Question): Reason[] {
     const since = host.seenAt?.toISOString() ?? "its enrolment";
     reasons.push({ code: "host-late", message: `its host has not been heard since ${since}` });
   }
+  reasons.push(...candidate.hostClosed);
   if (takenUntil !== null) {
     const message =
       takenUntil === "open"

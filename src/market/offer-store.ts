@@ -58,6 +58,20 @@ export async function withdrawOffer(
   return row.withdrawnAt;
 }
 
+/** Every offer of a host that is removed. */
+export async function withdrawOffersOfHost(
+  tx: Kysely<DB>,
+  hostId: HostId,
+  now: Date,
+): Promise<void> {
+  await tx
+    .updateTable("offer")
+    .set({ withdrawnAt: now })
+    .where("withdrawnAt", "is", null)
+    .where("hostId", "=", hostId)
+    .execute();
+}
+
 export interface OfferFilter {
   readonly lenderPartyId?: PartyId;
   readonly offerId?: OfferId;

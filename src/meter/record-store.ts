@@ -19,17 +19,17 @@ export async function readRecords(
   return new Map(rows.map((row) => [Number(row.seq), toHashed(row)]));
 }
 
-/** A chain up to its final record, in order. */
+/** A chain up to its final record, in order; all that is there when that is not known. */
 export async function readChain(
   db: Kysely<DB>,
   chainId: LeaseId,
-  seqFinal: bigint,
+  seqFinal: bigint | null,
 ): Promise<HashedRecord[]> {
   const rows = await db
     .selectFrom("usageRecord")
     .select(["hash", "record"])
     .where("chainId", "=", chainId)
-    .where("seq", "<=", seqFinal)
+    .$if(seqFinal !== null, (query) => query.where("seq", "<=", seqFinal ?? 0n))
     .orderBy("seq")
     .execute();
   return rows.map(toHashed);
@@ -90,17 +90,22 @@ export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promi
   return Number(rows[0]?.seq ?? 0);
 }
 
-/** The signed batches of a chain, as the host sent them. */
+/** The signed batches of a chain up to a record, as the host sent them. */
 export async function listBatches(
   db: Kysely<DB>,
   chainId: LeaseId,
+  untilSeq: number,
 ): Promise<{ batchId: BatchId; hostId: HostId; jws: string }[]> {
   const rows = await db
     .selectFrom("usageBatch")
     .select(["batchId", "hostId", "jws"])
     .where("chainId", "=", chainId)
     .where("batchId", "in", (inner) =>
-      inner.selectFrom("usageRecord").select("batchId").where("chainId", "=", chainId),
+      inner
+        .selectFrom("usageRecord")
+        .select("batchId")
+        .where("chainId", "=", chainId)
+        .where("seq", "<=", BigInt(untilSeq)),
     )
     .orderBy("receivedAt")
     .orderBy("batchId")

@@ -30,3 +30,19 @@ export const wipeReceiptSchema = z.strictObject({
   reason: z.string().max(64),
 });
 export type WipeReceipt = z.infer<typeof wipeReceiptSchema>;
+
+/**
+ * `typ: sublet-host-removal`: the lender declared this host dead and removed it. Signed by the
+ * server. Nothing proves the wipe: the statement stands where the receipt would, and the partition
+ * is removed with its host and never lent again.
+ */
+export const hostRemovalSchema = z.strictObject({
+  iss: z.string(),
+  leaseId: idSchema("lease"),
+  hostId: idSchema("host"),
+  partitionId: idSchema("partition"),
+  /** The lender. */
+  declaredBy: idSchema("party"),
+  removedAt: instantText,
+});
+export type HostRemoval = z.infer<typeof hostRemovalSchema>;

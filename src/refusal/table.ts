@@ -70,6 +70,36 @@ export const REFUSALS = {
     ({ host }) =>
       `no agent has joined as ${host} yet; start one with the token of \`sublet host add\``,
   ),
+  "host-booked": row<{ host: string; leases: readonly { leaseId: string; period: string }[] }>(
+    409,
+    ({ host, leases }) =>
+      `${host} is leased then: ${leases.map(({ leaseId, period }) => `${leaseId} (${period})`).join(", ")}; choose another time, or \`sublet host drain ${host}\` and wait for their end`,
+  ),
+  "agent-key-retired": row<{ host: string }>(
+    401,
+    ({ host }) =>
+      `the agent of ${host} has another key by now; start it on the data folder that holds that key`,
+  ),
+  "host-has-leases": row<{ host: string; leases: readonly { leaseId: string; state: string }[] }>(
+    409,
+    ({ host, leases }) =>
+      `${host} has open leases: ${leases.map(({ leaseId, state }) => `${leaseId} (${state})`).join(", ")}; \`sublet host drain ${host}\` and wait for their end, or, if it will never come back, remove it with --dead`,
+  ),
+  "host-alive": row<{ host: string; seenAt: string }>(
+    409,
+    ({ host, seenAt }) =>
+      `${host} was heard at ${seenAt} and is not dead; \`sublet host drain ${host}\` and wait for the end of its leases, or stop its agent first`,
+  ),
+  "name-not-confirmed": row<{ name: string }>(
+    409,
+    ({ name }) =>
+      `its leases would end and nothing would prove their wipe; to declare it dead type its name: --dead --confirm ${name}`,
+  ),
+  "host-removed": row<{ host: string }>(
+    410,
+    ({ host }) =>
+      `${host} was removed by its lender; to lend this computer again, stop its agent, give it another --data folder and join with a new token of \`sublet host add\``,
+  ),
   "capacity-exceeded": row<{ host: string; free: string }>(
     409,
     ({ host, free }) =>
@@ -164,6 +194,11 @@ export const REFUSALS = {
   ),
 
   // What agents send
+  "bill-closed": row<{ chainId: string; billId: string }>(
+    409,
+    ({ chainId, billId }) =>
+      `${chainId} is billed already (${billId}), without these records: they came after the deadline; its lender may ask the operator`,
+  ),
   "signature-refused": row<{ code: string; message: string }>(
     422,
     ({ code, message }) => `the signature was refused (${code}): ${message}`,

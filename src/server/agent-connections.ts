@@ -31,7 +31,12 @@ export function acceptAgents(http: Server, context: ServerContext): AgentConnect
     const open = byHost.get(hostId);
     if (!open) return;
     getHost(context.db.kysely, hostId as HostId).then(
-      ({ desiredGeneration }) => {
+      ({ desiredGeneration, removedAt }) => {
+        // It asks anew, and is then told by name that it was removed.
+        if (removedAt) {
+          for (const socket of open) socket.close(1008, "the host was removed");
+          return;
+        }
         const text = JSON.stringify({ kind: "desired", generation: Number(desiredGeneration) });
         for (const socket of open) socket.send(text);
       },

@@ -2,16 +2,18 @@ import type { ServerContext } from "../api/context.ts";
 import { closeBillsOnce } from "../billing/close-bills.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
 import { endOverdueOnce, grantDueOnce, holdOverrunsOnce } from "../enablement/grant-due.ts";
+import { watchHostsOnce } from "../lease/watch-hosts.ts";
 import { BACKOFF } from "../process/backoff.ts";
 import { type Loop, startLoop } from "../process/loop.ts";
 
 const EVERY_MS = 1000;
 
-/** What the server does by itself: grant what is due, end what is overdue, close bills. */
+/** What the server does by itself: watch hosts, grant what is due, end what is overdue, close bills. */
 export async function runPassesOnce(context: ServerContext): Promise<void> {
   const { db, clock } = context;
   const issuer = { serverId: context.serverId, key: context.keys.current };
   const leases = { db, issuer, onNeverGranted: releaseHold };
+  await watchHostsOnce({ db, upSince: context.upSince }, clock.now());
   await holdOverrunsOnce(leases, clock.now());
   await grantDueOnce(leases, clock.now());
   await endOverdueOnce(leases, clock.now());

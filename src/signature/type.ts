@@ -8,8 +8,10 @@
  * | `sublet-end`          | server | this lease ends now                           | enablement/grant   |
  * | `sublet-time`         | server | the server's time, answering a nonce          | host/signed        |
  * | `sublet-receipt`      | server | these usage records are stored durably        | meter/record       |
+ * | `sublet-host-removal` | server | the lender declared this lease's host dead    | partition/signed   |
  * | `sublet-bill`         | server | this bill is closed                           | billing/bill       |
  * | `sublet-agent-token`  | agent  | this request comes from this host             | host/signed        |
+ * | `sublet-key-rotation` | agent  | this host's key is now that one               | host/signed        |
  * | `sublet-access`       | agent  | the way in to a lease's guest                 | partition/signed   |
  * | `sublet-usage`        | agent  | a batch of usage records                      | meter/record       |
  * | `sublet-wipe-receipt` | agent  | nothing of this lease is left                 | partition/signed   |
@@ -19,8 +21,10 @@ export const SIGNED_TYPES = {
   "sublet-end": "server",
   "sublet-time": "server",
   "sublet-receipt": "server",
+  "sublet-host-removal": "server",
   "sublet-bill": "server",
   "sublet-agent-token": "agent",
+  "sublet-key-rotation": "agent",
   "sublet-access": "agent",
   "sublet-usage": "agent",
   "sublet-wipe-receipt": "agent",

@@ -47,6 +47,47 @@ test("with the server away for the whole lease it still ends, is wiped, and all 
   expect(deliveredNs).toBe(120_000_000_000n);
 });
 
+test("cut off from the server for twenty minutes, the host meters on and delivers it all: no gap", async () => {
+  const { server, driver, ...rig } = createRig();
+  const agent = await rig.start();
+  const grant = desireLease(server, server.grantOf({ seconds: 3_600 }));
+  await rig.round(agent);
+  server.state.isAway = true;
+  await rig.rounds(agent, 120, 10_000);
+  expect(driver.guests.get(grant.leaseId)?.observation.state).toBe("running");
+  server.state.isAway = false;
+  await rig.rounds(agent, 6, 10_000);
+  const records = [...server.state.records.values()];
+  expect(checkChain(chainOrigin(server.signGrant(grant)), records)).toEqual({ ok: true });
+  expect(records.filter(({ record }) => record.gap)).toEqual([]);
+  expect(deliveredSeconds(records)).toBeGreaterThanOrEqual(1_200);
+  expect(driver.calls.filter((call) => call.startsWith("boot"))).toHaveLength(1);
+});
+
+test("an agent that was down for ten minutes finds its guest, and the gap is marked and not charged", async () => {
+  const { server, driver, clock, ...rig } = createRig();
+  const first = await rig.start();
+  const grant = desireLease(server, server.grantOf({ seconds: 3_600 }));
+  await rig.round(first);
+  await rig.rounds(first, 6, 10_000);
+  first.db.close();
+  clock.pass(600_000);
+  const agent = await rig.start();
+  expect(driver.guests.get(grant.leaseId)?.observation.state).toBe("running");
+  await rig.rounds(agent, 12, 10_000);
+  const records = [...server.state.records.values()];
+  expect(checkChain(chainOrigin(server.signGrant(grant)), records)).toEqual({ ok: true });
+  expect(records.filter(({ record }) => record.gap)).toHaveLength(1);
+  expect(deliveredSeconds(records)).toBeLessThan(60 + 120);
+  expect(driver.calls.filter((call) => call.startsWith("boot"))).toHaveLength(1);
+  expect(server.reportsOf("ending")).toEqual([]);
+});
+
+function deliveredSeconds(records: readonly { record: { deliveredNs: string } }[]): number {
+  const sumNs = records.reduce((sum, { record }) => sum + BigInt(record.deliveredNs), 0n);
+  return Number(sumNs / 1_000_000_000n);
+}
+
 test("the wall clock stepped an hour either way neither ends nor prolongs a lease", async () => {
   for (const stepMs of [3_600_000, -3_600_000]) {
     const { server, driver, clock, ...rig } = createRig();

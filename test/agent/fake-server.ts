@@ -5,6 +5,7 @@ import { contract } from "../../src/api/contract/contract.ts";
 import type { Operation } from "../../src/api/contract/operation.ts";
 import type { Grant } from "../../src/enablement/grant.ts";
 import { writeJoinToken } from "../../src/host/join-token.ts";
+import { keyRotationSchema } from "../../src/host/signed.ts";
 import { type HashedRecord, usageBatchSchema } from "../../src/meter/record.ts";
 import { sign, verify } from "../../src/signature/envelope.ts";
 import { generateKey, importPublicKey, keyRing, type PublicJwk } from "../../src/signature/key.ts";
@@ -41,6 +42,8 @@ export function createFakeServer(timeMs: () => number) {
       ...{ hostId, generation: 1, partitions: [], removedPartitionIds: [], leases: [] },
     } as DesiredState,
     agentKey: null as PublicJwk | null,
+    /** The present one and those before it. */
+    agentKeys: new Map<string, PublicJwk>(),
     reports: new Map<string, Report>(),
     records: new Map<number, HashedRecord>(),
     /** Lets a test spoil an answer on its way. */
@@ -57,7 +60,22 @@ export function createFakeServer(timeMs: () => number) {
         throw new ApiError({ code: "enrolment-token-invalid", status: 401, detail });
       }
       state.agentKey = offered;
+      state.agentKeys.set(offered.kid, offered);
       return { hostId, name: "attic", serverId, serverKeys: [key.publicJwk] };
+    },
+    rotateHostKey: ({ byOldKeyJws, byNewKeyJws }: Record<string, string>) => {
+      const signed = { typ: "sublet-key-rotation", schema: keyRotationSchema } as const;
+      const old = verify({ ...signed, jws: byOldKeyJws ?? "", keys: state.agentKeys });
+      if (!old.ok) throw new Error(old.message);
+      const next = importPublicKey(old.payload.newJwk);
+      const again = verify({ ...signed, jws: byNewKeyJws ?? "", keys: keyRing([next]) });
+      if (!again.ok) throw new Error(again.message);
+      if (state.agentKey?.kid !== next.kid && state.agentKey?.kid !== old.kid) {
+        throw new Error("that key is not the host's any more");
+      }
+      state.agentKey = next;
+      state.agentKeys.set(next.kid, next);
+      return { hostId, kid: next.kid };
     },
     tellTime: ({ nonce }: { nonce: string }) => {
       const time = { iss: serverId, aud: hostId, nonce, now: instant(0) };
@@ -74,8 +92,12 @@ export function createFakeServer(timeMs: () => number) {
     sendUsage: ({ usageJws }: { usageJws: string }) => takeUsage(usageJws),
   };
   const takeUsage = (jws: string) => {
-    const keys = keyRing(state.agentKey === null ? [] : [state.agentKey]);
-    const verified = verify({ jws, typ: "sublet-usage", keys, schema: usageBatchSchema });
+    const verified = verify({
+      jws,
+      typ: "sublet-usage",
+      keys: state.agentKeys,
+      schema: usageBatchSchema,
+    });
     if (!verified.ok) throw new Error(verified.message);
     const { batchId, chainId, records } = verified.payload;
     for (const hashed of records) {

@@ -14,7 +14,15 @@ export interface HttpServer {
 }
 
 const AGENT_OPERATIONS: readonly OperationName[] = [
-  ...(["enrolHost", "tellTime", "reportCapacity", "readDesired", "report", "sendUsage"] as const),
+  ...([
+    "enrolHost",
+    "rotateHostKey",
+    "tellTime",
+    "reportCapacity",
+    "readDesired",
+    "report",
+    "sendUsage",
+  ] as const),
 ];
 
 type Ask = (name: OperationName, ...input: unknown[]) => Promise<unknown>;

@@ -79,7 +79,7 @@ test("joining again with the same token after a crash finds the same host", asyn
   const agent = await rig.start();
   expect(calls).toBe(1);
   expect(agent.joined.hostId).toBe(server.hostId);
-  expect(agent.key.kid).toBe(server.state.agentKey?.kid);
+  expect(agent.keys.current().kid).toBe(server.state.agentKey?.kid);
 });
 
 test("a server with another key than the token's is refused before anything is believed", async () => {

@@ -72,3 +72,16 @@ function resize(name: string, size: unknown): Promise<unknown> {
 function path(): string {
   return socket?.path ?? "";
 }
+
+test("a new key is made at the socket, and stored when the server does not answer", async () => {
+  const { rig } = await delivered();
+  rig.server.state.isAway = true;
+  const stored = (await callAgent(path(), "POST", "/v1/key/rotate")) as { kid: string };
+  expect(stored).toMatchObject({ isInUse: false });
+  rig.server.state.isAway = false;
+  expect(await callAgent(path(), "POST", "/v1/key/rotate")).toEqual({
+    kid: stored.kid,
+    isInUse: true,
+  });
+  expect(rig.server.state.agentKey?.kid).toBe(stored.kid);
+});

@@ -12,7 +12,7 @@ let partitions: ReturnType<typeof partitionOf>[];
 beforeAll(async () => {
   server = await startFakeServer();
   server.routes = {
-    "GET /v1/lender/hosts/*": () => ({ json: { host: hostOf(), partitions } }),
+    "GET /v1/lender/hosts/*": () => ({ json: { host: hostOf(), partitions, events: EVENTS } }),
     "PUT /v1/lender/hosts/*/partitions/*": () => ({ json: partitionOf() }),
     "PUT /v1/lender/hosts/*/partitions/*/offer": () => ({ json: OFFER }),
     "PUT /v1/lender/hosts/*/offer": () => ({ json: CARVE_OFFER }),
@@ -162,6 +162,52 @@ describe("account deposit", () => {
   });
 });
 
+describe("host", () => {
+  test("show tells state, leases and what happened of late", async () => {
+    const { stdout } = await cli("host", "show", "attic");
+    expect(stdout).toMatch(/state +seen/);
+    expect(stdout).toMatch(/leases +taken/);
+    expect(stdout).toMatch(/2027-01-31 07:00:00Z +back +was lost, silentSeconds 700/);
+  });
+
+  test("drain and its undoing say what holds then", async () => {
+    const answer = { ...hostOf(), drainedAt: "2027-01-31T08:00:00Z" };
+    server.routes["PUT /v1/lender/hosts/*/drain"] = () => ({ json: answer });
+    const { stdout } = await cli("host", "drain", "attic");
+    expect(sent()).toEqual({ drained: true });
+    expect(stdout).toMatch(/leases +no new ones since 2027-01-31 08:00:00Z \(drained\)/);
+    await cli("host", "drain", "attic", "--undo");
+    expect(sent()).toEqual({ drained: false });
+  });
+
+  test("removal of a dead host is declared by its name, and says which leases ended", async () => {
+    const removed = { hostId: id("host"), removedAt: "2027-01-31T08:00:00Z" };
+    const answer = { ...removed, endedLeaseIds: [id("lease")] };
+    server.routes["POST /v1/lender/hosts/*/removal"] = () => ({ json: answer });
+    await cli("host", "remove", "attic");
+    expect(sent()).toEqual({ dead: false });
+    const { stdout } = await cli("host", "remove", "attic", "--dead", "--confirm", "attic");
+    expect(sent()).toEqual({ dead: true, confirmName: "attic" });
+    expect(stdout).toContain(`is removed; these leases ended: ${id("lease")}`);
+  });
+
+  test("maintenance takes times as people type them", async () => {
+    server.routes["PUT /v1/lender/hosts/*/maintenance"] = () => ({ json: hostOf() });
+    const start = "2027-01-31T08:00:00.000Z";
+    const until = ["--until", "2027-01-31T09:00Z"];
+    await cli("host", "maintenance", "attic", "--from", "2027-01-31T08:00Z", ...until);
+    expect(sent()).toEqual({ maintenance: { start, end: "2027-01-31T09:00:00.000Z" } });
+    await cli("host", "maintenance", "attic", "--from", "2027-01-31T08:00Z");
+    expect(sent()).toEqual({ maintenance: { start, end: null } });
+    await cli("host", "maintenance", "attic", "--off");
+    expect(sent()).toEqual({ maintenance: null });
+    expect(await cli("host", "maintenance", "attic", "--until", "soon")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("--until"),
+    });
+  });
+});
+
 test("a server that answers in another way is told apart from one that refuses", async () => {
   server.routes["GET /v1/account"] = () => ({ json: { balance: 1 } });
   const ran = await cli("account", "show");
@@ -179,6 +225,10 @@ const ACCOUNT = {
   earningsMicros: "0",
 };
 
+const EVENTS = [
+  { at: "2027-01-31T07:00:00Z", kind: "back", detail: { was: "lost", silentSeconds: 700 } },
+];
+
 function hostOf() {
   const none = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 };
   return {
@@ -187,6 +237,9 @@ function hostOf() {
     lender: { id: id("party"), name: "acme" },
     state: "seen",
     seenAt: "2027-01-31T08:00:00Z",
+    drainedAt: null,
+    maintenance: null,
+    removedAt: null,
     architecture: "x86_64",
     facts: null,
     reserve: none,

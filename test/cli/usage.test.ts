@@ -91,7 +91,6 @@ describe("what the design has and this version has not is refused by name", () =
     [["lease", "extend", "lease_1", "--for", "1h"], "`sublet lease extend` is not in this version"],
     [["capacity", "request", "--cpu", "2"], "`sublet capacity request` is not in this version"],
     [["account", "statement"], "`sublet account statement` is not in this version"],
-    [["host", "drain", "attic"], "`sublet host drain` is not in this version"],
     [["usage", "export", "lease_1"], "`sublet usage export` is not in this version"],
     [["backup"], "`sublet backup` is not in this version"],
     [["completion"], "`sublet completion` is not in this version"],

@@ -54,7 +54,8 @@ export async function openMarket(purpose: string): Promise<Market> {
     join(folder, "server.log"),
   );
   const agent = createDaemon(["agent", "--data", dataOf("agent")], join(folder, "agent.log"));
-  const environment = { configFolder, dataFolder: folder, debug: false, colourless: true };
+  const folders = { configFolder, dataFolder: folder, runFolder: folder };
+  const environment = { ...folders, debug: false, colourless: true };
   const verbs = createVerbs(environment);
   const close = async () => {
     try {

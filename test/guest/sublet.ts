@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "./small-linux.ts";
 
@@ -50,7 +51,9 @@ export async function sublet(argv: readonly string[], options: RunOptions = {}):
 /** What a test run was started with is not for the processes that it tests. */
 export function ownEnvironment(): NodeJS.ProcessEnv {
   const names = ["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "LANG"];
-  return Object.fromEntries(
+  const own = Object.fromEntries(
     names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
   );
+  // Agents of other test runs on this computer are not these tests' neighbours.
+  return { ...own, SUBLET_RUN: join(tmpdir(), `sublet-test-run-${process.pid}`) };
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { inTransaction } from "../../meter/transaction.ts";
 import {
   generateKey,
   importPublicKey,
@@ -31,6 +32,56 @@ export function ownKey(db: DatabaseSync): SigningKey {
   );
   return key;
 }
+
+/** The key that takes over when the server has heard of it. Made once; the same until then. */
+export function makeNextKey(db: DatabaseSync): SigningKey {
+  const before = readNextKey(db);
+  if (before !== null) return before;
+  const key = generateKey();
+  db.prepare("INSERT INTO other_key (kid, private_jwk, role) VALUES (?, ?, 'next')").run(
+    key.kid,
+    JSON.stringify(key.privateJwk),
+  );
+  return key;
+}
+
+export function readNextKey(db: DatabaseSync): SigningKey | null {
+  return readOtherKeys(db, "next")[0] ?? null;
+}
+
+export function readOtherKeys(db: DatabaseSync, role: "next" | "old"): SigningKey[] {
+  return db
+    .prepare("SELECT private_jwk FROM other_key WHERE role = ? ORDER BY kid")
+    .all(role)
+    .map((row) => importSigningKey(JSON.parse(otherRow.parse(row).private_jwk)));
+}
+
+/** The server has let the new key in: it is the present one, and the one before is old. */
+export function turnKeys(db: DatabaseSync, next: SigningKey): void {
+  const before = ownKey(db);
+  inTransaction(db, () => {
+    db.prepare("DELETE FROM other_key WHERE kid = ?").run(next.kid);
+    db.prepare("INSERT INTO other_key (kid, private_jwk, role) VALUES (?, ?, 'old')").run(
+      before.kid,
+      JSON.stringify(before.privateJwk),
+    );
+    db.prepare("UPDATE identity SET private_jwk = ?").run(JSON.stringify(next.privateJwk));
+  });
+}
+
+export function listOldKids(db: DatabaseSync): string[] {
+  return db
+    .prepare("SELECT kid FROM other_key WHERE role = 'old' ORDER BY kid")
+    .all()
+    .map((row) => kidRow.parse(row).kid);
+}
+
+export function deleteOldKey(db: DatabaseSync, kid: string): void {
+  db.prepare("DELETE FROM other_key WHERE kid = ? AND role = 'old'").run(kid);
+}
+
+const otherRow = z.object({ private_jwk: z.string() });
+const kidRow = z.object({ kid: z.string() });
 
 export function readJoined(db: DatabaseSync): Joined | null {
   const row = readRow(db);

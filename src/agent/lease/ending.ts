@@ -69,7 +69,7 @@ export async function wipe(context: AgentContext, lease: LeaseRow): Promise<void
     throw new Error(`something of ${lease.leaseId} is left after its wipe`);
   }
   const receipt = wipeReceipt(context, lease, evidence);
-  const receiptJws = sign("sublet-wipe-receipt", receipt, context.key);
+  const receiptJws = sign("sublet-wipe-receipt", receipt, context.keys.of(lease));
   inTransaction(db, () => {
     if (lease.cores.length > 0) releasePartition(db, lease.partitionId);
     queueReport(db, aboutNow(context, lease), { kind: "wiped", receiptJws });

@@ -73,7 +73,7 @@ function signAccess(context: AgentContext, lease: LeaseRow): string {
     user: grantOf(lease).image.manifest.user,
     hostKey: lease.hostKeyPublic,
   };
-  return sign("sublet-access", access, context.key);
+  return sign("sublet-access", access, context.keys.of(lease));
 }
 
 function aboutNow(context: AgentContext, lease: LeaseRow) {

@@ -80,4 +80,13 @@ export const SCHEMA_STEPS: readonly string[] = [
     report    TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- Keys beside the present one: 'next' is stored before the server hears of it, 'old' ones sign
+  -- what belongs to leases that were granted under them.
+  CREATE TABLE other_key (
+    kid         TEXT PRIMARY KEY,
+    private_jwk TEXT NOT NULL,
+    role        TEXT NOT NULL CHECK (role IN ('next', 'old'))
+  ) STRICT;
+  `,
 ];

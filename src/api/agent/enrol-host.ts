@@ -1,4 +1,5 @@
 import { transaction } from "../../database/transaction.ts";
+import { insertHostKey } from "../../host/key-store.ts";
 import {
   enrolHost as enrol,
   getHost,
@@ -20,6 +21,10 @@ export const enrolHost: Handler<"enrolHost"> = async (context, { body }) => {
       now,
     });
     await enrol(tx, { hostId, publicJwk, now });
+    if (!(await insertHostKey(tx, { hostId, jwk: publicJwk, now }))) {
+      const message = "this agent's key is another host's; start it on a --data folder of its own";
+      throw refusal("invalid-input", { message });
+    }
     await updateCapacity(tx, hostId, body.capacity);
     await insertHostEvent(tx, { hostId, kind: "enrolled", detail: { kid: publicJwk.kid }, now });
     return getHost(tx, hostId);

@@ -1,7 +1,7 @@
 import { transaction } from "../../database/transaction.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
-import { listGrantedLeases } from "../../lease/store.ts";
+import { listGrantedLeases, listUnwipedLeases } from "../../lease/store.ts";
 import type { Handler } from "../handler.ts";
 
 export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { caller }) => {
@@ -13,7 +13,10 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
     const known = await listPartitions(tx, { hostId }, now);
     // A carved one is there for its lease: not before its grant, and not after its wipe.
     const partitions = known.filter(({ carved, inUse }) => !carved || inUse !== null);
-    const leases = await listGrantedLeases(tx, hostId);
+    const leases = [
+      ...(await listGrantedLeases(tx, hostId)),
+      ...(await listUnwipedLeases(tx, hostId)),
+    ];
     return {
       hostId,
       generation: Number(host.desiredGeneration),

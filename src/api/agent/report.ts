@@ -6,8 +6,9 @@ import { insertLeaseEvent, wasReported } from "../../lease/event-store.ts";
 import { finishLease } from "../../lease/finish.ts";
 import { outcomeOf } from "../../lease/state.ts";
 import { type Lease, lockLease, updateLease } from "../../lease/store.ts";
-import { accessSchema, wipeReceiptSchema } from "../../partition/signed.ts";
+import { accessSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
+import type { LeaseId } from "../../unit/id.ts";
 import type { Report } from "../contract/agent.ts";
 import type { Handler } from "../handler.ts";
 import { verifyFromHost } from "./verify-from-host.ts";
@@ -36,9 +37,13 @@ async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Pro
   if (lease.hostId !== host.hostId)
     throw refusal("not-found", { what: "lease", id: lease.leaseId });
   if (lease.state === "booked") throw refusal("lease-not-granted", { leaseId: lease.leaseId });
-  if (lease.state === "ended" || (await wasReported(tx, report.reportId))) return;
+  if (await wasReported(tx, report.reportId)) return;
   const at = clampToPast(new Date(report.at), now);
   const event = { leaseId: lease.leaseId, kind: report.kind, reportId: report.reportId, at };
+  if (lease.state === "ended") {
+    if (report.kind === "wiped") await noteLateWipe(tx, host, lease, report.receiptJws, event);
+    return;
+  }
   switch (report.kind) {
     case "progress":
       await insertLeaseEvent(tx, { ...event, detail: { step: report.step } });
@@ -86,7 +91,8 @@ async function becomeReady(
   accessJws: string,
   now: Date,
 ): Promise<void> {
-  const access = verifyFromHost(host, "sublet-access", accessJws, accessSchema);
+  const signed = { typ: "sublet-access", jws: accessJws, schema: accessSchema } as const;
+  const access = await verifyFromHost(tx, { host, lease }, signed);
   if (access.leaseId !== lease.leaseId || access.hostId !== host.hostId) {
     throw refusal("signature-refused", {
       code: "other-lease",
@@ -109,17 +115,7 @@ async function becomeWiped(
   report: Extract<Report, { kind: "wiped" }>,
   now: Date,
 ): Promise<void> {
-  const receipt = verifyFromHost(host, "sublet-wipe-receipt", report.receiptJws, wipeReceiptSchema);
-  if (
-    receipt.leaseId !== lease.leaseId ||
-    receipt.hostId !== host.hostId ||
-    receipt.partitionId !== lease.partitionId
-  ) {
-    throw refusal("signature-refused", {
-      code: "other-lease",
-      message: "the wipe receipt is that of another lease, partition or host",
-    });
-  }
+  const receipt = await readReceipt(tx, host, lease, report.receiptJws);
   await finishLease(
     tx,
     lease,
@@ -137,4 +133,42 @@ async function becomeWiped(
     },
     now,
   );
+}
+
+/**
+ * A host that was removed as dead has come back and wiped the guest after all. It is told to both
+ * parties; the partition stays removed, and the bill what it was.
+ */
+async function noteLateWipe(
+  tx: Kysely<DB>,
+  host: Host,
+  lease: Lease,
+  receiptJws: string,
+  event: { leaseId: LeaseId; reportId: string; at: Date },
+): Promise<void> {
+  if (lease.removalJws === null) return;
+  const { files, bytes, wipedAt } = await readReceipt(tx, host, lease, receiptJws);
+  const detail = { files, bytes, wipedAt, receiptJws };
+  await insertLeaseEvent(tx, { ...event, kind: "wiped-after-removal", detail });
+}
+
+async function readReceipt(
+  tx: Kysely<DB>,
+  host: Host,
+  lease: Lease,
+  jws: string,
+): Promise<WipeReceipt> {
+  const signed = { typ: "sublet-wipe-receipt", jws, schema: wipeReceiptSchema } as const;
+  const receipt = await verifyFromHost(tx, { host, lease }, signed);
+  if (
+    receipt.leaseId === lease.leaseId &&
+    receipt.hostId === host.hostId &&
+    receipt.partitionId === lease.partitionId
+  ) {
+    return receipt;
+  }
+  throw refusal("signature-refused", {
+    code: "other-lease",
+    message: "the wipe receipt is that of another lease, partition or host",
+  });
 }

@@ -11,7 +11,8 @@ import {
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
 
-/** What the agent of a host says and hears. All but enrolment carry its short-lived token. */
+/** What the agent of a host says and hears. All but enrolment and a change of
+ * its key carry its short-lived token. */
 
 export const desiredPartitionSchema = z.strictObject({
   partitionId: idSchema("partition"),
@@ -90,6 +91,14 @@ export const agentOperations = {
       serverId: z.string(),
       serverKeys: z.array(jwkSchema),
     }),
+  }),
+  rotateHostKey: operation({
+    method: "POST",
+    path: "/v1/agent/keys",
+    summary:
+      "A new key of the agent, stated by the old key and the new. Repeating it changes nothing.",
+    body: z.strictObject({ byOldKeyJws: jwsText, byNewKeyJws: jwsText }),
+    response: z.strictObject({ hostId: idSchema("host"), kid: z.string() }),
   }),
   tellTime: operation({
     method: "POST",

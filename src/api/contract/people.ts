@@ -19,6 +19,7 @@ import { operation } from "./operation.ts";
 import {
   accountView,
   billSummaryView,
+  hostEventView,
   hostView,
   imageView,
   leaseEventView,
@@ -167,9 +168,50 @@ export const lenderOperations = {
   showHost: operation({
     method: "GET",
     path: "/v1/lender/hosts/:host",
-    summary: "One host by id or name.",
+    summary: "One host by id or name, with its newest events.",
     params: z.strictObject({ host: idOrName }),
-    response: z.strictObject({ host: hostView, partitions: z.array(partitionView) }),
+    response: z.strictObject({
+      host: hostView,
+      partitions: z.array(partitionView),
+      events: z.array(hostEventView),
+    }),
+  }),
+  drainHost: operation({
+    method: "PUT",
+    path: "/v1/lender/hosts/:host/drain",
+    summary: "From now on no new leases, or again new ones; those that exist go on.",
+    params: z.strictObject({ host: idOrName }),
+    body: z.strictObject({ drained: z.boolean() }),
+    response: hostView,
+  }),
+  setMaintenance: operation({
+    method: "PUT",
+    path: "/v1/lender/hosts/:host/maintenance",
+    summary: "A period without leases, or none. Refused when booked leases overlap it.",
+    params: z.strictObject({ host: idOrName }),
+    body: z.strictObject({
+      /** An end of null is until it is lifted; no period at all lifts it. */
+      maintenance: z.strictObject({ start: instantText, end: instantText.nullable() }).nullable(),
+    }),
+    response: hostView,
+  }),
+  removeHost: operation({
+    method: "POST",
+    path: "/v1/lender/hosts/:host/removal",
+    summary:
+      "Take a host off the market for good. Refused while leases are open, unless it is declared dead.",
+    params: z.strictObject({ host: idOrName }),
+    body: z.strictObject({
+      /** It will not come back: open leases end, and nothing proves that they were wiped. */
+      dead: z.boolean().default(false),
+      /** Its name once more, when it is declared dead. */
+      confirmName: z.string().optional(),
+    }),
+    response: z.strictObject({
+      hostId: idSchema("host"),
+      removedAt: instantText,
+      endedLeaseIds: z.array(idSchema("lease")),
+    }),
   }),
   setPartition: operation({
     method: "PUT",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { hostFactsSchema } from "../../host/capacity.ts";
+import { HOST_STATES } from "../../host/liveness.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
 import { BORROWERS, labelsSchema } from "../../market/condition.ts";
 import { quoteSchema } from "../../market/quote.ts";
@@ -37,9 +38,14 @@ export const hostView = z.strictObject({
   hostId: idSchema("host"),
   name: nameText,
   lender: partyName,
-  /** `expected`: no agent has joined yet. */
-  state: z.enum(["expected", "seen", "late"]),
+  /** `expected`: no agent has joined yet. `removed` hosts are found by their id alone. */
+  state: z.enum(HOST_STATES),
   seenAt: instantText.nullable(),
+  /** No new leases since then; those that exist go on. */
+  drainedAt: instantText.nullable(),
+  /** No lease during it; an end of null is until it is lifted. */
+  maintenance: z.strictObject({ start: instantText, end: instantText.nullable() }).nullable(),
+  removedAt: instantText.nullable(),
   architecture: architectureSchema.nullable(),
   facts: hostFactsSchema.nullable(),
   /** reserve + base + standby is all that the agent was told it may use. */
@@ -48,6 +54,13 @@ export const hostView = z.strictObject({
   standby: sizeSchema,
   /** Base less what is reserved now. */
   free: sizeSchema,
+});
+
+export const hostEventView = z.strictObject({
+  at: instantText,
+  /** `enrolled`, `late`, `lost`, `back`, `drained`, `maintenance-set` … */
+  kind: z.string(),
+  detail: z.record(z.string(), z.unknown()),
 });
 
 export const offerView = z.strictObject({

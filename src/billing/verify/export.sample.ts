@@ -97,6 +97,20 @@ export function relink(records: readonly UsageRecord[], origin: string): readonl
   });
 }
 
+/** That the lender declared the sample's host dead. */
+export function removalJws(change: object = {}, key = SERVER_KEY): string {
+  const { lender, partition } = sampleBillInput([]);
+  const removal = {
+    iss: SERVER_ID,
+    leaseId: SAMPLE_TERMS.chainId,
+    hostId: SAMPLE_TERMS.hostId,
+    partitionId: partition.id,
+    declaredBy: lender.id,
+    removedAt: "2027-01-31T09:00:00Z",
+  };
+  return sign("sublet-host-removal", { ...removal, ...change }, key);
+}
+
 function honestGrant(cpuMode: CpuMode): Grant {
   const { partition } = sampleBillInput([]);
   return {

@@ -42,6 +42,8 @@ export const FINDINGS = {
   "record-delivered-across-boots": "differs",
   "record-gap-unmarked": "differs",
   "final-missing": "differs",
+  "incomplete-with-final": "differs",
+  "removal-differs": "differs",
   "evidence-seq-differs": "differs",
   "evidence-hash-differs": "differs",
   "wipe-receipt-other-lease": "differs",
@@ -69,10 +71,12 @@ export const FINDINGS = {
   "server-keys-unpinned": "cannot-prove",
   "nothing-granted": "cannot-prove",
   "wipe-receipt-missing": "cannot-prove",
+  "bill-incomplete": "cannot-prove",
+  "host-removed": "cannot-prove",
 } as const;
 
 /** A signed text that was refused says what it was and why: `batch-bad-signature`. */
-export type SignedPart = "seal" | "grant" | "extension" | "batch" | "wipe-receipt";
+export type SignedPart = "seal" | "grant" | "extension" | "batch" | "wipe-receipt" | "removal";
 export type FindingCode = keyof typeof FINDINGS | `${SignedPart}-${VerifyCode}`;
 
 export interface Finding {

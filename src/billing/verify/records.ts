@@ -21,13 +21,28 @@ export function checkRecords(
     checkTimes(hashed.record, where, report);
     previous = hashed;
   }
-  report.require(
-    granted === null || previous?.record.final === true || (previous === null && unused),
-    "final-missing",
-    previous === null ? "usageBatches" : `record ${previous.record.seq}`,
-    "there is no final record, so more may have been used than is shown",
-  );
+  if (granted !== null) checkEnd(previous, { bill, unused }, report);
   checkEvidence(previous, bill, report);
+}
+
+function checkEnd(
+  last: HashedRecord | null,
+  { bill, unused }: { readonly bill: BillDocument; readonly unused: boolean },
+  report: Report,
+): void {
+  const where = last === null ? "usageBatches" : `record ${last.record.seq}`;
+  const hasFinal = last?.record.final === true;
+  if (bill.incomplete !== true) {
+    const message = "there is no final record, so more may have been used than is shown";
+    report.require(hasFinal || (last === null && unused), "final-missing", where, message);
+  } else if (hasFinal) {
+    const message = "the bill says that the final record is missing, and it is here";
+    report.add("incomplete-with-final", "bill.incomplete", message);
+  } else {
+    const message =
+      "the bill was closed without the final record, on what had arrived: more may have been used; it is not billed";
+    report.add("bill-incomplete", "bill.incomplete", message);
+  }
 }
 
 function checkTerms(record: UsageRecord, { first }: Granted, where: string, report: Report): void {

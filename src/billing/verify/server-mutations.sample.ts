@@ -1,4 +1,4 @@
-import { STRANGER_KEY } from "./export.sample.ts";
+import { removalJws, STRANGER_KEY } from "./export.sample.ts";
 import { bill, cut, exported, type Mutation, OTHER, respell, spoil } from "./mutation.sample.ts";
 
 /** For tests: the export's shape, the seal and the grants, bent. */
@@ -107,6 +107,26 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     "extension-differs",
   ],
   ["an extension out of order", { extensions: (g) => [g] }, "extension-out-of-order"],
+  [
+    "a bill that leaves out the final record which is there",
+    bill(() => ({ incomplete: true, estimated: false })),
+    "incomplete-with-final",
+  ],
+  [
+    "a removal of another lease's host",
+    exported(() => ({ removalJws: removalJws({ leaseId: OTHER.lease }) })),
+    "removal-differs",
+  ],
+  [
+    "a removal that another lender declared",
+    exported(() => ({ removalJws: removalJws({ declaredBy: "party_01k0000000000000000009" }) })),
+    "removal-differs",
+  ],
+  [
+    "a removal that the server did not sign",
+    exported(() => ({ removalJws: removalJws({}, STRANGER_KEY) })),
+    "removal-unknown-key",
+  ],
   [
     "an extension cut off",
     exported((e) => ({ extensionGrantJws: [cut(e.grantJws)] })),

@@ -7,7 +7,7 @@ import { keyRing } from "../../signature/key.ts";
 import { sha256Hex } from "../../unit/canonical.ts";
 import { anyReadings } from "../bill.sample.ts";
 import { billExportSchema } from "../bill.ts";
-import { AGENT_KEY, SERVER_KEY, STRANGER_KEY, sampleExport } from "./export.sample.ts";
+import { AGENT_KEY, removalJws, SERVER_KEY, STRANGER_KEY, sampleExport } from "./export.sample.ts";
 import { verifyBill } from "./verify-bill.ts";
 
 const codes = (exported: unknown, options = {}) =>
@@ -142,6 +142,30 @@ describe("honest bills of other kinds", () => {
     const exported = sampleExport({ exported: (good) => ({ ...good, wipeReceiptJws: null }) });
     expect(verifyBill(exported).verified).toBe(true);
     expect(codes(exported)).toContain("wipe-receipt-missing");
+  });
+
+  test("closed at the deadline without the final record: said, and nothing differs", () => {
+    const shown = 3;
+    const late = sampleExport({
+      records: (records) => records.slice(0, shown),
+      bill: (bill) => ({ ...bill, incomplete: true, estimated: false }),
+      wipeReceipt: (receipt) => ({ ...receipt, finalSeq: shown + 2, finalHash: "e".repeat(64) }),
+    });
+    expect(verifyBill(late).verified).toBe(true);
+    expect(codes(late)).toContain("bill-incomplete");
+    const unsaid = sampleExport({ records: (records) => records.slice(0, shown) });
+    expect(codes(unsaid)).toContain("final-missing");
+  });
+
+  test("the lender declared the host dead: that the wipe is not proved is said", () => {
+    const dead = sampleExport({
+      records: (records) => records.slice(0, 2),
+      bill: (bill) => ({ ...bill, incomplete: true, estimated: false }),
+      exported: (good) => ({ ...good, wipeReceiptJws: null, removalJws: removalJws() }),
+    });
+    expect(verifyBill(dead).verified).toBe(true);
+    expect(codes(dead)).toEqual(expect.arrayContaining(["bill-incomplete", "host-removed"]));
+    expect(codes(dead)).not.toContain("wipe-receipt-missing");
   });
 
   test("a batch that was sent twice counts once", () => {

@@ -63,7 +63,7 @@ export function verifyBill(
   );
   if (granted !== null) {
     report.check("the host signed that it wiped this lease, after the last record billed", () =>
-      checkWipeReceipt(parsed.data, agentKey, granted, records, report),
+      checkWipeReceipt(parsed.data, { agentKey, serverKeys }, granted, records, report),
     );
     report.check("the total is within what the granted period was quoted at", () =>
       checkQuote(parsed.data, granted, report),

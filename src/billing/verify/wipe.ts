@@ -1,7 +1,7 @@
 import type { HashedRecord } from "../../meter/record.ts";
-import { wipeReceiptSchema } from "../../partition/signed.ts";
+import { hostRemovalSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
 import { verify } from "../../signature/envelope.ts";
-import { keyRing, type PublicJwk } from "../../signature/key.ts";
+import { type KeyRing, keyRing, type PublicJwk } from "../../signature/key.ts";
 import { sha256Hex } from "../../unit/canonical.ts";
 import type { BillExport } from "../bill.ts";
 import type { Granted } from "./grants.ts";
@@ -20,13 +20,15 @@ export function isUnused({ bill, wipeReceiptJws: jws }: BillExport, agentKey: Pu
 /** The host's word that nothing is left, and that the chain ended where the bill says. */
 export function checkWipeReceipt(
   exported: BillExport,
-  agentKey: PublicJwk | null,
+  { agentKey, serverKeys }: { agentKey: PublicJwk | null; serverKeys: KeyRing },
   granted: Granted,
   records: readonly HashedRecord[],
   report: Report,
 ): void {
   const { bill, wipeReceiptJws: jws } = exported;
+  if (exported.removalJws !== undefined) checkRemoval(exported, serverKeys, granted, report);
   if (jws === null) {
+    if (exported.removalJws !== undefined) return;
     report.add("wipe-receipt-missing", WHERE, "that the partition was wiped is not shown");
     return;
   }
@@ -42,23 +44,74 @@ export function checkWipeReceipt(
     ["wipe-receipt-other-lease", "lease", receipt.leaseId, bill.leaseId],
     ["wipe-receipt-other-host", "host", receipt.hostId, bill.host.id],
     ["wipe-receipt-other-partition", "partition", receipt.partitionId, bill.partition.id],
-    ["wipe-receipt-seq-differs", "last record", receipt.finalSeq, last?.record.seq ?? 0],
   ] as const;
   for (const [code, noun, stated, expected] of compare) {
     report.require(stated === expected, code, WHERE, `its ${noun} is ${stated}, not ${expected}`);
   }
   // A lease that ended before its host had read the grant was never run: no chain hangs on it.
   const neverRun = receipt.grantJti === null && receipt.finalSeq === 0;
-  report.require(
-    receipt.finalHash === (neverRun ? sha256Hex(bill.leaseId) : (last?.hash ?? granted.origin)),
-    "wipe-receipt-hash-differs",
-    WHERE,
-    "it names another last record",
+  const origin = neverRun ? sha256Hex(bill.leaseId) : granted.origin;
+  checkLast(
+    receipt,
+    { last: neverRun ? undefined : last, origin },
+    bill.incomplete === true,
+    report,
   );
   report.require(
     neverRun || (receipt.grantJti !== null && granted.jtis.has(receipt.grantJti)),
     "wipe-receipt-other-grant",
     WHERE,
     "it names a grant that is not in the export",
+  );
+}
+
+/** The chain ended where the bill says; an incomplete one, behind it. */
+function checkLast(
+  receipt: WipeReceipt,
+  { last, origin }: { readonly last: HashedRecord | undefined; readonly origin: string },
+  isIncomplete: boolean,
+  report: Report,
+): void {
+  const lastSeq = last?.record.seq ?? 0;
+  report.require(
+    isIncomplete ? receipt.finalSeq > lastSeq : receipt.finalSeq === lastSeq,
+    "wipe-receipt-seq-differs",
+    WHERE,
+    `its last record is ${receipt.finalSeq}; the bill was made up to ${lastSeq}`,
+  );
+  report.require(
+    isIncomplete || receipt.finalHash === (last?.hash ?? origin),
+    "wipe-receipt-hash-differs",
+    WHERE,
+    "it names another last record",
+  );
+}
+
+/** Nobody could show the wipe: the lender declared the host dead, and the server states that. */
+function checkRemoval(
+  { bill, removalJws }: BillExport,
+  serverKeys: KeyRing,
+  { first }: Granted,
+  report: Report,
+): void {
+  const where = "removalJws";
+  const removal = report.open("removal", where, {
+    jws: removalJws ?? "",
+    typ: "sublet-host-removal",
+    keys: serverKeys,
+    schema: hostRemovalSchema,
+  });
+  if (removal === null) return;
+  const isOfThis =
+    removal.iss === first.iss &&
+    removal.leaseId === bill.leaseId &&
+    removal.hostId === bill.host.id &&
+    removal.partitionId === bill.partition.id &&
+    removal.declaredBy === bill.lender.id;
+  report.require(isOfThis, "removal-differs", where, "it is for another lease, host or lender");
+  report.add(
+    "host-removed",
+    where,
+    "the lender declared the host dead: that the partition was wiped nobody can prove; it is never lent again",
   );
 }

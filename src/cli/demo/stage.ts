@@ -61,7 +61,8 @@ export async function setStage(options: StageOptions, teller: Teller): Promise<S
     kept.push(process);
     return process;
   };
-  const environment = { configFolder, dataFolder: folder, debug: options.debug, colourless: true };
+  const folders = { configFolder, dataFolder: folder, runFolder: folder };
+  const environment = { ...folders, debug: options.debug, colourless: true };
   return {
     folder,
     configFolder,

@@ -1,0 +1,78 @@
+import type { Response } from "../api/contract/contract.ts";
+import type { Context } from "./context.ts";
+import { facts, table } from "./output/table.ts";
+import { instant, sizeText } from "./output/words.ts";
+import { partitionTable } from "./partition-text.ts";
+
+type Shown = Response<"showHost">;
+type HostView = Shown["host"];
+
+export function hostText(context: Context, { host, partitions, events }: Shown): string {
+  const found = host.facts;
+  const known: [string, string][] = found
+    ? [
+        ["machine", `${host.architecture}, ${found.cpuModel}, Linux ${found.kernel}`],
+        ["cores", found.cores.join(",")],
+        ["partitions by", `${found.driver} ${found.driverVersion}, ${found.accelerator}`],
+        ["", found.acceleratorReason],
+      ]
+    : [];
+  const head = facts([
+    ["host", `${host.name} (${host.hostId})`],
+    ["lender", host.lender.name],
+    ["state", stateText(host)],
+    ["leases", serviceText(host)],
+    ...known,
+    ["reserve", sizeText(host.reserve)],
+    ["base", sizeText(host.base)],
+    ["standby", sizeText(host.standby)],
+    ["free", sizeText(host.free)],
+  ]);
+  const cut =
+    partitions.length > 0
+      ? partitionTable(context, partitions)
+      : "no partitions; add one with `sublet partition set`";
+  return [head, cut, ...(events.length > 0 ? [eventTable(context, events)] : [])].join("\n\n");
+}
+
+export function stateText(host: HostView): string {
+  switch (host.state) {
+    case "expected":
+      return "expected: no agent has joined yet";
+    case "seen":
+      return "seen";
+    case "removed":
+      return `removed at ${instant(host.removedAt)}`;
+    case "late":
+    case "lost":
+      return `${host.state}: last heard ${instant(host.seenAt)}`;
+  }
+}
+
+/** Whether it takes leases, and when it does not. */
+export function serviceText({ drainedAt, maintenance, removedAt }: HostView): string {
+  if (removedAt !== null) return "none any more";
+  const closed: string[] = [];
+  if (drainedAt !== null) closed.push(`no new ones since ${instant(drainedAt)} (drained)`);
+  if (maintenance !== null) {
+    const { start, end } = maintenance;
+    const until = end === null ? "until it is lifted" : `until ${instant(end)}`;
+    closed.push(`none from ${instant(start)} ${until} (maintenance)`);
+  }
+  return closed.join("; ") || "taken";
+}
+
+/** Oldest first, as one reads. */
+function eventTable(context: Context, events: Shown["events"]): string {
+  const rows = events.toReversed().map(({ at, kind, detail }) => [
+    instant(at),
+    kind,
+    Object.entries(detail)
+      .filter(([name]) => name !== "message")
+      .map(
+        ([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`,
+      )
+      .join(", "),
+  ]);
+  return table(context, ["WHEN", "EVENT", ""], rows);
+}

@@ -1,0 +1,42 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../database/types.ts";
+import type { HostId } from "../unit/id.ts";
+
+/** What happened to a host; its lender sees it. */
+export interface HostEvent {
+  readonly at: Date;
+  readonly kind: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** The newest first, at most `limit`. */
+export async function listHostEvents(
+  db: Kysely<DB>,
+  hostId: HostId,
+  limit: number,
+): Promise<HostEvent[]> {
+  const rows = await db
+    .selectFrom("hostEvent")
+    .select(["at", "kind", "detail"])
+    .where("hostId", "=", hostId)
+    .orderBy("seq", "desc")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...row, detail: row.detail as Record<string, unknown> }));
+}
+
+/** Whether a refusal of this batch stands among the host's events already. */
+export async function wasToldOfBatch(
+  db: Kysely<DB>,
+  hostId: HostId,
+  { batchId, code }: { batchId: string; code: string },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("hostEvent")
+    .select("seq")
+    .where("hostId", "=", hostId)
+    .where("kind", "=", "usage-refused")
+    .where(sql<boolean>`detail @> ${JSON.stringify({ batchId, code })}::jsonb`)
+    .executeTakeFirst();
+  return row !== undefined;
+}
