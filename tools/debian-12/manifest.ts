@@ -9,7 +9,7 @@ export type BuiltManifest = Omit<ImageManifest, "parts"> & {
   readonly parts: (ImagePart & { readonly file: string })[];
 };
 
-/** Measured: it boots with 160 MiB, and slowly; cloud-init and an SSH session want this. */
+/** Tried: with this much it boots, and 150 MiB are free when the client arrives. */
 const MEMORY_BYTES_MIN = 256 * 1024 * 1024;
 
 const FILES = [
