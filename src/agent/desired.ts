@@ -4,6 +4,7 @@ import { sizesEqual } from "../unit/size.ts";
 import { readPartition, writePartition } from "./allocation/store.ts";
 import { type AgentContext, instantNow } from "./context.ts";
 import { readEndOrder } from "./grant.ts";
+import { noteExtensions } from "./lease/extending.ts";
 import { changeLease, holderOf, insertLease, type LeaseRow, readLease } from "./lease/store.ts";
 import { queueReportAgain } from "./report/store.ts";
 
@@ -63,6 +64,7 @@ function absorbLease(context: AgentContext, told: DesiredState["leases"][number]
   const { leaseId, partitionId, grantJws, endJws } = told;
   const known = readLease(context.db, leaseId);
   if (known?.stage === "done") {
+    noteExtensions(context, leaseId, told.extensionJws);
     repeatReceipt(context, known);
     return;
   }
@@ -73,6 +75,7 @@ function absorbLease(context: AgentContext, told: DesiredState["leases"][number]
   } else if (grantJws !== null && known.grantJws !== null && known.grantJws !== grantJws) {
     context.log.warn({ leaseId }, "a second grant of a lease is not taken by this version");
   }
+  noteExtensions(context, leaseId, told.extensionJws);
   // The first reason stands: a lease that has failed or expired is not also ended by order.
   if (order !== null && (known === null || known.endReason === null)) {
     changeLease(context.db, leaseId, { endJws, endReason: order.reason });

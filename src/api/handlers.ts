@@ -7,6 +7,7 @@ import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
 import { endLease } from "./client/end-lease.ts";
 import { exportBill } from "./client/export-bill.ts";
+import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
 import { search } from "./client/search.ts";
@@ -57,6 +58,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   bookLease,
   listLeases,
   showLease,
+  quoteExtension,
+  extendLease,
   endLease,
   showAccount,
   listBills,

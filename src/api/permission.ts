@@ -29,6 +29,8 @@ export const PERMISSIONS = {
 
   search: ["client"],
   bookLease: ["client"],
+  quoteExtension: ["client"],
+  extendLease: ["client"],
   endLease: ["client"],
   listLeases: "party",
   showLease: "party",

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { transaction } from "../database/transaction.ts";
 import type { DB } from "../database/types.ts";
-import { grantSchema } from "../enablement/grant.ts";
+import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
 import { type Lease, listUnbilledLeases, lockLease } from "../lease/store.ts";
@@ -85,12 +85,17 @@ async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date
   });
 }
 
-/** What was granted, from the grant itself: the lease's own period was cut when it ended early. */
-function grantedLengthNs(lease: Lease): bigint {
-  const payload = lease.grantJws?.split(".")[1] ?? "";
-  const { period } = grantSchema.parse(JSON.parse(Buffer.from(payload, "base64url").toString()));
-  const lengthMs = new Date(period.end).getTime() - new Date(period.start).getTime();
-  return BigInt(lengthMs) * 1_000_000n;
+/**
+ * What was granted and, where it is an extension, acknowledged by the host. From the grants
+ * themselves: the lease's own period was cut when it ended early.
+ */
+function grantedLengthNs({ grantJws, extensions }: Lease): bigint {
+  const { period } = readOwnGrant(grantJws ?? "");
+  const ends = extensions
+    .filter(({ state }) => state === "in-force")
+    .map(({ endsAt }) => endsAt.getTime());
+  const endMs = Math.max(new Date(period.end).getTime(), ...ends);
+  return BigInt(endMs - new Date(period.start).getTime()) * 1_000_000n;
 }
 
 function entryOf({ account, amountMicros }: Posting, lease: Lease) {

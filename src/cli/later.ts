@@ -7,7 +7,6 @@ const LATER: readonly (readonly [group: string | null, name: string, instead: st
   ["account", "statement", "see `sublet account show` and `sublet bill list`"],
   ["host", "drain", "withdraw its offers with `sublet offer withdraw` and let its leases end"],
   ["host", "remove", "withdraw its offers and stop its agent"],
-  ["lease", "extend", "book another lease that begins when this one ends"],
   ["lease", "stop", "end the lease with `sublet lease end`"],
   ["lease", "start", "book another with `sublet lease create`"],
   ["lease", "console", "use `sublet ssh`"],

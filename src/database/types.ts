@@ -136,6 +136,7 @@ export interface Lease {
   hostId: string;
   imageId: string;
   leaseId: string;
+  leaseSecondsMax: number;
   lenderPartyId: string;
   memoryBytes: Int8;
   offerId: string;
@@ -160,6 +161,23 @@ export interface LeaseEvent {
   reason: string | null;
   reportId: string | null;
   seq: number;
+}
+
+export interface LeaseExtension {
+  acknowledgementJws: string | null;
+  additionalMicros: Int8;
+  createdAt: Timestamp;
+  endsAt: Timestamp;
+  endsBefore: Timestamp;
+  extensionId: string;
+  grantJws: string | null;
+  leaseId: string;
+  quote: Json;
+  reason: string | null;
+  requestSha256: string;
+  sequence: number | null;
+  settledAt: Timestamp | null;
+  state: string;
 }
 
 export interface LedgerEntry {
@@ -286,6 +304,7 @@ export interface DB {
   image: Image;
   lease: Lease;
   leaseEvent: LeaseEvent;
+  leaseExtension: LeaseExtension;
   ledgerEntry: LedgerEntry;
   ledgerTransaction: LedgerTransaction;
   offer: Offer;

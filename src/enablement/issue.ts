@@ -4,7 +4,7 @@ import type { Lease } from "../lease/store.ts";
 import { sign } from "../signature/envelope.ts";
 import { type SigningKey, thumbprint } from "../signature/key.ts";
 import { newId } from "../unit/id.ts";
-import type { EndOrder, Grant } from "./grant.ts";
+import { type EndOrder, type Grant, readOwnGrant } from "./grant.ts";
 
 export interface Issuer {
   readonly serverId: string;
@@ -38,6 +38,31 @@ export function issueGrant(
     agentKeyThumbprint: thumbprint({ x: host.agentPublicJwk.x }),
   };
   return sign("sublet-grant", grant, issuer.key);
+}
+
+/** The first grant again, but for its number and a later end: nothing else of a lease ever changes. */
+export function issueExtension(
+  issuer: Issuer,
+  { grantJws, sequence, endsAt, now }: ExtensionInput,
+): string {
+  const first = readOwnGrant(grantJws);
+  const extension: Grant = {
+    ...first,
+    jti: newId("grant", now.getTime()),
+    issuedAt: now.toISOString(),
+    sequence,
+    period: { start: first.period.start, end: endsAt.toISOString() },
+  };
+  return sign("sublet-grant", extension, issuer.key);
+}
+
+export interface ExtensionInput {
+  /** The lease's first. */
+  readonly grantJws: string;
+  /** One more than that of any grant of the lease before. */
+  readonly sequence: number;
+  readonly endsAt: Date;
+  readonly now: Date;
 }
 
 export function issueEndOrder(

@@ -9,14 +9,8 @@ import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
 import type { LeaseId, OfferId, PartyId } from "../unit/id.ts";
 import { formatMoneyMicros } from "../unit/money.ts";
 import { insertLeaseEvent } from "./event-store.ts";
-import {
-  afterTurnaround,
-  type FindInput,
-  type Finding,
-  findMatches,
-  periodOf,
-} from "./find-matches.ts";
-import { fillStanding, insertReservation } from "./reservation-store.ts";
+import { type FindInput, type Finding, findMatches, periodOf } from "./find-matches.ts";
+import { afterTurnaround, fillStanding, insertReservation } from "./reservation-store.ts";
 import { findLease, insertLease, type Lease } from "./store.ts";
 
 /** A booking as the client sent it. */
@@ -123,6 +117,7 @@ async function writeLease(
     size: match.size,
     tariff: match.tariff,
     quote: match.quote,
+    leaseSecondsMax: offer.leaseSecondsMax,
     sshPublicKey: booking.sshPublicKey,
   };
   await insertLease(tx, lease, now);

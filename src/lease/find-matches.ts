@@ -17,7 +17,7 @@ import { refusal } from "../refusal/refusal.ts";
 import type { OfferId } from "../unit/id.ts";
 import { peakReserved } from "./capacity.ts";
 import type { Period } from "./period.ts";
-import { type Reservation, readReservations, TURNAROUND_SECONDS } from "./reservation-store.ts";
+import { afterTurnaround, type Reservation, readReservations } from "./reservation-store.ts";
 
 export interface Finding {
   readonly matches: readonly Match[];
@@ -112,10 +112,6 @@ async function gatherCandidates(db: Kysely<DB>, input: FindInput): Promise<Candi
       },
     ];
   });
-}
-
-export function afterTurnaround(end: Date): Date {
-  return new Date(end.getTime() + TURNAROUND_SECONDS * 1000);
 }
 
 /** A lease's reservation in the way, or an earlier lease that has outlived its own. */

@@ -37,7 +37,10 @@ export async function insertReservation(
     .execute();
 }
 
-/** The lease's hold on the partition ends now; without any time at all it never was. */
+/**
+ * The lease's hold on the partition ends now, unless it ended before (a host that was away wipes
+ * late); without any time at all it never was.
+ */
 export async function endReservation(tx: Kysely<DB>, leaseId: LeaseId, now: Date): Promise<void> {
   await tx
     .deleteFrom("reservation")
@@ -48,7 +51,33 @@ export async function endReservation(tx: Kysely<DB>, leaseId: LeaseId, now: Date
     .updateTable("reservation")
     .set({ period: sql`tstzrange(lower(period), ${now}::timestamptz, '[)')` })
     .where("leaseId", "=", leaseId)
+    .where(sql<boolean>`upper(period) > ${now}`)
     .execute();
+}
+
+/** The lease has the partition until then instead. */
+export async function moveReservationEnd(
+  tx: Kysely<DB>,
+  leaseId: LeaseId,
+  end: Date,
+): Promise<void> {
+  await tx
+    .updateTable("reservation")
+    .set({ period: sql`tstzrange(lower(period), ${end}::timestamptz, '[)')` })
+    .where("leaseId", "=", leaseId)
+    .execute();
+}
+
+/** Of the past: the partition was the lease's after all, where it was taken for free. */
+export async function dropOverlappedStanding(tx: Kysely<DB>, leaseId: LeaseId): Promise<void> {
+  await sql`
+    delete from reservation standing using reservation own
+    where own.lease_id = ${leaseId} and standing.partition_id = own.partition_id
+      and standing.lease_id is null and standing.period && own.period`.execute(tx);
+}
+
+export function afterTurnaround(end: Date): Date {
+  return new Date(end.getTime() + TURNAROUND_SECONDS * 1000);
 }
 
 /**

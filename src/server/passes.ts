@@ -1,5 +1,6 @@
 import type { ServerContext } from "../api/context.ts";
 import { closeBillsOnce } from "../billing/close-bills.ts";
+import { lapseExtensionsOnce } from "../billing/lapse-extensions.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
 import { endOverdueOnce, grantDueOnce } from "../enablement/grant-due.ts";
 import { BACKOFF } from "../process/backoff.ts";
@@ -7,12 +8,16 @@ import { type Loop, startLoop } from "../process/loop.ts";
 
 const EVERY_MS = 1000;
 
-/** What the server does by itself: grant what is due, end what is overdue, close bills. */
+/**
+ * What the server does by itself: grant what is due, let extensions lapse, end what is overdue, close
+ * bills.
+ */
 export async function runPassesOnce(context: ServerContext): Promise<void> {
   const { db, clock } = context;
   const issuer = { serverId: context.serverId, key: context.keys.current };
   const leases = { db, issuer, onNeverGranted: releaseHold };
   await grantDueOnce(leases, clock.now());
+  await lapseExtensionsOnce({ db }, clock.now());
   await endOverdueOnce(leases, clock.now());
   await closeBillsOnce({ db, issuer }, clock.now());
 }

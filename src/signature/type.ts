@@ -11,6 +11,7 @@
  * | `sublet-bill`         | server | this bill is closed                           | billing/bill       |
  * | `sublet-agent-token`  | agent  | this request comes from this host             | host/signed        |
  * | `sublet-access`       | agent  | the way in to a lease's guest                 | partition/signed   |
+ * | `sublet-extended`     | agent  | an extension is taken, until this instant     | partition/signed   |
  * | `sublet-usage`        | agent  | a batch of usage records                      | meter/record       |
  * | `sublet-wipe-receipt` | agent  | nothing of this lease is left                 | partition/signed   |
  */
@@ -22,6 +23,7 @@ export const SIGNED_TYPES = {
   "sublet-bill": "server",
   "sublet-agent-token": "agent",
   "sublet-access": "agent",
+  "sublet-extended": "agent",
   "sublet-usage": "agent",
   "sublet-wipe-receipt": "agent",
 } as const;

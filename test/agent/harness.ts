@@ -56,12 +56,18 @@ export function desireLease(server: FakeServer, grant = server.grantOf()): Grant
   return grant;
 }
 
-export function leaseOf(server: FakeServer, grant: Grant, endJws: string | null = null) {
+export function leaseOf(
+  server: FakeServer,
+  grant: Grant,
+  endJws: string | null = null,
+  extensionJws: string[] = [],
+) {
   return {
     leaseId: grant.leaseId,
     partitionId: grant.partition.partitionId,
     grantJws: server.signGrant(grant),
     endJws,
+    extensionJws,
   };
 }
 

@@ -1,9 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { type Report, reportSchema } from "../../api/contract/agent.ts";
 import { type Grant, grantSchema } from "../../enablement/grant.ts";
 import { LEASE_STAGES, type LeaseStage } from "../../partition/step.ts";
 import type { LeaseId, PartitionId } from "../../unit/id.ts";
 import { idSchema } from "../../unit/schema.ts";
+
+/** An extension that the server told of, and what this host made of it. */
+export interface ToldExtension {
+  readonly jws: string;
+  readonly verdict: "new" | "taken" | "refused";
+  /** What was reported of it; told again to a server that has forgotten. */
+  readonly report: Report | null;
+}
 
 /** A lease as this host knows it. */
 export interface LeaseRow {
@@ -14,6 +23,9 @@ export interface LeaseRow {
   readonly grantJws: string | null;
   /** Null until this host has verified the grant. */
   readonly granted: Grant | null;
+  /** Of the last grant that was taken: 1, or that of an extension. */
+  readonly sequence: number;
+  readonly extensions: readonly ToldExtension[];
   readonly endJws: string | null;
   readonly endReason: string | null;
   readonly endsAt: string | null;
@@ -100,6 +112,13 @@ function toSql(value: LeaseChange[keyof LeaseChange]): string | number | null {
   return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
+const toldSchema = z.array(
+  z.object({
+    jws: z.string(),
+    verdict: z.enum(["new", "taken", "refused"]),
+    report: reportSchema.nullable(),
+  }),
+);
 const nsText = z.string().transform(BigInt);
 const rowSchema = z.object({
   lease_id: idSchema("lease"),
@@ -111,6 +130,8 @@ const rowSchema = z.object({
     .string()
     .transform((text) => grantSchema.parse(JSON.parse(text)))
     .nullable(),
+  sequence: z.number(),
+  extensions: z.string().transform((text) => toldSchema.parse(JSON.parse(text))),
   end_jws: z.string().nullable(),
   end_reason: z.string().nullable(),
   ends_at: z.string().nullable(),
@@ -145,6 +166,8 @@ function parseRow(found: unknown): LeaseRow {
     receivedAt: row.received_at,
     grantJws: row.grant_jws,
     granted: row.granted,
+    sequence: row.sequence,
+    extensions: row.extensions,
     endJws: row.end_jws,
     endReason: row.end_reason,
     endsAt: row.ends_at,

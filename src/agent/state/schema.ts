@@ -80,4 +80,9 @@ export const SCHEMA_STEPS: readonly string[] = [
     report    TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- Of the last grant that was taken, and every extension that the server told of, in order.
+  ALTER TABLE lease ADD COLUMN sequence INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE lease ADD COLUMN extensions TEXT NOT NULL DEFAULT '[]';
+  `,
 ];

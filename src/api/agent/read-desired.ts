@@ -24,11 +24,14 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         generation: Number(generation),
       })),
       removedPartitionIds: await listRemovedPartitionIds(tx, hostId),
-      leases: leases.map(({ leaseId, partitionId, grantJws, endJws }) => ({
+      leases: leases.map(({ leaseId, partitionId, grantJws, endJws, extensions }) => ({
         leaseId,
         partitionId,
         grantJws,
         endJws,
+        extensionJws: extensions.flatMap((one) =>
+          one.state === "pending" && one.grantJws !== null ? [one.grantJws] : [],
+        ),
       })),
     };
   };

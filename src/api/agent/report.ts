@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { giveBackPending } from "../../billing/lapse-extensions.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import type { Host } from "../../host/store.ts";
@@ -8,8 +9,10 @@ import { outcomeOf } from "../../lease/state.ts";
 import { type Lease, lockLease, updateLease } from "../../lease/store.ts";
 import { accessSchema, wipeReceiptSchema } from "../../partition/signed.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
+import type { ServerContext } from "../context.ts";
 import type { Report } from "../contract/agent.ts";
 import type { Handler } from "../handler.ts";
+import { becomeExtended, NOT_TAKEN, refuseExtension } from "./extended.ts";
 import { verifyFromHost } from "./verify-from-host.ts";
 
 /** Each report in a transaction of its own: one that is refused keeps none of the others back. */
@@ -19,7 +22,7 @@ export const report: Handler<"report"> = async (context, { caller, body }) => {
   const now = context.clock.now();
   for (const one of body.reports) {
     try {
-      await transaction(context.db, (tx) => apply(tx, caller, one, now));
+      await transaction(context.db, (tx) => apply(context, tx, caller, one, now));
       accepted.push(one.reportId);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -31,7 +34,13 @@ export const report: Handler<"report"> = async (context, { caller, body }) => {
   return { accepted, refused };
 };
 
-async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Promise<void> {
+async function apply(
+  context: ServerContext,
+  tx: Kysely<DB>,
+  host: Host,
+  report: Report,
+  now: Date,
+): Promise<void> {
   const lease = await lockLease(tx, report.leaseId);
   if (lease.hostId !== host.hostId)
     throw refusal("not-found", { what: "lease", id: lease.leaseId });
@@ -59,7 +68,14 @@ async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Pro
         detail: { message: report.message },
       });
       return;
+    case "extended":
+      await becomeExtended(context, tx, { host, lease, report, now });
+      return;
+    case "extension-refused":
+      await refuseExtension(tx, { lease, report, now });
+      return;
     case "ending":
+      await giveBackPending(tx, lease, { reason: NOT_TAKEN, now });
       // Who was told to end says that it has begun to; who ends by itself says so first.
       if (lease.state === "ending") {
         await insertLeaseEvent(tx, { ...event, kind: "stopping", reason: report.reason });
@@ -119,6 +135,7 @@ async function becomeWiped(
       message: "the wipe receipt is that of another lease, partition or host",
     });
   }
+  await giveBackPending(tx, lease, { reason: NOT_TAKEN, now });
   await finishLease(
     tx,
     lease,

@@ -18,6 +18,9 @@ export const exportBill: Handler<"exportBill"> = async (
     bill: bill.document,
     billJws: bill.jws,
     grantJws: lease.grantJws,
+    extensionGrantJws: lease.extensions
+      .filter(({ state }) => state === "in-force")
+      .flatMap(({ grantJws }) => (grantJws === null ? [] : [grantJws])),
     wipeReceiptJws: lease.wipeReceiptJws,
     usageBatches: batches.map(({ jws }) => jws),
     serverKeys: context.keys.all.map((key) => ({ ...key })),

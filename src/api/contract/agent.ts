@@ -7,6 +7,7 @@ import {
   jwkSchema,
   jwsText,
   nameText,
+  sha256Text,
   sizeSchema,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
@@ -28,6 +29,12 @@ export const desiredLeaseSchema = z.strictObject({
   grantJws: jwsText.nullable(),
   /** `sublet-end` once the lease has been ended. */
   endJws: jwsText.nullable(),
+  /**
+   * `sublet-grant`s with higher sequences, by sequence, that the server waits for this host to
+   * acknowledge. One that the host has taken long ago is acknowledged again: the server has
+   * forgotten.
+   */
+  extensionJws: z.array(jwsText),
 });
 /**
  * What the host should be. Only what it names is acted on: what is absent is left alone, a
@@ -59,6 +66,22 @@ export const reportSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     ...reportBase,
     kind: z.literal("failed"),
+    reason: z.string().max(64),
+    message: z.string().max(2000),
+  }),
+  /** The lease ends later here, durably. `extensionJws` is the server's own code for it. */
+  z.strictObject({
+    ...reportBase,
+    kind: z.literal("extended"),
+    extensionJws: jwsText,
+    /** `sublet-extended` */
+    acknowledgementJws: jwsText,
+  }),
+  /** The agent does not take this extension; the lease goes on to its old end. */
+  z.strictObject({
+    ...reportBase,
+    kind: z.literal("extension-refused"),
+    extensionSha256: sha256Text,
     reason: z.string().max(64),
     message: z.string().max(2000),
   }),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { billDocumentSchema, billExportSchema } from "../../billing/bill.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
+import { quoteSchema } from "../../market/quote.ts";
 import { requirementSchema } from "../../market/requirement.ts";
 import {
   cpuModeSchema,
@@ -189,6 +190,12 @@ export const lenderOperations = {
 };
 
 const leaseParams = z.strictObject({ leaseId: idSchema("lease") });
+/** A year at most, like an offer's longest lease; a minute at least, like its shortest. */
+const extensionSeconds = z
+  .number()
+  .int()
+  .min(60)
+  .max(366 * 86_400);
 const billParams = z.strictObject({ billId: idSchema("bill") });
 const page = z.strictObject({
   /** The last id of the page before. */
@@ -238,6 +245,33 @@ export const clientOperations = {
     summary: "One lease and its events.",
     params: leaseParams,
     response: z.strictObject({ lease: leaseView, events: z.array(leaseEventView) }),
+  }),
+  quoteExtension: operation({
+    method: "POST",
+    path: "/v1/client/leases/:leaseId/extension-quotes",
+    summary: "What a longer lease would cost, and whether it can be had now.",
+    params: leaseParams,
+    body: z.strictObject({ seconds: extensionSeconds }),
+    response: z.strictObject({
+      leaseId: idSchema("lease"),
+      end: instantText,
+      /** Of the whole lease then. */
+      quote: quoteSchema,
+      additionalMicros: naturalText,
+    }),
+  }),
+  extendLease: operation({
+    method: "PUT",
+    path: "/v1/client/leases/:leaseId/extensions/:extensionId",
+    summary:
+      "Extend a lease at its own price. Pending until its host has acknowledged it. The id is the client's: asking twice is one extension.",
+    params: leaseParams.extend({ extensionId: idSchema("extension") }),
+    body: z.strictObject({
+      seconds: extensionSeconds,
+      /** The most that it may add to what the lease costs. */
+      maxAdditionalMicros: naturalText.optional(),
+    }),
+    response: leaseView,
   }),
   endLease: operation({
     method: "POST",

@@ -1,0 +1,1 @@
+-- Empty: the number is kept for the market's own migration.
