@@ -38,6 +38,9 @@ export function sampleBillInput(records: readonly HashedRecord[]): BillInput {
     tariff: SAMPLE_TARIFF,
     records,
     grantedNs: 7_200_000_000_000n,
+    grantedFrom: "2027-01-31T08:00:00Z",
+    wipedAt: null,
+    reasons: [],
     closedAt: new Date("2027-01-31T10:00:05Z"),
   };
 }

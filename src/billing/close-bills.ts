@@ -4,9 +4,10 @@ import { transaction } from "../database/transaction.ts";
 import type { DB } from "../database/types.ts";
 import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
-import { insertLeaseEvent } from "../lease/event-store.ts";
+import { insertLeaseEvent, listUndeliveredReasons } from "../lease/event-store.ts";
 import { type Lease, listUnbilledLeases, lockLease } from "../lease/store.ts";
 import { readChain, readContiguousSeq } from "../meter/record-store.ts";
+import { wipeReceiptSchema } from "../partition/signed.ts";
 import { priceMicrosPerHour } from "../rating/amount.ts";
 import { rateRecords } from "../rating/rate.ts";
 import { newId } from "../unit/id.ts";
@@ -44,7 +45,8 @@ export async function closeBillsOnce(
 async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date): Promise<void> {
   await lockParty(tx, lease.clientPartyId);
   const records = await readChain(tx, lease.leaseId);
-  const grantedNs = grantedLengthNs(lease);
+  const granted = grantedPeriod(lease);
+  const { grantedNs } = granted;
   const document = makeBill({
     billId: newId("bill", now.getTime()),
     leaseId: lease.leaseId,
@@ -54,7 +56,9 @@ async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date
     partition: { id: lease.partitionId, name: lease.partitionName },
     tariff: lease.tariff,
     records,
-    grantedNs,
+    ...granted,
+    wipedAt: wipedAtOf(lease),
+    reasons: await listUndeliveredReasons(tx, lease.leaseId),
     closedAt: now,
   });
   await insertBill(tx, {
@@ -89,13 +93,20 @@ async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date
  * What was granted and, where it is an extension, acknowledged by the host. From the grants
  * themselves: the lease's own period was cut when it ended early.
  */
-function grantedLengthNs({ grantJws, extensions }: Lease): bigint {
+function grantedPeriod({ grantJws, extensions }: Lease) {
   const { period } = readOwnGrant(grantJws ?? "");
   const ends = extensions
     .filter(({ state }) => state === "in-force")
     .map(({ endsAt }) => endsAt.getTime());
   const endMs = Math.max(new Date(period.end).getTime(), ...ends);
-  return BigInt(endMs - new Date(period.start).getTime()) * 1_000_000n;
+  const grantedNs = BigInt(endMs - new Date(period.start).getTime()) * 1_000_000n;
+  return { grantedFrom: period.start, grantedNs };
+}
+
+/** From the receipt that was verified when it came. */
+function wipedAtOf({ wipeReceiptJws }: Lease): string | null {
+  const payload = Buffer.from(wipeReceiptJws?.split(".")[1] ?? "", "base64url").toString();
+  return wipeReceiptJws === null ? null : wipeReceiptSchema.parse(JSON.parse(payload)).wipedAt;
 }
 
 function entryOf({ account, amountMicros }: Posting, lease: Lease) {

@@ -5,7 +5,7 @@ import type { DB } from "../database/types.ts";
 import { bumpPartitionGeneration, listPartitions } from "../host/partition-store.ts";
 import { bumpDesiredGeneration, getHost } from "../host/store.ts";
 import { getImage } from "../image/store.ts";
-import { insertLeaseEvent } from "../lease/event-store.ts";
+import { hasLeaseEvent, insertLeaseEvent } from "../lease/event-store.ts";
 import { finishLease } from "../lease/finish.ts";
 import { END_REASONS } from "../lease/state.ts";
 import {
@@ -27,7 +27,8 @@ export interface PassContext {
 
 /**
  * Leases whose period has begun: grants them, which freezes their partition. One whose predecessor
- * is not wiped yet waits; one that waited for its whole period is over. Returns how many moved.
+ * is not wiped yet waits, and that is told once; one that waited for its whole period is over. The
+ * time that it waits is not charged. Returns how many moved.
  */
 export async function grantDueOnce(context: PassContext, now: Date): Promise<number> {
   let moved = 0;
@@ -39,7 +40,8 @@ export async function grantDueOnce(context: PassContext, now: Date): Promise<num
       const partition = (await listPartitions(tx, { hostId: lease.hostId }, now)).find(
         ({ partitionId }) => partitionId === lease.partitionId,
       );
-      if (!partition || partition.inUse) return false;
+      if (!partition) return false;
+      if (partition.inUse) return tellOfWait(tx, lease, now);
       return grant(context, tx, lease, now);
     });
     if (changed) moved += 1;
@@ -64,6 +66,14 @@ async function grant(
   });
   await insertLeaseEvent(tx, { leaseId: lease.leaseId, kind: "preparing", at: now });
   await bumpDesiredGeneration(tx, lease.hostId);
+  return true;
+}
+
+/** Who is in the partition is not this client's to know; that somebody is, explains the delay. */
+async function tellOfWait(tx: Kysely<DB>, { leaseId }: Lease, now: Date): Promise<boolean> {
+  if (await hasLeaseEvent(tx, leaseId, "waiting")) return false;
+  const reason = "predecessor-not-wiped";
+  await insertLeaseEvent(tx, { leaseId, kind: "waiting", reason, at: now });
   return true;
 }
 

@@ -235,7 +235,8 @@ async function selectLeases(
       c.name as client_name, d.name as lender_name, h.name as host_name,
       p.name as partition_name, i.name as image_name, i.version as image_version, b.bill_id,
       (select e.reason from lease_event e where e.lease_id = l.lease_id and e.reason is not null
-        and e.kind not like 'extension-%' order by e.seq desc limit 1) as reason,
+        and e.kind not like 'extension-%' and (e.kind <> 'waiting' or l.state = 'booked')
+        order by e.seq desc limit 1) as reason,
       ${EXTENSIONS_OF_LEASE} as extensions
     from lease l
     join party c on c.party_id = l.client_party_id

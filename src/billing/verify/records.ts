@@ -4,12 +4,15 @@ import type { BillDocument } from "../bill.ts";
 import type { Granted } from "./grants.ts";
 import type { Report } from "./report.ts";
 
-/** Checks each record against the grant, in itself and against the one before. */
+/**
+ * Checks each record against the grant, in itself and against the one before. `isUnused`: the host
+ * signed that it never metered anything, so there is no final record.
+ */
 export function checkRecords(
   records: readonly HashedRecord[],
   granted: Granted | null,
   bill: BillDocument,
-  report: Report,
+  { report, isUnused }: { readonly report: Report; readonly isUnused: boolean },
 ): void {
   let previous: HashedRecord | null = null;
   for (const hashed of records) {
@@ -22,7 +25,7 @@ export function checkRecords(
     previous = hashed;
   }
   report.require(
-    granted === null || previous?.record.final === true,
+    granted === null || (previous === null ? isUnused : previous.record.final),
     "final-missing",
     previous === null ? "usageBatches" : `record ${previous.record.seq}`,
     "there is no final record, so more may have been used than is shown",

@@ -1,11 +1,23 @@
 import type { HashedRecord } from "../../meter/record.ts";
-import { wipeReceiptSchema } from "../../partition/signed.ts";
+import { type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
+import { verify } from "../../signature/envelope.ts";
 import { keyRing, type PublicJwk } from "../../signature/key.ts";
 import type { BillExport } from "../bill.ts";
 import type { Granted } from "./grants.ts";
 import type { Report } from "./report.ts";
 
 const WHERE = "wipeReceiptJws";
+
+/** What the receipt says, before it is checked against the rest; null when it does not count. */
+export function readWipeReceipt(
+  { wipeReceiptJws: jws }: BillExport,
+  agentKey: PublicJwk | null,
+): WipeReceipt | null {
+  if (jws === null || agentKey === null) return null;
+  const keys = keyRing([agentKey]);
+  const receipt = verify({ jws, typ: "sublet-wipe-receipt", keys, schema: wipeReceiptSchema });
+  return receipt.ok ? receipt.payload : null;
+}
 
 /** The host's word that nothing is left, and that the chain ended where the bill says. */
 export function checkWipeReceipt(
