@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import { giveBackPending } from "../../billing/lapse-extensions.ts";
 import { lockParty, raiseHold } from "../../billing/ledger-store.ts";
 import type { DB } from "../../database/types.ts";
-import { type Grant, grantSchema, readOwnGrant } from "../../enablement/grant.ts";
+import { type Grant, grantSchema, readOwnEndOrder, readOwnGrant } from "../../enablement/grant.ts";
 import { orderEnd } from "../../enablement/grant-due.ts";
 import type { Host } from "../../host/store.ts";
 import { insertLeaseEvent } from "../../lease/event-store.ts";
@@ -99,7 +99,9 @@ function isAbout({ grantJws, sequence }: Extension, word: ExtensionAcknowledgeme
 /** Throws the refusal for which it cannot be had back. Locks: the lease's is held; party, host. */
 async function takeAgain(tx: Kysely<DB>, lease: Lease, extension: Extension): Promise<void> {
   const { leaseId, clientPartyId: partyId } = lease;
-  if (lease.period === null || extension.reason === END_REASONS.byClient) {
+  const isEndedByClient =
+    lease.endJws !== null && readOwnEndOrder(lease.endJws).reason === END_REASONS.byClient;
+  if (lease.period === null || isEndedByClient) {
     throw refusal("lease-over", { leaseId, state: lease.state });
   }
   await lockParty(tx, partyId);
