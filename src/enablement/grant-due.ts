@@ -28,7 +28,9 @@ export interface PassContext {
 /**
  * Leases whose period has begun: grants them, which freezes their partition. One whose predecessor
  * is not wiped yet waits, and that is told once; one that waited for its whole period is over. The
- * time that it waits is not charged. Returns how many moved.
+ * time that it waits is not charged. One whose period passed unseen is granted all the same: its host
+ * may have run it before this database was set back, and says so; any other host finds it expired.
+ * Returns how many moved.
  */
 export async function grantDueOnce(context: PassContext, now: Date): Promise<number> {
   let moved = 0;
@@ -36,12 +38,13 @@ export async function grantDueOnce(context: PassContext, now: Date): Promise<num
     const changed = await transaction(context.db, async (tx) => {
       const lease = await lockLease(tx, leaseId);
       if (lease.state !== "booked" || !lease.period || lease.period.start > now) return false;
-      if (lease.period.end <= now) return giveUp(context, tx, lease, now);
+      const hasWaited = await hasLeaseEvent(tx, leaseId, "waiting");
+      if (lease.period.end <= now && hasWaited) return giveUp(context, tx, lease, now);
       const partition = (await listPartitions(tx, { hostId: lease.hostId }, now)).find(
         ({ partitionId }) => partitionId === lease.partitionId,
       );
       if (!partition) return false;
-      if (partition.inUse) return tellOfWait(tx, lease, now);
+      if (partition.inUse) return hasWaited ? false : tellOfWait(tx, lease, now);
       return grant(context, tx, lease, now);
     });
     if (changed) moved += 1;
@@ -71,7 +74,6 @@ async function grant(
 
 /** Who is in the partition is not this client's to know; that somebody is, explains the delay. */
 async function tellOfWait(tx: Kysely<DB>, { leaseId }: Lease, now: Date): Promise<boolean> {
-  if (await hasLeaseEvent(tx, leaseId, "waiting")) return false;
   const reason = "predecessor-not-wiped";
   await insertLeaseEvent(tx, { leaseId, kind: "waiting", reason, at: now });
   return true;

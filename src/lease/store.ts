@@ -133,11 +133,12 @@ export async function listLeasesOfParty(
   return selectLeases(db, sql.join(conditions, sql` and `), which.limit);
 }
 
-/** What an agent must know of: granted and not yet wiped. */
+/** What an agent must know of: granted and not yet wiped, or wiped and not yet billed. */
 export async function listGrantedLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
   return selectLeases(
     db,
-    sql`l.host_id = ${hostId} and l.state in ('preparing', 'ready', 'ending')`,
+    sql`l.host_id = ${hostId} and (l.state in ('preparing', 'ready', 'ending')
+      or l.state = 'ended' and l.grant_jws is not null and b.bill_id is null)`,
   );
 }
 

@@ -14,6 +14,12 @@ import { inTransaction } from "./transaction.ts";
 /** Some 150 kB as JWS: a batch fits every default limit on bodies, and a lost one costs little. */
 export const RECORDS_PER_BATCH_MAX = 200;
 
+/**
+ * So many batches of one chain wait at once, and chains take turns: one that the server refuses for
+ * good must not keep the others' records back. What follows is batched when these are taken.
+ */
+const PER_CHAIN_MAX = 10;
+
 export interface PendingBatch {
   readonly batchId: Id<"batch">;
   readonly chainId: Id<"lease">;
@@ -21,7 +27,7 @@ export interface PendingBatch {
 }
 
 /**
- * What is to be sent, oldest first, at most `limit`. A batch is signed and stored before it is
+ * What is to be sent, each chain's oldest first, at most `limit`. A batch is signed and stored before it is
  * returned, and returned unchanged until a receipt covers it, so that a repeat is the same text.
  */
 export function pendingBatches(
@@ -30,7 +36,7 @@ export function pendingBatches(
   { limit }: { readonly limit: number },
 ): readonly PendingBatch[] {
   return inTransaction(db, () => {
-    for (let room = limit - countUnackedBatches(db); room > 0; room--) {
+    for (let made = 0; made < limit; made++) {
       const records = firstUnbatchedRecords(db);
       if (records === null) break;
       storeBatch(db, records, sign);
@@ -38,9 +44,11 @@ export function pendingBatches(
     const rows = db
       .prepare(
         `SELECT batch_id AS "batchId", chain_id AS "chainId", jws
-           FROM spool_batch WHERE acked = 0 ORDER BY position LIMIT ?`,
+           FROM (SELECT *, row_number() OVER (PARTITION BY chain_id ORDER BY position) AS place
+                   FROM spool_batch WHERE acked = 0)
+          WHERE place <= ? ORDER BY place, position LIMIT ?`,
       )
-      .all(limit);
+      .all(PER_CHAIN_MAX, limit);
     return rows.map((row) => pendingRow.parse({ ...row }));
   });
 }
@@ -85,9 +93,33 @@ export function acknowledge(db: DatabaseSync, receipt: UsageReceipt): Acknowledg
   });
 }
 
-/** Records that no receipt covers yet. */
-export function unsentCount(db: DatabaseSync): number {
-  return count(db, "SELECT count(*) AS count FROM spool_record WHERE acked = 0");
+/** Records that no receipt covers yet: of one chain, or of all. */
+export function unsentCount(db: DatabaseSync, chainId?: Id<"lease">): number {
+  const unsent = "SELECT count(*) AS count FROM spool_record WHERE acked = 0";
+  return chainId === undefined
+    ? count(db, unsent)
+    : count(db, `${unsent} AND chain_id = ?`, chainId);
+}
+
+/** The last record of a chain that a receipt has covered; 0 when there is none. */
+export function acknowledgedSeq(db: DatabaseSync, chainId: Id<"lease">): number {
+  const sql =
+    "SELECT coalesce(max(seq), 0) AS count FROM spool_record WHERE acked = 1 AND chain_id = ?";
+  return count(db, sql, chainId);
+}
+
+/** The server has been set back and lacks what is above `seq`: that is to be sent once more. */
+export function sendAgain(db: DatabaseSync, chainId: Id<"lease">, seq: number): void {
+  inTransaction(db, () => {
+    db.prepare("UPDATE spool_record SET acked = 0 WHERE chain_id = ? AND seq > ?").run(
+      chainId,
+      seq,
+    );
+    db.prepare("UPDATE spool_batch SET acked = 0 WHERE chain_id = ? AND last_seq > ?").run(
+      chainId,
+      seq,
+    );
+  });
 }
 
 const pendingRow = z.object({
@@ -98,19 +130,17 @@ const pendingRow = z.object({
 const chainRow = z.object({ host_id: z.string(), last_seq: z.number().int() });
 const recordRow = z.object({ hash: z.string(), record: z.string() });
 
-function countUnackedBatches(db: DatabaseSync): number {
-  return count(db, "SELECT count(*) AS count FROM spool_batch WHERE acked = 0");
-}
-
-function count(db: DatabaseSync, sql: string): number {
-  return z.object({ count: z.number() }).parse(db.prepare(sql).get()).count;
+function count(db: DatabaseSync, sql: string, ...values: string[]): number {
+  return z.object({ count: z.number() }).parse(db.prepare(sql).get(...values)).count;
 }
 
 /** Of one chain, in order, those that no stored batch holds; null when there are none. */
 function firstUnbatchedRecords(db: DatabaseSync): readonly HashedRecord[] | null {
   const unbatched = `
     acked = 0 AND seq > (SELECT coalesce(max(last_seq), 0) FROM spool_batch
-                          WHERE spool_batch.chain_id = spool_record.chain_id)`;
+                          WHERE spool_batch.chain_id = spool_record.chain_id)
+    AND (SELECT count(*) FROM spool_batch WHERE acked = 0
+          AND spool_batch.chain_id = spool_record.chain_id) < ${PER_CHAIN_MAX}`;
   const rows = db
     .prepare(
       `SELECT hash, record FROM spool_record

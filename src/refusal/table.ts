@@ -181,6 +181,16 @@ export const REFUSALS = {
     ({ cost, limit }) =>
       `this costs up to ${cost} more, and ${limit} was the limit; raise it or extend by less`,
   ),
+  "lease-not-granted": row<{ leaseId: string }>(
+    409,
+    ({ leaseId }) =>
+      `${leaseId} is not granted as far as this server knows; it is told again when it is`,
+  ),
+  "grant-unknown": row<{ leaseId: string }>(
+    409,
+    ({ leaseId }) =>
+      `what the host holds for ${leaseId} is not the grant of this booking; the host's owner must look into it`,
+  ),
   "lease-not-ready": row<{ leaseId: string; state: string }>(
     409,
     ({ leaseId, state }) =>

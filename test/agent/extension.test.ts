@@ -202,7 +202,7 @@ test("several extensions are taken in order, and a server that forgot hears of t
   server.state.reports.clear();
   await rig.rounds(agent, 1, 1_000);
   expect(server.reportsOf("extended")).toEqual(first);
-  server.desire({ leases: [leaseOf(server, grant)] });
+  server.desire({ leases: [leaseOf(server, grant, null, [], 3)] });
   server.state.reports.clear();
   await rig.rounds(agent, 1, 1_000);
   expect(server.reportsOf("extended")).toEqual([]);

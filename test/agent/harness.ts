@@ -61,6 +61,7 @@ export function leaseOf(
   grant: Grant,
   endJws: string | null = null,
   extensionJws: string[] = [],
+  sequence = 1,
 ) {
   return {
     leaseId: grant.leaseId,
@@ -68,6 +69,8 @@ export function leaseOf(
     grantJws: server.signGrant(grant),
     endJws,
     extensionJws,
+    state: "ready" as const,
+    sequence,
   };
 }
 

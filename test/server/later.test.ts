@@ -105,11 +105,25 @@ test("a booking that waited for its whole period is over, and costs nothing", as
   const first = await book(0);
   const firstGrant = await readGrant(host, first);
   const second = await book(3600 + 40);
-  await pass(2 * 3600 + 60);
+  await pass(3600 + 60);
+  await pass(3600);
   const { lease } = await show(second);
   expect(lease).toMatchObject({ outcome: "not-delivered", reason: "partition-not-free-in-time" });
   await becomeWiped(host, firstGrant, [], "expired");
   await server.pass();
+  expect((await client.call("showAccount")).holdsMicros).toBe("0");
+});
+
+test("a booking whose period passed while the server was away is settled by its host's word", async () => {
+  const { client, host } = market;
+  const leaseId = await book(3600);
+  await pass(3 * 3600);
+  const granted = await readGrant(host, leaseId);
+  await host.report({ kind: "failed", leaseId, reason: "grant-expired", message: "a test" });
+  await becomeWiped(host, granted, [], "grant-expired");
+  await server.pass();
+  const { lease } = await show(leaseId);
+  expect(lease).toMatchObject({ outcome: "not-delivered", reason: "grant-expired" });
   expect((await client.call("showAccount")).holdsMicros).toBe("0");
 });
 

@@ -26,6 +26,8 @@ export interface LeaseRow {
   /** Of the last grant that was taken: 1, or that of an extension. */
   readonly sequence: number;
   readonly extensions: readonly ToldExtension[];
+  /** As it was first told; null until then. */
+  readonly readyReport: Report | null;
   readonly endJws: string | null;
   readonly endReason: string | null;
   readonly endsAt: string | null;
@@ -132,6 +134,10 @@ const rowSchema = z.object({
     .nullable(),
   sequence: z.number(),
   extensions: z.string().transform((text) => toldSchema.parse(JSON.parse(text))),
+  ready_report: z
+    .string()
+    .transform((text) => reportSchema.parse(JSON.parse(text)))
+    .nullable(),
   end_jws: z.string().nullable(),
   end_reason: z.string().nullable(),
   ends_at: z.string().nullable(),
@@ -168,6 +174,7 @@ function parseRow(found: unknown): LeaseRow {
     granted: row.granted,
     sequence: row.sequence,
     extensions: row.extensions,
+    readyReport: row.ready_report,
     endJws: row.end_jws,
     endReason: row.end_reason,
     endsAt: row.ends_at,

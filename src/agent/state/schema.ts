@@ -83,6 +83,7 @@ export const SCHEMA_STEPS: readonly string[] = [
   `
   -- Of the last grant that was taken, and every extension that the server told of, in order.
   ALTER TABLE lease ADD COLUMN sequence INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE lease ADD COLUMN ready_report TEXT;
   ALTER TABLE lease ADD COLUMN extensions TEXT NOT NULL DEFAULT '[]';
   `,
 ];

@@ -1,7 +1,7 @@
 import { transaction } from "../../database/transaction.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
-import { listGrantedLeases } from "../../lease/store.ts";
+import { type Lease, listGrantedLeases } from "../../lease/store.ts";
 import type { Handler } from "../handler.ts";
 
 export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { caller }) => {
@@ -24,17 +24,24 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         generation: Number(generation),
       })),
       removedPartitionIds: await listRemovedPartitionIds(tx, hostId),
-      leases: leases.map(({ leaseId, partitionId, grantJws, endJws, extensions }) => ({
-        leaseId,
-        partitionId,
-        grantJws,
-        endJws,
-        extensionJws: extensions.flatMap((one) =>
-          one.state === "pending" && one.grantJws !== null ? [one.grantJws] : [],
-        ),
-      })),
+      leases: leases.map(toDesired),
     };
   };
   // One snapshot: generation, partitions and leases belong together.
   return transaction(db, read, "repeatable read");
 };
+
+function toDesired(lease: Lease) {
+  const { leaseId, partitionId, grantJws, endJws, extensions } = lease;
+  const state = lease.state === "booked" ? "preparing" : lease.state;
+  const taken = extensions.filter((one) => one.state === "in-force");
+  return {
+    ...{ leaseId, partitionId, state, endJws: state === "ended" ? null : endJws },
+    // What has ended must not be run by a host that has forgotten it.
+    grantJws: state === "ended" ? null : grantJws,
+    sequence: Math.max(1, ...taken.map((one) => one.sequence ?? 1)),
+    extensionJws: extensions.flatMap((one) =>
+      one.state === "pending" && one.grantJws !== null ? [one.grantJws] : [],
+    ),
+  };
+}

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import { giveBackPending } from "../../billing/lapse-extensions.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
-import type { Host } from "../../host/store.ts";
+import { type Host, insertHostEventOnce } from "../../host/store.ts";
 import { insertLeaseEvent, wasReported } from "../../lease/event-store.ts";
 import { finishLease } from "../../lease/finish.ts";
 import { outcomeOf } from "../../lease/state.ts";
@@ -13,6 +13,7 @@ import type { ServerContext } from "../context.ts";
 import type { Report } from "../contract/agent.ts";
 import type { Handler } from "../handler.ts";
 import { becomeExtended, NOT_TAKEN, refuseExtension } from "./extended.ts";
+import { takeGrantBack } from "./grant-held.ts";
 import { verifyFromHost } from "./verify-from-host.ts";
 
 /** Each report in a transaction of its own: one that is refused keeps none of the others back. */
@@ -27,6 +28,7 @@ export const report: Handler<"report"> = async (context, { caller, body }) => {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       context.log.warn({ hostId: caller.hostId, report: one, err: error }, "refused a report");
+      await tellOwner(context, caller, one, error, now);
       refused.push({ reportId: one.reportId, code: error.code, message: error.message });
     }
   }
@@ -45,6 +47,10 @@ async function apply(
   if (lease.hostId !== host.hostId)
     throw refusal("not-found", { what: "lease", id: lease.leaseId });
   if (lease.state === "ended" || (await wasReported(tx, report.reportId))) return;
+  // Whatever it says, it is said again once this server knows of the grant, too.
+  if (lease.state === "booked" && report.kind !== "grant-held") {
+    throw refusal("lease-not-granted", { leaseId: lease.leaseId });
+  }
   const at = clampToPast(new Date(report.at), now);
   const event = { leaseId: lease.leaseId, kind: report.kind, reportId: report.reportId, at };
   switch (report.kind) {
@@ -68,6 +74,9 @@ async function apply(
         detail: { message: report.message },
       });
       return;
+    case "grant-held":
+      await takeGrantBack(context, tx, { lease, report, now });
+      return;
     case "extended":
       await becomeExtended(context, tx, { host, lease, report, now });
       return;
@@ -87,6 +96,18 @@ async function apply(
     case "wiped":
       await becomeWiped(tx, host, lease, report, now);
   }
+}
+
+/** What a host knows and this server does not is something that a person should see, once. */
+async function tellOwner(
+  { db }: ServerContext,
+  { hostId }: Host,
+  { leaseId, kind }: Report,
+  { code, message }: Refusal,
+  now: Date,
+): Promise<void> {
+  const detail = { leaseId, report: kind, code, message };
+  await insertHostEventOnce(db.kysely, { hostId, kind: "report-refused", detail, now });
 }
 
 /** The host's clock may be ahead; an event is never later than its arrival. */

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
-import { type Host, insertHostEvent } from "../../host/store.ts";
+import { type Host, insertHostEventOnce } from "../../host/store.ts";
 import { lockLease } from "../../lease/store.ts";
 import { decideIngest, neighbouringSeqs } from "../../meter/ingest.ts";
 import { type UsageBatch, type UsageReceipt, usageBatchSchema } from "../../meter/record.ts";
@@ -75,5 +75,5 @@ async function flag(
 ): Promise<void> {
   const detail = { chainId, batchId, code: error.code, message: error.message };
   log.error({ hostId: host.hostId, ...detail }, "refused a usage batch");
-  await insertHostEvent(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
+  await insertHostEventOnce(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
 }

@@ -35,6 +35,13 @@ export const desiredLeaseSchema = z.strictObject({
    * forgotten.
    */
   extensionJws: z.array(jwsText),
+  /**
+   * How far the server knows the lease; a host that is further tells again what it told before: the
+   * server has been set back. `ended` names one whose usage records are still missing.
+   */
+  state: z.enum(["preparing", "ready", "ending", "ended"]),
+  /** Of the last grant that the server knows this host to have taken. */
+  sequence: z.number().int().positive(),
 });
 /**
  * What the host should be. Only what it names is acted on: what is absent is left alone, a
@@ -69,6 +76,8 @@ export const reportSchema = z.discriminatedUnion("kind", [
     reason: z.string().max(64),
     message: z.string().max(2000),
   }),
+  /** This host runs, or ran, the lease under this grant and not under the one that it is told now. */
+  z.strictObject({ ...reportBase, kind: z.literal("grant-held"), grantJws: jwsText }),
   /** The lease ends later here, durably. `extensionJws` is the server's own code for it. */
   z.strictObject({
     ...reportBase,
