@@ -6,8 +6,9 @@ import { type AgentContext, instantNow } from "./context.ts";
 import { readEndOrder } from "./grant.ts";
 import { forgetOldKeys } from "./identity/rotate.ts";
 import { listOldKids } from "./identity/store.ts";
-import { changeLease, holderOf, insertLease, type LeaseRow, readLease } from "./lease/store.ts";
-import { queueReportAgain } from "./report/store.ts";
+import { noteExtensions } from "./lease/extending.ts";
+import { changeLease, holderOf, insertLease, readLease } from "./lease/store.ts";
+import { tellAgain } from "./lease/tell-again.ts";
 
 /** Reads what the host should be and takes it over into the agent's own record. */
 export async function readDesiredOnce(context: AgentContext): Promise<void> {
@@ -67,31 +68,16 @@ function absorbPartition(context: AgentContext, told: DesiredState["partitions"]
 function absorbLease(context: AgentContext, told: DesiredState["leases"][number]): void {
   const { leaseId, partitionId, grantJws, endJws } = told;
   const known = readLease(context.db, leaseId);
-  if (known?.stage === "done") {
-    repeatReceipt(context, known);
-    return;
-  }
+  if (known !== null) tellAgain(context, known, told);
+  if (known?.stage === "done") return;
   const order = endJws === null ? null : readEndOrder(context, leaseId, endJws);
   if (known === null) {
     if (grantJws === null && order === null) return;
     insertLease(context.db, { leaseId, partitionId, grantJws, receivedAt: instantNow(context) });
-  } else if (grantJws !== null && known.grantJws !== null && known.grantJws !== grantJws) {
-    context.log.warn({ leaseId }, "a second grant of a lease is not taken by this version");
   }
+  noteExtensions(context, leaseId, told.extensionJws);
   // The first reason stands: a lease that has failed or expired is not also ended by order.
   if (order !== null && (known === null || known.endReason === null)) {
     changeLease(context.db, leaseId, { endJws, endReason: order.reason });
   }
-}
-
-/** The server asks for a lease that it acknowledged as wiped: it has been set back. */
-function repeatReceipt(context: AgentContext, lease: LeaseRow): void {
-  if (lease.receiptJws === null) return;
-  queueReportAgain(context.db, {
-    reportId: `${lease.leaseId}:${lease.reportCount}`,
-    at: instantNow(context),
-    leaseId: lease.leaseId,
-    kind: "wiped",
-    receiptJws: lease.receiptJws,
-  });
 }

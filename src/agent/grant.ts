@@ -92,6 +92,35 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   return null;
 }
 
+/**
+ * May this lease go on for longer? Of its first grant nothing may differ but the number, which rises,
+ * and the end, which is later. Also for what the server signed: what is frozen stays so.
+ */
+export function judgeExtension(context: AgentContext, lease: LeaseRow, jws: string): Judgement {
+  const { granted, endsAt, sequence } = lease;
+  if (granted === null || endsAt === null) return no("lease-ending", "the lease is not running");
+  const verified = verify({
+    ...{ jws, typ: "sublet-grant" as const, keys: context.serverKeys, schema: grantSchema },
+  });
+  if (!verified.ok) return no(`extension-${verified.code}`, verified.message);
+  const grant = verified.payload;
+  if (canonicalJson(unchanging(grant)) !== canonicalJson(unchanging(granted))) {
+    return no("extension-differs", "it changes more than the end of the lease");
+  }
+  if (grant.sequence <= sequence) {
+    return no("extension-not-newer", `its number ${grant.sequence} is not above ${sequence}`);
+  }
+  if (Date.parse(grant.period.end) <= Date.parse(endsAt)) {
+    return no("extension-not-longer", `it ends at ${grant.period.end}, the lease at ${endsAt}`);
+  }
+  return { ok: true, grant };
+}
+
+/** All of a grant but what makes it another one. Issuer, host, lease, partition, keys, prices … */
+function unchanging({ jti: _jti, issuedAt: _issuedAt, sequence: _sequence, ...rest }: Grant) {
+  return { ...rest, period: { start: rest.period.start } };
+}
+
 /** Options before the key, or a second line, would be commands to the guest's SSH server. */
 const AUTHORIZED_KEY =
   /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9-]+@openssh\.com) [A-Za-z0-9+/]+={0,2}( [\x20-\x7e]*)?$/;

@@ -1,6 +1,12 @@
 import { ApiError } from "../api/client/error.ts";
 import { type UsageBatch, usageReceiptSchema } from "../meter/record.ts";
-import { acknowledge, type PendingBatch, pendingBatches } from "../meter/spool-batch.ts";
+import {
+  acknowledge,
+  acknowledgedSeq,
+  type PendingBatch,
+  pendingBatches,
+  sendAgain,
+} from "../meter/spool-batch.ts";
 import { sign, verify } from "../signature/envelope.ts";
 import type { AgentContext } from "./context.ts";
 import { readLease } from "./lease/store.ts";
@@ -54,6 +60,11 @@ function takeReceipt(context: AgentContext, batch: PendingBatch, receiptJws: str
   });
   const reason = verified.ok ? mismatch(context, batch, verified.payload) : verified.message;
   if (verified.ok && reason === null) {
+    const { chainId, contiguousSeq } = verified.payload;
+    if (contiguousSeq < acknowledgedSeq(context.db, chainId)) {
+      context.log.warn({ chainId, contiguousSeq }, "the server has lost records; they go again");
+      sendAgain(context.db, chainId, contiguousSeq);
+    }
     const taken = acknowledge(context.db, verified.payload);
     if (taken.ok) return null;
     return refuse(context, batch, taken.message);

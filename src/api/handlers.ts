@@ -9,6 +9,7 @@ import { bookLease } from "./client/book-lease.ts";
 import { bookLeases } from "./client/book-leases.ts";
 import { endLease } from "./client/end-lease.ts";
 import { exportBill } from "./client/export-bill.ts";
+import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
 import { search } from "./client/search.ts";
@@ -70,6 +71,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   bookLeases,
   listLeases,
   showLease,
+  quoteExtension,
+  extendLease,
   endLease,
   showAccount,
   listBills,

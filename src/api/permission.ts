@@ -35,6 +35,8 @@ export const PERMISSIONS = {
   search: ["client"],
   bookLease: ["client"],
   bookLeases: ["client"],
+  quoteExtension: ["client"],
+  extendLease: ["client"],
   endLease: ["client"],
   listLeases: "party",
   showLease: "party",

@@ -40,6 +40,9 @@ export function sampleBillInput(records: readonly HashedRecord[]): BillInput {
     cpuMode: records[0]?.record.cpuMode ?? "dedicated",
     records,
     grantedNs: 7_200_000_000_000n,
+    grantedFrom: "2027-01-31T08:00:00Z",
+    wipedAt: null,
+    reasons: [],
     closedAt: new Date("2027-01-31T10:00:05Z"),
   };
 }

@@ -20,6 +20,8 @@ export const billLineSchema = z.strictObject({
   unit: z.enum(["milliCoreNs", "byteNs", "ns"]),
   priceMicrosPerHour: naturalText,
   amountMicros: naturalText,
+  /** Why time was not delivered, as the lease's events have it. The server's word, not the records'. */
+  reasons: z.array(z.string().max(64)).optional(),
 });
 export type BillLine = z.infer<typeof billLineSchema>;
 

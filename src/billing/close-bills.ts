@@ -4,10 +4,11 @@ import type { DB } from "../database/types.ts";
 import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
 import { eachLease } from "../lease/each-lease.ts";
-import { insertLeaseEvent } from "../lease/event-store.ts";
+import { insertLeaseEvent, listUndeliveredReasons } from "../lease/event-store.ts";
 import type { Lease } from "../lease/store.ts";
 import type { HashedRecord } from "../meter/record.ts";
 import { readChain } from "../meter/record-store.ts";
+import { wipeReceiptSchema } from "../partition/signed.ts";
 import { priceMicrosPerHour } from "../rating/amount.ts";
 import { rateRecords } from "../rating/rate.ts";
 import { newId } from "../unit/id.ts";
@@ -61,7 +62,8 @@ async function closeBill(
 ): Promise<void> {
   const { records, incomplete, now } = basis;
   await lockParty(tx, lease.clientPartyId);
-  const grantedNs = grantedLengthNs(lease);
+  const granted = grantedPeriod(lease);
+  const { grantedNs } = granted;
   const document = makeBill({
     billId: newId("bill", now.getTime()),
     leaseId: lease.leaseId,
@@ -72,7 +74,9 @@ async function closeBill(
     tariff: lease.tariff,
     cpuMode: lease.cpuMode,
     records,
-    grantedNs,
+    ...granted,
+    wipedAt: wipedAtOf(lease),
+    reasons: await listUndeliveredReasons(tx, lease.leaseId),
     closedAt: now,
     incomplete,
   });
@@ -108,11 +112,24 @@ async function closeBill(
   });
 }
 
-/** What was granted, from the grant itself: the lease's own period was cut when it ended early. */
-function grantedLengthNs(lease: Lease): bigint {
-  const { period } = readOwnGrant(lease.grantJws ?? "");
-  const lengthMs = new Date(period.end).getTime() - new Date(period.start).getTime();
-  return BigInt(lengthMs) * 1_000_000n;
+/**
+ * What was granted and, where it is an extension, acknowledged by the host. From the grants
+ * themselves: the lease's own period was cut when it ended early.
+ */
+function grantedPeriod({ grantJws, extensions }: Lease) {
+  const { period } = readOwnGrant(grantJws ?? "");
+  const ends = extensions
+    .filter(({ state }) => state === "in-force")
+    .map(({ endsAt }) => endsAt.getTime());
+  const endMs = Math.max(new Date(period.end).getTime(), ...ends);
+  const grantedNs = BigInt(endMs - new Date(period.start).getTime()) * 1_000_000n;
+  return { grantedFrom: period.start, grantedNs };
+}
+
+/** From the receipt that was verified when it came. */
+function wipedAtOf({ wipeReceiptJws }: Lease): string | null {
+  const payload = Buffer.from(wipeReceiptJws?.split(".")[1] ?? "", "base64url").toString();
+  return wipeReceiptJws === null ? null : wipeReceiptSchema.parse(JSON.parse(payload)).wipedAt;
 }
 
 function entryOf({ account, amountMicros }: Posting, lease: Lease) {

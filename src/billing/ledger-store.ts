@@ -55,14 +55,7 @@ export async function placeHold(
   hold: { leaseId: LeaseId; partyId: PartyId; amountMicros: bigint; now: Date },
 ): Promise<void> {
   const { freeMicros } = await readFunds(tx, hold.partyId);
-  if (freeMicros < hold.amountMicros) {
-    throw refusal("funds-short", {
-      neededMicros: hold.amountMicros.toString(),
-      freeMicros: freeMicros.toString(),
-      needed: formatMoneyMicros(hold.amountMicros),
-      free: formatMoneyMicros(freeMicros),
-    });
-  }
+  if (freeMicros < hold.amountMicros) throw fundsShort(hold.amountMicros, freeMicros);
   await tx
     .insertInto("hold")
     .values({
@@ -72,6 +65,39 @@ export async function placeHold(
       createdAt: hold.now,
     })
     .execute();
+}
+
+/** Holds more for a lease; refuses `funds-short`. Under the party's lock. */
+export async function raiseHold(
+  tx: Kysely<DB>,
+  hold: { leaseId: LeaseId; partyId: PartyId; byMicros: bigint },
+): Promise<void> {
+  const { freeMicros } = await readFunds(tx, hold.partyId);
+  if (freeMicros < hold.byMicros) throw fundsShort(hold.byMicros, freeMicros);
+  await changeHold(tx, hold.leaseId, hold.byMicros);
+}
+
+/** Gives back a part of what is held for a lease; nothing once the hold is released. */
+export async function lowerHold(tx: Kysely<DB>, leaseId: LeaseId, byMicros: bigint): Promise<void> {
+  await changeHold(tx, leaseId, -byMicros);
+}
+
+async function changeHold(tx: Kysely<DB>, leaseId: LeaseId, byMicros: bigint): Promise<void> {
+  await tx
+    .updateTable("hold")
+    .set({ amountMicros: sql`amount_micros + ${byMicros}` })
+    .where("leaseId", "=", leaseId)
+    .where("releasedAt", "is", null)
+    .execute();
+}
+
+function fundsShort(neededMicros: bigint, freeMicros: bigint) {
+  return refusal("funds-short", {
+    neededMicros: neededMicros.toString(),
+    freeMicros: freeMicros.toString(),
+    needed: formatMoneyMicros(neededMicros),
+    free: formatMoneyMicros(freeMicros),
+  });
 }
 
 export async function releaseHold(tx: Kysely<DB>, leaseId: LeaseId, now: Date): Promise<void> {

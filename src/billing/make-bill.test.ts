@@ -8,6 +8,7 @@ import { makeBill } from "./make-bill.ts";
 
 const steps = (untilSecond: number) =>
   Array.from({ length: untilSecond / 10 + 1 }, (_, index) => sampleReading(index * 10));
+const BEGIN = "2027-01-31T08:00:00Z";
 const hour = sampleRecords("grant", steps(3600));
 
 test("an hour of one and a half cores costs what the tariff says", () => {
@@ -57,6 +58,24 @@ test("time that was not delivered is a line of its own, free of charge", () => {
     priceMicrosPerHour: "0",
     amountMicros: "0",
   });
+});
+
+test("granted time before the first answer is not delivered, and its cause stands beside it", () => {
+  const readings = [300, 310, 320].map((second) => sampleReading(second));
+  const reasons = ["predecessor-not-wiped"];
+  const input = { ...sampleBillInput(sampleRecords("grant", readings)), reasons };
+  const bill = makeBill(input);
+  const line = { rule: "not-delivered", quantity: "300000000000", amountMicros: "0", reasons };
+  expect(bill.lines.at(-1)).toMatchObject(line);
+  expect(bill.lines.find(({ resource }) => resource === "time")?.quantity).toBe("20000000000");
+});
+
+test("a lease that was never delivered shows all of its time until its wipe as not delivered", () => {
+  const until = (wipedAt: string) => makeBill({ ...sampleBillInput([]), wipedAt }).lines.at(-1);
+  const line = { rule: "not-delivered", amountMicros: "0" };
+  expect(until("2027-01-31T08:10:00Z")).toMatchObject({ ...line, quantity: "600000000000" });
+  // Two hours were granted; that the wipe came late is not part of them.
+  expect(until("2027-01-31T18:00:00Z")).toMatchObject({ ...line, quantity: "7200000000000" });
 });
 
 test("a bill without any use has its lines at zero, and no period", () => {
@@ -117,7 +136,10 @@ test("any bill fits its schema, its lines make its sum, and rounding is at most 
       expect(2n * (remainder < 0n ? -remainder : remainder)).toBeLessThanOrEqual(unit);
       const ns = bill.lines.filter(({ resource }) => resource === "time");
       const timed = ns.reduce((total, line) => total + BigInt(line.quantity), 0n);
-      if (tariff.priceMicrosPerHour !== "0") expect(timed.toString()).toBe(bill.elapsedNs);
+      const first = records[0]?.record.from.at ?? BEGIN;
+      const lateNs = BigInt(Date.parse(first) - Date.parse(BEGIN)) * 1_000_000n;
+      const late = lateNs < grantedNs ? lateNs : grantedNs;
+      if (tariff.priceMicrosPerHour !== "0") expect(timed).toBe(BigInt(bill.elapsedNs) + late);
     }),
   );
 });

@@ -18,6 +18,12 @@ export interface BillInput extends Identity {
   readonly records: readonly HashedRecord[];
   /** The length of the granted period, extensions included: no more time than this is charged. */
   readonly grantedNs: bigint;
+  /** The begin of the granted period. */
+  readonly grantedFrom: string;
+  /** Of the host's wipe receipt. */
+  readonly wipedAt: string | null;
+  /** Why some of the time was not delivered. */
+  readonly reasons: readonly string[];
   readonly closedAt: Date;
   /** The final record is not among them. */
   readonly incomplete?: boolean;
@@ -25,7 +31,8 @@ export interface BillInput extends Identity {
 
 /**
  * The bill of a lease: a line for cpu, memory and disk each, even at zero; one for the flat part
- * when it has a price; one, free of charge, for time that was metered and is not charged.
+ * when it has a price; one, free of charge, for time that is not charged: metered and not delivered,
+ * or granted and not yet there when the lease's period began.
  */
 export function makeBill(input: BillInput): BillDocument {
   const { tariff, cpuMode, records, grantedNs } = input;
@@ -48,7 +55,8 @@ export function makeBill(input: BillInput): BillDocument {
       amountMicros: amountMicros(resource, quantity, price).toString(),
     });
   }
-  if (elapsedNs > chargedNs) lines.push(notDelivered(elapsedNs - chargedNs));
+  const notDeliveredNs = elapsedNs - chargedNs + lateNs(input);
+  if (notDeliveredNs > 0n) lines.push(notDelivered(notDeliveredNs, input.reasons));
 
   const sumMicros = sum(lines.map((line) => BigInt(line.amountMicros)));
   const totalMicros = roundToMinorUnit(sumMicros, tariff);
@@ -76,7 +84,18 @@ export function makeBill(input: BillInput): BillDocument {
   };
 }
 
-function notDelivered(quantityNs: bigint): BillLine {
+/**
+ * From the begin of the granted period until the first record, which is the guest's first answer;
+ * without any, until the host had wiped what there was. Never more than was granted.
+ */
+function lateNs({ records, grantedFrom, grantedNs, wipedAt }: BillInput): bigint {
+  const until = records[0]?.record.from.at ?? wipedAt ?? grantedFrom;
+  const ns = BigInt(Date.parse(until) - Date.parse(grantedFrom)) * 1_000_000n;
+  if (ns <= 0n) return 0n;
+  return ns < grantedNs ? ns : grantedNs;
+}
+
+function notDelivered(quantityNs: bigint, reasons: readonly string[]): BillLine {
   return {
     resource: "time",
     rule: "not-delivered",
@@ -84,6 +103,7 @@ function notDelivered(quantityNs: bigint): BillLine {
     unit: UNIT_OF.time,
     priceMicrosPerHour: "0",
     amountMicros: "0",
+    ...(reasons.length > 0 ? { reasons: [...reasons] } : {}),
   };
 }
 

@@ -15,7 +15,7 @@ export function billText(context: Context, bill: BillDocument): string {
   const { currency } = bill.tariff;
   const rows = bill.lines.map((line) => [
     line.resource,
-    line.rule,
+    line.reasons ? `${line.rule}: ${line.reasons.join(", ")}` : line.rule,
     quantityText(line),
     formatMoneyMicros(BigInt(line.priceMicrosPerHour)),
     money(line.amountMicros, currency),

@@ -6,7 +6,10 @@ import { CliError } from "./failure.ts";
 export async function confirm(context: Context, question: string): Promise<boolean> {
   const { stdin, stderr } = context;
   if (!stdin.isTTY) {
-    throw new CliError("confirmation-needed", `${question} Type --yes to book without being asked`);
+    throw new CliError(
+      "confirmation-needed",
+      `${question} Type --yes to do it without being asked`,
+    );
   }
   const terminal = createInterface({ input: stdin, output: stderr });
   const gone = new AbortController();

@@ -19,9 +19,20 @@ export function leaseText(lease: LeaseView): string {
       `${money(quote.perHourMicros, tariff.currency)}/h, at most ${money(quote.totalMicros, tariff.currency)}`,
     ],
   ];
+  rows.push(...extensionRows(lease));
   if (access) rows.push(["way in", `${access.user} at ${access.address} port ${access.port}`]);
   if (lease.billId) rows.push(["bill", lease.billId]);
   return `${facts(rows)}${nextText(lease)}`;
+}
+
+/** One that is in force shows in the period; that one lapsed is told among the events. */
+function extensionRows({ extensions, tariff }: LeaseView): [string, string][] {
+  return extensions
+    .filter(({ state }) => state === "pending")
+    .map(({ end, additionalMicros }) => [
+      "extension",
+      `to ${instant(end)} for at most ${money(additionalMicros, tariff.currency)} more: pending, and not charged, until its host has acknowledged it`,
+    ]);
 }
 
 export function printedEvents(context: Context, events: readonly LeaseEventView[]): string {

@@ -200,6 +200,7 @@ create table lease (
   ending_at timestamp with time zone,
   ended_at timestamp with time zone,
   internet boolean default false not null,
+  lease_seconds_max integer not null,
   removal_jws text,
   constraint lease_pkey PRIMARY KEY (lease_id),
   constraint lease_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
@@ -216,6 +217,7 @@ create table lease (
   constraint lease_cpu_mode_check CHECK ((cpu_mode = ANY (ARRAY['dedicated'::text, 'shared'::text]))),
   constraint lease_disk_bytes_check CHECK ((disk_bytes >= 0)),
   constraint lease_lease_id_check CHECK ((lease_id ~~ 'lease\_%'::text)),
+  constraint lease_lease_seconds_max_check CHECK ((lease_seconds_max > 0)),
   constraint lease_memory_bytes_check CHECK ((memory_bytes > 0)),
   constraint lease_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'ended-early'::text, 'failed'::text, 'not-delivered'::text, 'cancelled'::text]))),
   constraint lease_state_check CHECK ((state = ANY (ARRAY['booked'::text, 'preparing'::text, 'ready'::text, 'ending'::text, 'ended'::text]))),
@@ -235,6 +237,35 @@ create table lease_event (
   constraint lease_event_report_id_key UNIQUE (report_id),
   constraint lease_event_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
   constraint lease_event_seq_check CHECK ((seq > 0))
+);
+
+create table lease_extension (
+  extension_id text not null,
+  lease_id text not null,
+  request_sha256 text not null,
+  state text not null,
+  sequence integer,
+  grant_jws text,
+  ends_before timestamp with time zone not null,
+  ends_at timestamp with time zone not null,
+  quote jsonb not null,
+  additional_micros bigint not null,
+  reason text,
+  acknowledgement_jws text,
+  created_at timestamp with time zone not null,
+  settled_at timestamp with time zone,
+  constraint lease_extension_pkey PRIMARY KEY (extension_id),
+  constraint extension_sequence UNIQUE (lease_id, sequence),
+  constraint lease_extension_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint extension_acknowledged CHECK (((state <> 'in-force'::text) OR (grant_jws IS NULL) OR (acknowledgement_jws IS NOT NULL))),
+  constraint lease_extension_additional_micros_check CHECK ((additional_micros >= 0)),
+  constraint lease_extension_check CHECK ((ends_at > ends_before)),
+  constraint lease_extension_check1 CHECK (((grant_jws IS NULL) = (sequence IS NULL))),
+  constraint lease_extension_check2 CHECK (((state = 'pending'::text) = (settled_at IS NULL))),
+  constraint lease_extension_check3 CHECK (((state <> 'pending'::text) OR (grant_jws IS NOT NULL))),
+  constraint lease_extension_extension_id_check CHECK ((extension_id ~~ 'extension\_%'::text)),
+  constraint lease_extension_sequence_check CHECK ((sequence > 1)),
+  constraint lease_extension_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'in-force'::text, 'lapsed'::text])))
 );
 
 create table ledger_entry (
@@ -474,6 +505,7 @@ CREATE INDEX lease_client ON public.lease USING btree (client_party_id, lease_id
 CREATE UNIQUE INDEX lease_in_use ON public.lease USING btree (partition_id) WHERE (state = ANY (ARRAY['preparing'::text, 'ready'::text, 'ending'::text]));
 CREATE INDEX lease_lender ON public.lease USING btree (lender_party_id, lease_id);
 CREATE INDEX lease_open ON public.lease USING btree (host_id) WHERE (state <> 'ended'::text);
+CREATE UNIQUE INDEX extension_pending ON public.lease_extension USING btree (lease_id) WHERE (state = 'pending'::text);
 CREATE INDEX ledger_entry_account ON public.ledger_entry USING btree (account_id);
 CREATE UNIQUE INDEX offer_carve_in_force ON public.offer USING btree (host_id) WHERE ((partition_id IS NULL) AND (withdrawn_at IS NULL));
 CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WHERE (withdrawn_at IS NULL);
@@ -718,7 +750,8 @@ begin
       is distinct from
        (new.host_id, new.partition_id, new.lease_id, new.cpu_milli, new.memory_bytes,
         new.disk_bytes, lower(new.period))
-    or (old.lease_id = held_by and upper(new.period) < upper(old.period))) then
+    or (old.lease_id = held_by and upper(new.period) < upper(old.period)
+      and upper(new.period) <= (select upper(period) from lease where lease_id = held_by))) then
     perform refuse_in_use(old.partition_id, held_by);
   end if;
   return case when tg_op = 'DELETE' then old else new end;
@@ -745,15 +778,38 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.guard_extension()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'DELETE' then
+    raise exception 'an extension is never deleted' using errcode = 'SL003';
+  end if;
+  -- A lapsed one comes back only when its host proves that it had acknowledged it in time.
+  if old.state = 'in-force' or (new.state = 'pending' and old.state <> 'pending')
+    or (old.extension_id, old.lease_id, old.request_sha256, old.sequence, old.grant_jws,
+        old.ends_before, old.ends_at, old.additional_micros)
+      is distinct from
+       (new.extension_id, new.lease_id, new.request_sha256, new.sequence, new.grant_jws,
+        new.ends_before, new.ends_at, new.additional_micros) then
+    raise exception 'extension % is fixed', old.extension_id
+      using errcode = 'SL003', constraint = 'extension_fixed';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.guard_hold()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin
   if tg_op = 'DELETE' or old.released_at is not null
-      or (old.lease_id, old.party_id, old.amount_micros, old.created_at)
-        is distinct from (new.lease_id, new.party_id, new.amount_micros, new.created_at) then
-    raise exception 'a hold is released, and nothing else'
+      or (old.lease_id, old.party_id, old.created_at)
+        is distinct from (new.lease_id, new.party_id, new.created_at)
+      or (new.amount_micros <> old.amount_micros and new.amount_micros <
+        (select (quote ->> 'totalMicros')::bigint from lease where lease_id = new.lease_id)) then
+    raise exception 'a hold covers its lease until it is released, once'
       using errcode = 'SL003', constraint = 'hold_terms';
   end if;
   return new;
@@ -842,11 +898,16 @@ begin
     perform refuse_in_use(old.partition_id, old.lease_id);
   end if;
   if (old.client_party_id, old.lender_party_id, old.host_id, old.partition_id, old.offer_id,
-      old.image_id, old.tariff, old.quote, old.booking_sha256, old.ssh_public_key, old.created_at)
+      old.image_id, old.tariff, old.booking_sha256, old.ssh_public_key, old.created_at)
       is distinct from
      (new.client_party_id, new.lender_party_id, new.host_id, new.partition_id, new.offer_id,
-      new.image_id, new.tariff, new.quote, new.booking_sha256, new.ssh_public_key, new.created_at)
-      or (old.grant_jws is not null and new.grant_jws is distinct from old.grant_jws)
+      new.image_id, new.tariff, new.booking_sha256, new.ssh_public_key, new.created_at)
+      -- What it costs changes with its length, and only so.
+      or (old.quote is distinct from new.quote
+        and coalesce(upper(new.period) <= upper(old.period), true))
+      -- While it is prepared, the grant that its host holds already may take its place.
+      or (old.grant_jws is not null and new.grant_jws is distinct from old.grant_jws
+        and (old.state <> 'preparing' or coalesce(new.grant_jws, '') not like '%.%.%'))
       or (old.wipe_receipt_jws is not null
         and new.wipe_receipt_jws is distinct from old.wipe_receipt_jws)
       or (old.outcome is not null and new.outcome is distinct from old.outcome) then
@@ -854,6 +915,15 @@ begin
       using errcode = 'SL003', constraint = 'lease_terms';
   end if;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_lease_length()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'the terms of lease % are fixed', old.lease_id
+    using errcode = 'SL003', constraint = 'lease_terms';
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.guard_partition_removal()
@@ -987,10 +1057,12 @@ CREATE TRIGGER host_key_keep BEFORE TRUNCATE ON public.host_key FOR EACH STATEME
 CREATE TRIGGER lease_guard BEFORE INSERT OR DELETE OR UPDATE ON public.lease FOR EACH ROW EXECUTE FUNCTION guard_lease();
 CREATE TRIGGER lease_host_open BEFORE UPDATE OF period, removal_jws ON public.lease FOR EACH ROW EXECUTE FUNCTION check_leased_host();
 CREATE TRIGGER lease_keep BEFORE TRUNCATE ON public.lease FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lease_length_guard BEFORE UPDATE ON public.lease FOR EACH ROW WHEN ((old.lease_seconds_max IS DISTINCT FROM new.lease_seconds_max)) EXECUTE FUNCTION guard_lease_length();
 CREATE CONSTRAINT TRIGGER lease_removal AFTER INSERT OR UPDATE OF removal_jws ON public.lease DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.removal_jws IS NOT NULL)) EXECUTE FUNCTION check_removal();
 CREATE TRIGGER lease_event_append BEFORE DELETE OR UPDATE ON public.lease_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_keep BEFORE TRUNCATE ON public.lease_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_notify AFTER INSERT ON public.lease_event FOR EACH ROW EXECUTE FUNCTION notify_lease_event();
+CREATE TRIGGER extension_guard BEFORE DELETE OR UPDATE ON public.lease_extension FOR EACH ROW EXECUTE FUNCTION guard_extension();
 CREATE CONSTRAINT TRIGGER ledger_balanced AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_balanced();
 CREATE TRIGGER ledger_entry_append BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_keep BEFORE TRUNCATE ON public.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

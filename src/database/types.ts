@@ -151,6 +151,7 @@ export interface Lease {
   imageId: string;
   internet: Generated<boolean>;
   leaseId: string;
+  leaseSecondsMax: number;
   lenderPartyId: string;
   memoryBytes: Int8;
   offerId: string;
@@ -176,6 +177,23 @@ export interface LeaseEvent {
   reason: string | null;
   reportId: string | null;
   seq: number;
+}
+
+export interface LeaseExtension {
+  acknowledgementJws: string | null;
+  additionalMicros: Int8;
+  createdAt: Timestamp;
+  endsAt: Timestamp;
+  endsBefore: Timestamp;
+  extensionId: string;
+  grantJws: string | null;
+  leaseId: string;
+  quote: Json;
+  reason: string | null;
+  requestSha256: string;
+  sequence: number | null;
+  settledAt: Timestamp | null;
+  state: string;
 }
 
 export interface LedgerEntry {
@@ -316,6 +334,7 @@ export interface DB {
   image: Image;
   lease: Lease;
   leaseEvent: LeaseEvent;
+  leaseExtension: LeaseExtension;
   ledgerEntry: LedgerEntry;
   ledgerTransaction: LedgerTransaction;
   offer: Offer;

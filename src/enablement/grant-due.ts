@@ -5,7 +5,7 @@ import { bumpPartitionGeneration, listPartitions } from "../host/partition-store
 import { bumpDesiredGeneration, lockHost } from "../host/store.ts";
 import { getImage } from "../image/store.ts";
 import { eachLease } from "../lease/each-lease.ts";
-import { insertLeaseEvent } from "../lease/event-store.ts";
+import { hasLeaseEvent, insertLeaseEvent } from "../lease/event-store.ts";
 import { finishLease } from "../lease/finish.ts";
 import { fillStanding, prolongReservation } from "../lease/reservation-store.ts";
 import { END_REASONS } from "../lease/state.ts";
@@ -28,17 +28,22 @@ export interface PassContext {
 
 /**
  * Leases whose period has begun: grants them, which freezes their partition. One whose predecessor
- * is not wiped yet waits; one that waited for its whole period is over. Returns how many moved.
+ * is not wiped yet waits, and that is told once; one that waited for its whole period is over. The
+ * time that it waits is not charged. One whose period passed unseen is granted all the same: its host
+ * may have run it before this database was set back, and says so; any other host finds it expired.
+ * Returns how many moved.
  */
 export async function grantDueOnce(context: PassContext, now: Date): Promise<number> {
   const due = await listDueLeases(context.db.kysely, now);
   return eachLease(context.db, due, async (tx, lease) => {
     if (lease.state !== "booked" || !lease.period || lease.period.start > now) return false;
-    if (lease.period.end <= now) return giveUp(context, tx, lease, now);
+    const hasWaited = await hasLeaseEvent(tx, lease.leaseId, "waiting");
+    if (lease.period.end <= now && hasWaited) return giveUp(context, tx, lease, now);
     const partition = (await listPartitions(tx, { hostId: lease.hostId }, now)).find(
       ({ partitionId }) => partitionId === lease.partitionId,
     );
-    if (!partition || partition.inUse) return false;
+    if (!partition) return false;
+    if (partition.inUse) return hasWaited ? false : tellOfWait(tx, lease, now);
     return grant(context, tx, lease, now);
   });
 }
@@ -62,6 +67,13 @@ async function grant(
   });
   await insertLeaseEvent(tx, { leaseId: lease.leaseId, kind: "preparing", at: now });
   await bumpDesiredGeneration(tx, lease.hostId);
+  return true;
+}
+
+/** Who is in the partition is not this client's to know; that somebody is, explains the delay. */
+async function tellOfWait(tx: Kysely<DB>, { leaseId }: Lease, now: Date): Promise<boolean> {
+  const reason = "predecessor-not-wiped";
+  await insertLeaseEvent(tx, { leaseId, kind: "waiting", reason, at: now });
   return true;
 }
 

@@ -45,10 +45,17 @@ export const grantSchema = z.strictObject({
 });
 export type Grant = z.infer<typeof grantSchema>;
 
-/** The payload of a grant from this server's own database, where nothing is verified again. */
+/** The content of a grant that this server signed itself and has kept: nothing is verified anew. */
 export function readOwnGrant(grantJws: string): Grant {
-  const payload = Buffer.from(grantJws.split(".")[1] ?? "", "base64url").toString();
-  return grantSchema.parse(JSON.parse(payload));
+  return grantSchema.parse(payloadOf(grantJws));
+}
+
+export function readOwnEndOrder(endJws: string): EndOrder {
+  return endOrderSchema.parse(payloadOf(endJws));
+}
+
+function payloadOf(jws: string): unknown {
+  return JSON.parse(Buffer.from(jws.split(".")[1] ?? "", "base64url").toString());
 }
 
 /** `typ: sublet-end`: this lease ends now. Signed by the server. */

@@ -44,6 +44,31 @@ export function issueGrant(
   return sign("sublet-grant", grant, issuer.key);
 }
 
+/** The first grant again, but for its number and a later end: nothing else of a lease ever changes. */
+export function issueExtension(
+  issuer: Issuer,
+  { grantJws, sequence, endsAt, now }: ExtensionInput,
+): string {
+  const first = readOwnGrant(grantJws);
+  const extension: Grant = {
+    ...first,
+    jti: newId("grant", now.getTime()),
+    issuedAt: now.toISOString(),
+    sequence,
+    period: { start: first.period.start, end: endsAt.toISOString() },
+  };
+  return sign("sublet-grant", extension, issuer.key);
+}
+
+export interface ExtensionInput {
+  /** The lease's first. */
+  readonly grantJws: string;
+  /** One more than that of any grant of the lease before. */
+  readonly sequence: number;
+  readonly endsAt: Date;
+  readonly now: Date;
+}
+
 export function issueEndOrder(
   issuer: Issuer,
   { lease, reason, now }: { lease: Lease; reason: string; now: Date },

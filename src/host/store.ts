@@ -162,6 +162,21 @@ export async function insertHostEvent(
     .execute();
 }
 
+/** The same is told once, however often it comes again: agents repeat what was refused. */
+export async function insertHostEventOnce(
+  db: Kysely<DB>,
+  event: { hostId: HostId; kind: string; detail: object; now: Date },
+): Promise<void> {
+  const found = await db
+    .selectFrom("hostEvent")
+    .select("seq")
+    .where("hostId", "=", event.hostId)
+    .where("kind", "=", event.kind)
+    .where(sql<boolean>`detail = ${JSON.stringify(event.detail)}::jsonb`)
+    .executeTakeFirst();
+  if (!found) await insertHostEvent(db, event);
+}
+
 export async function getHost(db: Kysely<DB>, hostId: HostId): Promise<Host> {
   const row = await db
     .selectFrom("host")

@@ -166,6 +166,7 @@ async function writeLease(
     size: match.size,
     tariff: match.tariff,
     quote: match.quote,
+    leaseSecondsMax: offer.leaseSecondsMax,
     sshPublicKey: booking.sshPublicKey,
   };
   await insertLease(tx, lease, now);

@@ -45,6 +45,32 @@ export async function wasReported(db: Kysely<DB>, reportId: string): Promise<boo
   return row !== undefined;
 }
 
+/** Whether something of this kind has happened to the lease. */
+export async function hasLeaseEvent(
+  db: Kysely<DB>,
+  leaseId: LeaseId,
+  kind: string,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("leaseEvent")
+    .select("seq")
+    .where("leaseId", "=", leaseId)
+    .where("kind", "=", kind)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Why the lease began late, was interrupted, or never came to be; each reason once. */
+export async function listUndeliveredReasons(db: Kysely<DB>, leaseId: LeaseId): Promise<string[]> {
+  const { rows } = await sql<{ reason: string }>`
+    select reason from lease_event
+    where lease_id = ${leaseId} and kind in ('waiting', 'undelivered', 'failed')
+      and reason is not null
+    group by reason order by min(seq)`.execute(db);
+  return rows.map((row) => row.reason);
+}
+
 /** In order, from `afterSeq` on. */
 export async function listLeaseEvents(
   db: Kysely<DB>,

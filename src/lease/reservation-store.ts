@@ -54,7 +54,33 @@ export async function endReservation(tx: Kysely<DB>, leaseId: LeaseId, now: Date
     .updateTable("reservation")
     .set({ period: sql`tstzrange(lower(period), least(upper(period), ${now}::timestamptz), '[)')` })
     .where("leaseId", "=", leaseId)
+    .where(sql<boolean>`upper(period) > ${now}`)
     .execute();
+}
+
+/** The lease has the partition until then instead. */
+export async function moveReservationEnd(
+  tx: Kysely<DB>,
+  leaseId: LeaseId,
+  end: Date,
+): Promise<void> {
+  await tx
+    .updateTable("reservation")
+    .set({ period: sql`tstzrange(lower(period), ${end}::timestamptz, '[)')` })
+    .where("leaseId", "=", leaseId)
+    .execute();
+}
+
+/** Of the past: the partition was the lease's after all, where it was taken for free. */
+export async function dropOverlappedStanding(tx: Kysely<DB>, leaseId: LeaseId): Promise<void> {
+  await sql`
+    delete from reservation standing using reservation own
+    where own.lease_id = ${leaseId} and standing.partition_id = own.partition_id
+      and standing.lease_id is null and standing.period && own.period`.execute(tx);
+}
+
+export function afterTurnaround(end: Date): Date {
+  return new Date(end.getTime() + TURNAROUND_SECONDS * 1000);
 }
 
 /**

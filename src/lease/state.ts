@@ -30,13 +30,20 @@ export const END_REASONS = {
   byClient: "ended-by-client",
   hostSilent: "host-silent-after-expiry",
   hostRemoved: "host-removed",
+  /** The host went on under an extension that had lapsed and cannot be had back. */
+  extensionLapsed: "extension-lapsed",
 } as const;
 
 /** The outcome of a lease that was granted, from why it ended and whether it was ever delivered. */
 export function outcomeOf(reason: string, everReady: boolean): LeaseOutcome {
   if (reason === END_REASONS.byClient) return "ended-early";
   if (!everReady) return "not-delivered";
-  return reason === END_REASONS.expired || reason === END_REASONS.hostSilent
-    ? "completed"
-    : "failed";
+  return COMPLETED.has(reason) ? "completed" : "failed";
 }
+
+/** The whole period that was promised has passed. */
+const COMPLETED: ReadonlySet<string> = new Set([
+  END_REASONS.expired,
+  END_REASONS.hostSilent,
+  END_REASONS.extensionLapsed,
+]);

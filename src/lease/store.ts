@@ -15,6 +15,7 @@ import type {
 } from "../unit/id.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
+import { EXTENSIONS_OF_LEASE, type Extension, parseExtensions } from "./extension-store.ts";
 import type { LeaseOutcome, LeaseState } from "./state.ts";
 
 /** Permission to use a partition for a period, with the names that people know its parts by. */
@@ -44,6 +45,10 @@ export interface Lease {
   readonly size: Size;
   readonly tariff: Tariff;
   readonly quote: Quote;
+  /** As the offer had it: the longest that the lease may become, extensions included. */
+  readonly leaseSecondsMax: number;
+  /** In the order in which they were asked for. */
+  readonly extensions: readonly Extension[];
   readonly sshPublicKey: string;
   readonly grantJws: string | null;
   readonly endJws: string | null;
@@ -76,6 +81,7 @@ export interface NewLease {
   readonly size: Size;
   readonly tariff: Tariff;
   readonly quote: Quote;
+  readonly leaseSecondsMax: number;
   readonly sshPublicKey: string;
 }
 
@@ -133,11 +139,12 @@ export async function listLeasesOfParty(
   return selectLeases(db, sql.join(conditions, sql` and `), which.limit);
 }
 
-/** What an agent must know of: granted and not yet wiped. */
+/** What an agent must know of: granted and not yet wiped, or wiped and not yet billed. */
 export async function listGrantedLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
   return selectLeases(
     db,
-    sql`l.host_id = ${hostId} and l.state in ('preparing', 'ready', 'ending')`,
+    sql`l.host_id = ${hostId} and (l.state in ('preparing', 'ready', 'ending')
+      or l.state = 'ended' and l.grant_jws is not null and b.bill_id is null)`,
   );
 }
 
@@ -192,24 +199,49 @@ export async function shortenPeriod(tx: Kysely<DB>, leaseId: LeaseId, end: Date)
     .execute();
 }
 
+/** The period ends later, and the lease costs what that costs: an extension is in force. */
+export async function lengthenPeriod(
+  tx: Kysely<DB>,
+  leaseId: LeaseId,
+  { endsAt, quote }: Pick<Extension, "endsAt" | "quote">,
+): Promise<void> {
+  await tx
+    .updateTable("lease")
+    .set({
+      period: sql`tstzrange(lower(period), ${endsAt}::timestamptz, '[)')`,
+      quote: JSON.stringify(quote),
+    })
+    .where("leaseId", "=", leaseId)
+    .execute();
+}
+
 /**
  * Booked leases whose period has begun, oldest first, and whose partition is free of an earlier
- * lease or whose own time is over.
+ * lease, whose own time is over, or who has not been told yet that it waits.
  */
 export async function listDueLeases(db: Kysely<DB>, now: Date): Promise<LeaseId[]> {
   const { rows } = await sql<{ leaseId: LeaseId }>`
     select lease_id from lease l where state = 'booked' and lower(period) <= ${now}
-      and (upper(period) <= ${now} or not exists (select 1 from lease b
-        where b.partition_id = l.partition_id and b.state in ('preparing', 'ready', 'ending')))
+      and (upper(period) <= ${now}
+        or not exists (select 1 from lease b
+          where b.partition_id = l.partition_id and b.state in ('preparing', 'ready', 'ending'))
+        or not exists (select 1 from lease_event e
+          where e.lease_id = l.lease_id and e.kind = 'waiting'))
     order by lower(period), lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }
 
-/** Leases that should long have ended and whose host has not said so. */
+/**
+ * Leases that should long have ended and whose host has not said so. While an extension is pending
+ * the host may have taken it; one that has just lapsed may still turn out to have been taken.
+ */
 export async function listOverdueLeases(db: Kysely<DB>, before: Date): Promise<LeaseId[]> {
   const { rows } = await sql<{ leaseId: LeaseId }>`
     select lease_id from lease
     where state in ('preparing', 'ready') and upper(period) < ${before}
+      and not exists (select 1 from lease_extension x where x.lease_id = lease.lease_id
+        and (x.state = 'pending' and x.ends_at >= ${before}
+          or x.state = 'lapsed' and x.settled_at >= ${before}))
     order by lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }
@@ -233,7 +265,9 @@ async function selectLeases(
       c.name as client_name, d.name as lender_name, h.name as host_name,
       p.name as partition_name, i.name as image_name, i.version as image_version, b.bill_id,
       (select e.reason from lease_event e where e.lease_id = l.lease_id and e.reason is not null
-        order by e.seq desc limit 1) as reason
+        and e.kind not like 'extension-%' and (e.kind <> 'waiting' or l.state = 'booked')
+        order by e.seq desc limit 1) as reason,
+      ${EXTENSIONS_OF_LEASE} as extensions
     from lease l
     join party c on c.party_id = l.client_party_id
     join party d on d.party_id = l.lender_party_id
@@ -243,14 +277,16 @@ async function selectLeases(
     left join bill b on b.lease_id = l.lease_id
     where ${condition}
     order by l.lease_id desc limit ${limit}`.execute(db);
-  return rows.map(({ start, endAt, cpuMilli, memoryBytes, diskBytes, ...row }) => ({
+  return rows.map(({ start, endAt, cpuMilli, memoryBytes, diskBytes, extensions, ...row }) => ({
     ...row,
+    extensions: parseExtensions(extensions),
     period: start && endAt ? { start, end: endAt } : null,
     size: { cpuMilli, memoryBytes: Number(memoryBytes), diskBytes: Number(diskBytes) },
   }));
 }
 
-interface LeaseRow extends Omit<Lease, "period" | "size"> {
+interface LeaseRow extends Omit<Lease, "period" | "size" | "extensions"> {
+  extensions: unknown;
   start: Date | null;
   endAt: Date | null;
   cpuMilli: number;

@@ -90,6 +90,28 @@ export function acknowledge(db: DatabaseSync, receipt: UsageReceipt): Acknowledg
 }
 
 /** Records that no receipt covers yet: of one chain, or of all. */
+/** The last record of a chain that a receipt has covered; 0 when there is none. */
+export function acknowledgedSeq(db: DatabaseSync, chainId: string): number {
+  const statement = db.prepare(
+    "SELECT coalesce(max(seq), 0) AS count FROM spool_record WHERE acked = 1 AND chain_id = ?",
+  );
+  return countRow.parse(statement.get(chainId)).count;
+}
+
+/** The server has been set back and lacks what is above `seq`: that is to be sent once more. */
+export function sendAgain(db: DatabaseSync, chainId: string, seq: number): void {
+  inTransaction(db, () => {
+    db.prepare("UPDATE spool_record SET acked = 0 WHERE chain_id = ? AND seq > ?").run(
+      chainId,
+      seq,
+    );
+    db.prepare("UPDATE spool_batch SET acked = 0 WHERE chain_id = ? AND last_seq > ?").run(
+      chainId,
+      seq,
+    );
+  });
+}
+
 export function unsentCount(db: DatabaseSync, chainId?: string): number {
   const statement = db.prepare(
     "SELECT count(*) AS count FROM spool_record WHERE acked = 0 AND chain_id = coalesce(?, chain_id)",

@@ -219,6 +219,30 @@ describe("batches", () => {
     expect(sizes).toEqual([RECORDS_PER_BATCH_MAX, RECORDS_PER_BATCH_MAX, 5]);
   });
 
+  test("of a chain that is never taken keep nobody else's back", () => {
+    const options = { ...SAMPLE_OPTIONS, recordEveryNs: 1n };
+    for (let second = 0; second < 40; second++) {
+      takeReading(db, chainId, sampleReading(second), options);
+      pendingBatches(db, sign, { limit: 10 });
+    }
+    beginChain(db, OTHER_TERMS, "other grant");
+    takeReading(db, OTHER_TERMS.chainId, sampleReading(0), { ...SAMPLE_OPTIONS, final: true });
+    const batches = pendingBatches(db, sign, { limit: 5 });
+    expect(batches.map((batch) => batch.chainId)).toContain(OTHER_TERMS.chainId);
+    // Once they are taken, what had to wait follows.
+    let sent = 0;
+    for (let round = 0; round < 20; round++) {
+      for (const { batchId, jws } of pendingBatches(db, sign, { limit: 10 })) {
+        const { chainId: chain, records } = opened(jws);
+        sent += records.length;
+        const contiguousSeq = records.at(-1)?.record.seq ?? 0;
+        const about = { iss: "server", aud: SAMPLE_TERMS.hostId, batchId, chainId: chain };
+        acknowledge(db, { ...about, contiguousSeq, receivedAt: "2027-01-31T09:00:00Z" });
+      }
+    }
+    expect(sent).toBe(40);
+  });
+
   test("that cannot be signed are not stored", () => {
     meter(0, 60, true);
     const fail = (): string => {

@@ -13,6 +13,20 @@ export const accessSchema = z.strictObject({
 });
 export type Access = z.infer<typeof accessSchema>;
 
+/**
+ * `typ: sublet-extended`: this host has taken an extension and runs the lease until `end`. Signed by
+ * the agent, with the change of its own deadline; from then on the longer time is charged.
+ */
+export const extensionAcknowledgementSchema = z.strictObject({
+  leaseId: idSchema("lease"),
+  hostId: idSchema("host"),
+  grantJti: z.string(),
+  sequence: z.number().int().min(2),
+  end: instantText,
+  acknowledgedAt: instantText,
+});
+export type ExtensionAcknowledgement = z.infer<typeof extensionAcknowledgementSchema>;
+
 /** `typ: sublet-wipe-receipt`: nothing of this lease is left on the host. Signed by the agent. */
 export const wipeReceiptSchema = z.strictObject({
   leaseId: idSchema("lease"),

@@ -178,14 +178,56 @@ export const REFUSALS = {
     409,
     ({ leaseId }) => `${leaseId} was booked before with other content; use a new id`,
   ),
+  "extension-id-reused": row<{ extensionId: string }>(
+    409,
+    ({ extensionId }) => `${extensionId} was asked for before with other content; use a new id`,
+  ),
+  "extension-pending": row<{ leaseId: string; until: string }>(
+    409,
+    ({ leaseId, until }) =>
+      `${leaseId} is being extended until ${until} already; wait until its host has acknowledged that, then extend it again`,
+  ),
+  "extension-unknown": row<{ leaseId: string; sequence: number }>(
+    409,
+    ({ leaseId, sequence }) =>
+      `grant ${sequence} of ${leaseId} is not one that this server can take back; its host must look into it`,
+  ),
+  "lease-over": row<{ leaseId: string; state: string }>(
+    409,
+    ({ leaseId, state }) =>
+      `${leaseId} is ${state} and cannot be extended; book another with \`sublet lease create\``,
+  ),
+  "lease-too-long": row<{ leaseId: string; most: string; until: string }>(
+    409,
+    ({ leaseId, most, until }) =>
+      `${leaseId} was lent for ${most} at most, that is until ${until}; extend it by less, or book another`,
+  ),
+  "calendar-full": row<{ leaseId: string; partition: string; until: string | null }>(
+    409,
+    ({ leaseId, partition, until }) =>
+      until === null
+        ? `what ${partition} has is promised to others for part of that time; extend ${leaseId} by less, or book another partition`
+        : `partition ${partition} is booked by another lease; ${leaseId} can last until ${until} at most: extend it by less, or book another partition`,
+  ),
+  "cost-above-limit": row<{ cost: string; limit: string }>(
+    409,
+    ({ cost, limit }) =>
+      `this costs up to ${cost} more, and ${limit} was the limit; raise it or extend by less`,
+  ),
+  "lease-not-granted": row<{ leaseId: string }>(
+    409,
+    ({ leaseId }) =>
+      `${leaseId} is not granted as far as this server knows; it is told again when it is`,
+  ),
+  "grant-unknown": row<{ leaseId: string }>(
+    409,
+    ({ leaseId }) =>
+      `what the host holds for ${leaseId} is not the grant of this booking; the host's owner must look into it`,
+  ),
   "lease-not-ready": row<{ leaseId: string; state: string }>(
     409,
     ({ leaseId, state }) =>
       `${leaseId} is ${state}, there is no way in${state === "ended" || state === "ending" ? "; book another" : " yet; wait until it is ready"}`,
-  ),
-  "lease-not-granted": row<{ leaseId: string }>(
-    409,
-    ({ leaseId }) => `${leaseId} was not granted to this host yet; report it once it has been`,
   ),
   "bill-not-closed": row<{ leaseId: string; state: string }>(
     409,

@@ -1,5 +1,6 @@
 import type { ServerContext } from "../api/context.ts";
 import { closeBillsOnce } from "../billing/close-bills.ts";
+import { lapseExtensionsOnce } from "../billing/lapse-extensions.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
 import { endOverdueOnce, grantDueOnce, holdOverrunsOnce } from "../enablement/grant-due.ts";
 import { watchHostsOnce } from "../lease/watch-hosts.ts";
@@ -8,7 +9,10 @@ import { type Loop, startLoop } from "../process/loop.ts";
 
 const EVERY_MS = 1000;
 
-/** What the server does by itself: watch hosts, grant what is due, end what is overdue, close bills. */
+/**
+ * What the server does by itself: watch hosts, grant what is due, let extensions lapse, end what is
+ * overdue, close bills.
+ */
 export async function runPassesOnce(context: ServerContext): Promise<void> {
   const { db, clock } = context;
   const issuer = { serverId: context.serverId, key: context.keys.current };
@@ -16,6 +20,7 @@ export async function runPassesOnce(context: ServerContext): Promise<void> {
   await watchHostsOnce({ db, upSince: context.upSince }, clock.now());
   await holdOverrunsOnce(leases, clock.now());
   await grantDueOnce(leases, clock.now());
+  await lapseExtensionsOnce({ db }, clock.now());
   await endOverdueOnce(leases, clock.now());
   await closeBillsOnce({ db, issuer }, clock.now());
 }

@@ -13,6 +13,7 @@
  * | `sublet-agent-token`  | agent  | this request comes from this host             | host/signed        |
  * | `sublet-key-rotation` | agent  | this host's key is now that one               | host/signed        |
  * | `sublet-access`       | agent  | the way in to a lease's guest                 | partition/signed   |
+ * | `sublet-extended`     | agent  | an extension is taken, until this instant     | partition/signed   |
  * | `sublet-usage`        | agent  | a batch of usage records                      | meter/record       |
  * | `sublet-wipe-receipt` | agent  | nothing of this lease is left                 | partition/signed   |
  */
@@ -26,6 +27,7 @@ export const SIGNED_TYPES = {
   "sublet-agent-token": "agent",
   "sublet-key-rotation": "agent",
   "sublet-access": "agent",
+  "sublet-extended": "agent",
   "sublet-usage": "agent",
   "sublet-wipe-receipt": "agent",
 } as const;

@@ -9,6 +9,7 @@ export const ID_PREFIXES = [
   "offer",
   "image",
   "lease",
+  "extension",
   "reservation",
   "bill",
   "chain",
@@ -28,6 +29,7 @@ export type PartitionId = Id<"partition">;
 export type OfferId = Id<"offer">;
 export type ImageId = Id<"image">;
 export type LeaseId = Id<"lease">;
+export type ExtensionId = Id<"extension">;
 export type ReservationId = Id<"reservation">;
 export type BillId = Id<"bill">;
 export type ChainId = Id<"chain">;

@@ -115,8 +115,9 @@ export function createFakeServer(timeMs: () => number) {
     url: "http://server.test",
     async call(name, ...[input]) {
       if (state.isAway) throw new UnreachableError("http://server.test", new Error("away"));
-      const op: Operation = contract[name];
-      const given = (input ?? {}) as { body?: unknown };
+      const op = (contract as Readonly<Record<string, Operation>>)[name];
+      if (op === undefined) throw new Error(`there is no operation ${name}`);
+      const given = ((input as unknown) ?? {}) as { body?: unknown };
       const body = op.body === undefined ? undefined : op.body.parse(given.body);
       const answer = op.response.parse(handlers[name]?.(body as never));
       return state.spoil(name, answer) as never;

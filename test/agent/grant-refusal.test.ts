@@ -11,6 +11,8 @@ const changed = (grant: Grant, change: Partial<Grant["partition"]>): Grant => ({
 const sized = (grant: Grant, size: Partial<Grant["partition"]["size"]>): Grant =>
   changed(grant, { size: { ...grant.partition.size, ...size } });
 
+const KNOWN = { state: "preparing" as const, sequence: 1 };
+
 const REFUSED: readonly [string, string, (grant: Grant) => Grant][] = [
   ["another host", "grant-other-host", (grant) => ({ ...grant, aud: newId("host") })],
   ["another server", "grant-other-server", (grant) => ({ ...grant, iss: "elsewhere" })],
@@ -57,7 +59,7 @@ test("a grant that the server did not sign runs nothing and fails as grant-unkno
   const grantJws = server.signGrant(grant, generateKey());
   const { leaseId } = grant;
   const { partitionId } = server;
-  const lease = { leaseId, partitionId, grantJws, endJws: null };
+  const lease = { leaseId, partitionId, grantJws, endJws: null, extensionJws: [], ...KNOWN };
   server.desire({ partitions: [server.partition()], leases: [lease] });
   await rig.rounds(agent, 3, 1_000);
   expectRefused(rig, "grant-unknown-key");

@@ -58,12 +58,21 @@ export function desireLease(server: FakeServer, grant = server.grantOf()): Grant
   return grant;
 }
 
-export function leaseOf(server: FakeServer, grant: Grant, endJws: string | null = null) {
+export function leaseOf(
+  server: FakeServer,
+  grant: Grant,
+  endJws: string | null = null,
+  extensionJws: string[] = [],
+  sequence = 1,
+) {
   return {
     leaseId: grant.leaseId,
     partitionId: grant.partition.partitionId,
     grantJws: server.signGrant(grant),
     endJws,
+    extensionJws,
+    state: "ready" as const,
+    sequence,
   };
 }
 

@@ -9,6 +9,8 @@ import { sha256Hex } from "../../src/unit/canonical.ts";
 import { newId } from "../../src/unit/id.ts";
 import { createRig, desireLease, leaseOf } from "./harness.ts";
 
+const KNOWN = { state: "preparing" as const, sequence: 1 };
+
 describe("a lease from its grant to its wipe", () => {
   test("is delivered, metered, ended by its deadline, wiped and forgotten", async () => {
     const { server, driver, clock, ...rig } = createRig();
@@ -102,7 +104,9 @@ describe("a lease from its grant to its wipe", () => {
     const leaseId = newId("lease");
     const endJws = server.signEnd(leaseId);
     const { partitionId } = server;
-    server.desire({ leases: [{ leaseId, partitionId, grantJws: null, endJws }] });
+    server.desire({
+      leases: [{ leaseId, partitionId, grantJws: null, endJws, extensionJws: [], ...KNOWN }],
+    });
     await rig.rounds(agent, 3, 1_000);
     expect(driver.calls.filter((call) => call.startsWith("boot"))).toEqual([]);
     const keys = keyRing(server.state.agentKey ? [server.state.agentKey] : []);

@@ -258,6 +258,63 @@ test("what is paid by use is told apart from what is fixed", async () => {
   expect(ran.stdout).toContain("0.02 EUR (0.015 of it by use)");
 });
 
+describe("lease extend", () => {
+  const leaseId = id("lease");
+  const extend = ["lease", "extend", leaseId, "--for", "1h"];
+  const pending = {
+    extensionId: id("extension"),
+    state: "pending" as const,
+    end: "2027-01-31T09:10:00.000Z",
+    additionalMicros: "110000",
+    reason: null,
+    createdAt: "2027-01-31T08:00:00.000Z",
+    settledAt: null,
+  };
+  const asked = () => server.requests.filter(({ method }) => method === "PUT");
+  const answers = (extensionId = pending.extensionId) => ({
+    json: leaseOf({ leaseId, state: "ready", extensions: [{ ...pending, extensionId }] }),
+  });
+
+  test("repeats under the same id while no answer comes, and tells that it is pending", async () => {
+    let lost = 2;
+    server.routes["PUT /v1/client/leases/*/extensions/*"] = (_, [, extensionId]) =>
+      lost-- > 0 ? { hangUp: true } : answers(extensionId as typeof pending.extensionId);
+    const ran = await cli(...extend, "--max-cost", "0.20", "--yes");
+    expect(ran).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(ran.stdout).toContain("to 2027-01-31 09:10:00Z for at most 0.11 EUR more: pending");
+    expect(asked()).toHaveLength(3);
+    expect(new Set(asked().map(({ path }) => path)).size).toBe(1);
+    expect(JSON.parse(asked()[0]?.body ?? "")).toEqual({
+      seconds: 3600,
+      maxAdditionalMicros: "200000",
+    });
+  });
+
+  test("without --yes and without a terminal shows what it adds and extends nothing", async () => {
+    const quote = leaseOf().quote;
+    const json = { leaseId, end: pending.end, quote, additionalMicros: "110000" };
+    server.routes["POST /v1/client/leases/*/extension-quotes"] = () => ({ json });
+    const ran = await cli(...extend);
+    expect(ran.exitCode).toBe(1);
+    expect(ran.stderr).toContain("until 2027-01-31 09:10:00Z, at most 0.11 more. Extend it?");
+    const limited = await cli(...extend, "--max-cost", "0.10");
+    expect(limited.stderr).toContain("raise it or extend by less");
+    expect(asked()).toEqual([]);
+  });
+
+  test("--wait for one that lapses is a failure that says why", async () => {
+    server.routes["PUT /v1/client/leases/*/extensions/*"] = () => answers();
+    const lapsed = { ...pending, state: "lapsed" as const, reason: "not-acknowledged" };
+    const lease = leaseOf({ leaseId, state: "ready", extensions: [lapsed] });
+    server.routes["GET /v1/leases/*"] = () => ({ json: { lease, events: [] } });
+    const ran = await cli(...extend, "--id", pending.extensionId, "--yes", "--wait", "--json");
+    expect(ran.exitCode).toBe(1);
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      error: { code: "extension-lapsed", about: { reason: "not-acknowledged" } },
+    });
+  });
+});
+
 test("search shows what matches, and what does not and why", async () => {
   server.routes["POST /v1/client/searches"] = () => ({
     json: {

@@ -53,6 +53,8 @@ export function leaseOf(some: Partial<LeaseView> = {}): LeaseView {
     period: { start: at, end },
     tariff: TARIFF,
     quote,
+    leaseSecondsMax: 7 * 86_400,
+    extensions: [],
     access: null,
     accessJws: null,
     createdAt: at,

@@ -88,7 +88,6 @@ describe("with --json a failure is one document on stdout", () => {
 
 describe("what the design has and this version has not is refused by name", () => {
   test.each([
-    [["lease", "extend", "lease_1", "--for", "1h"], "`sublet lease extend` is not in this version"],
     [["capacity", "request", "--cpu", "2"], "`sublet capacity request` is not in this version"],
     [["account", "statement"], "`sublet account statement` is not in this version"],
     [["usage", "export", "lease_1"], "`sublet usage export` is not in this version"],

@@ -84,6 +84,39 @@ export async function readGrant(host: FakeHost, leaseId: LeaseId) {
   return { jws, grant: verified.payload };
 }
 
+/** The extensions that wait for the host, as it reads them: verified. */
+export async function readExtensions(host: FakeHost, leaseId: LeaseId) {
+  const desired = await host.agent.call("readDesired");
+  const told = desired.leases.find((lease) => lease.leaseId === leaseId)?.extensionJws ?? [];
+  return told.map((jws) => {
+    const verified = verify({
+      ...{ jws, typ: "sublet-grant" as const, keys: host.serverKeys, schema: grantSchema },
+    });
+    if (!verified.ok) throw new Error(verified.message);
+    return { jws, sha256: createHash("sha256").update(jws).digest("hex"), grant: verified.payload };
+  });
+}
+export type ExtensionCode = Awaited<ReturnType<typeof readExtensions>>[number];
+
+/** The host takes an extension: the one that waits, or one that it read before. */
+export async function acknowledgeExtension(
+  host: FakeHost,
+  leaseId: LeaseId,
+  read?: ExtensionCode,
+): Promise<void> {
+  const code = read ?? (await readExtensions(host, leaseId))[0];
+  if (!code) throw new Error(`no extension of ${leaseId} waits`);
+  const { jti, sequence, period } = code.grant;
+  const word = { leaseId, hostId: host.hostId, grantJti: jti, sequence, end: period.end };
+  const acknowledgedAt = new Date().toISOString();
+  await host.report({
+    kind: "extended",
+    leaseId,
+    extensionJws: code.jws,
+    acknowledgementJws: sign("sublet-extended", { ...word, acknowledgedAt }, host.key),
+  });
+}
+
 export async function becomeReady(host: FakeHost, leaseId: LeaseId): Promise<void> {
   const access = {
     leaseId,

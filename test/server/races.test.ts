@@ -2,7 +2,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
 import { newId } from "../../src/unit/id.ts";
 import { testLog } from "../setup/log.ts";
-import { becomeWiped, bookingOf, type Market, openMarket, readGrant } from "./fake-host.ts";
+import {
+  becomeReady,
+  becomeWiped,
+  bookingOf,
+  type Market,
+  openMarket,
+  readGrant,
+} from "./fake-host.ts";
 import { codeOf, depositFor, startTestServer, type TestServer } from "./harness.ts";
 
 let server: TestServer;
@@ -125,6 +132,7 @@ test("going around the code that asks first meets the database's own freeze", as
   const params = { leaseId: newId("lease") };
   await client.call("bookLease", { params, body: bookingOf() });
   await server.pass();
+  await becomeReady(host, params.leaseId);
   const admin = await connect({ connection: addressOf(), log: testLog, poolMax: 1 });
   const { pool } = admin;
   const refused = async (statement: string) => {

@@ -5,6 +5,7 @@ import type { AgentContext } from "../context.ts";
 import { keepDeadline } from "./deadline.ts";
 import { type EffectFailure, nameFailure } from "./effect-failure.ts";
 import * as ending from "./ending.ts";
+import { takeExtensions } from "./extending.ts";
 import { factsOf } from "./facts.ts";
 import * as running from "./running.ts";
 import * as starting from "./starting.ts";
@@ -36,6 +37,7 @@ async function convergeLease(context: AgentContext, leaseId: string): Promise<vo
     const found = readLease(context.db, leaseId);
     if (found === null) return;
     keepDeadline(context, found);
+    takeExtensions(context, found);
     const lease = readLease(context.db, leaseId) ?? found;
     try {
       const action = step(await factsOf(context, lease), limits);

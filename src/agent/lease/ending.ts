@@ -1,6 +1,5 @@
 import { chainOrigin } from "../../meter/chain.ts";
 import { chainEnd } from "../../meter/spool.ts";
-import { pruneChain } from "../../meter/spool-batch.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import type { WipeEvidence } from "../../partition/driver.ts";
 import type { WipeReceipt } from "../../partition/signed.ts";
@@ -86,12 +85,13 @@ export async function wipe(context: AgentContext, lease: LeaseRow): Promise<void
   context.log.info({ leaseId: lease.leaseId, ...evidence }, "a guest is wiped");
 }
 
-/** A tombstone stays, or a late copy of the grant would run the lease again. */
+/**
+ * A tombstone stays, or a late copy of the grant would run the lease again. With the grant as it
+ * was: a server that is set back and grants anew learns from it what the records hang on.
+ */
 export function forget(context: AgentContext, lease: LeaseRow): void {
-  pruneChain(context.db, lease.leaseId);
   changeLease(context.db, lease.leaseId, {
     stage: "done",
-    grantJws: null,
     granted: null,
     endJws: null,
   });

@@ -8,7 +8,7 @@ import { storeReading } from "../metering.ts";
 import { queueReport } from "../report/store.ts";
 import { guestSpec } from "./guest-spec.ts";
 import { grantOf } from "./starting.ts";
-import { changeLease, type LeaseRow } from "./store.ts";
+import { changeLease, type LeaseChange, type LeaseRow } from "./store.ts";
 
 /** Effects on a guest that is or was delivered. */
 
@@ -29,8 +29,9 @@ export async function deliver(context: AgentContext, lease: LeaseRow): Promise<v
     const begun = beginChain(db, terms, lease.grantJws ?? "");
     if (!begun.ok) throw new Error(begun.message);
     storeReading(context, lease, observation, true);
-    changeLease(db, lease.leaseId, { stage: "ready", isDelivered: true, silentReadings: 0 });
-    queueReport(db, aboutNow(context, lease), { kind: "ready", accessJws });
+    const readyReport = queueReport(db, aboutNow(context, lease), { kind: "ready", accessJws });
+    const ready: LeaseChange = { stage: "ready", isDelivered: true, silentReadings: 0 };
+    changeLease(db, lease.leaseId, { ...ready, readyReport });
   });
   context.log.info({ leaseId: lease.leaseId, port: lease.port }, "a guest is delivered");
 }

@@ -1,9 +1,19 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { type Report, reportSchema } from "../../api/contract/agent.ts";
 import { type Grant, grantSchema } from "../../enablement/grant.ts";
+import { pruneChain } from "../../meter/spool-batch.ts";
 import { LEASE_STAGES, type LeaseStage } from "../../partition/step.ts";
 import type { LeaseId, PartitionId } from "../../unit/id.ts";
 import { idSchema } from "../../unit/schema.ts";
+
+/** An extension that the server told of, and what this host made of it. */
+export interface ToldExtension {
+  readonly jws: string;
+  readonly verdict: "new" | "taken" | "refused";
+  /** What was reported of it; told again to a server that has forgotten. */
+  readonly report: Report | null;
+}
 
 /** A lease as this host knows it. */
 export interface LeaseRow {
@@ -14,6 +24,11 @@ export interface LeaseRow {
   readonly grantJws: string | null;
   /** Null until this host has verified the grant. */
   readonly granted: Grant | null;
+  /** Of the last grant that was taken: 1, or that of an extension. */
+  readonly sequence: number;
+  readonly extensions: readonly ToldExtension[];
+  /** As it was first told; null until then. */
+  readonly readyReport: Report | null;
   readonly endJws: string | null;
   readonly endReason: string | null;
   readonly endsAt: string | null;
@@ -77,9 +92,12 @@ export function changeLease(db: DatabaseSync, leaseId: LeaseId, change: LeaseCha
 
 /** Tombstones of leases whose period was over before `instant` are of no further use. */
 export function forgetTombstones(db: DatabaseSync, instant: string): void {
-  db.prepare("DELETE FROM lease WHERE stage = 'done' AND coalesce(ends_at, received_at) < ?").run(
-    instant,
-  );
+  const old = "FROM lease WHERE stage = 'done' AND coalesce(ends_at, received_at) < ?";
+  // Kept until now for a server that is set back and asks for its records again.
+  for (const { lease_id } of db.prepare(`SELECT lease_id ${old}`).all(instant)) {
+    pruneChain(db, String(lease_id));
+  }
+  db.prepare(`DELETE ${old}`).run(instant);
 }
 
 /** The lease for which the partition is frozen: from its grant's acceptance until its wipe. */
@@ -100,6 +118,13 @@ function toSql(value: LeaseChange[keyof LeaseChange]): string | number | null {
   return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
+const toldSchema = z.array(
+  z.object({
+    jws: z.string(),
+    verdict: z.enum(["new", "taken", "refused"]),
+    report: reportSchema.nullable(),
+  }),
+);
 const nsText = z.string().transform(BigInt);
 const rowSchema = z.object({
   lease_id: idSchema("lease"),
@@ -110,6 +135,12 @@ const rowSchema = z.object({
   granted: z
     .string()
     .transform((text) => grantSchema.parse(JSON.parse(text)))
+    .nullable(),
+  sequence: z.number(),
+  extensions: z.string().transform((text) => toldSchema.parse(JSON.parse(text))),
+  ready_report: z
+    .string()
+    .transform((text) => reportSchema.parse(JSON.parse(text)))
     .nullable(),
   end_jws: z.string().nullable(),
   end_reason: z.string().nullable(),
@@ -145,6 +176,9 @@ function parseRow(found: unknown): LeaseRow {
     receivedAt: row.received_at,
     grantJws: row.grant_jws,
     granted: row.granted,
+    sequence: row.sequence,
+    extensions: row.extensions,
+    readyReport: row.ready_report,
     endJws: row.end_jws,
     endReason: row.end_reason,
     endsAt: row.ends_at,

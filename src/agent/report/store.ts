@@ -18,7 +18,7 @@ export function queueReport(
   db: DatabaseSync,
   about: { readonly leaseId: LeaseId; readonly at: string },
   body: ReportBody,
-): void {
+): Report {
   if (!db.isTransaction) throw new Error("a report is stored with what it reports");
   const counted = db
     .prepare(
@@ -26,7 +26,9 @@ export function queueReport(
     )
     .get(about.leaseId);
   const reportId = `${about.leaseId}:${countRow.parse(counted).report_count}`;
-  insertReport(db, { reportId, ...about, ...body });
+  const report: Report = { reportId, ...about, ...body };
+  insertReport(db, report);
+  return report;
 }
 
 /** Again a report that was made before; nothing when it still waits. */

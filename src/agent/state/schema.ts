@@ -89,4 +89,10 @@ export const SCHEMA_STEPS: readonly string[] = [
     role        TEXT NOT NULL CHECK (role IN ('next', 'old'))
   ) STRICT;
   `,
+  `
+  -- Of the last grant that was taken, and every extension that the server told of, in order.
+  ALTER TABLE lease ADD COLUMN sequence INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE lease ADD COLUMN ready_report TEXT;
+  ALTER TABLE lease ADD COLUMN extensions TEXT NOT NULL DEFAULT '[]';
+  `,
 ];

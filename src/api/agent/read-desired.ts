@@ -1,7 +1,7 @@
 import { transaction } from "../../database/transaction.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
-import { listGrantedLeases, listUnwipedLeases } from "../../lease/store.ts";
+import { type Lease, listGrantedLeases, listUnwipedLeases } from "../../lease/store.ts";
 import type { Handler } from "../handler.ts";
 
 export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { caller }) => {
@@ -29,14 +29,26 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         generation: Number(generation),
       })),
       removedPartitionIds: await listRemovedPartitionIds(tx, hostId, now),
-      leases: leases.map(({ leaseId, partitionId, grantJws, endJws }) => ({
-        leaseId,
-        partitionId,
-        grantJws,
-        endJws,
-      })),
+      leases: leases.map(toDesired),
     };
   };
   // One snapshot: generation, partitions and leases belong together.
   return transaction(db, read, "repeatable read");
 };
+
+function toDesired(lease: Lease) {
+  const { leaseId, partitionId, grantJws, endJws, extensions } = lease;
+  const state = lease.state === "booked" ? "preparing" : lease.state;
+  const taken = extensions.filter((one) => one.state === "in-force");
+  return {
+    ...{ leaseId, partitionId, state },
+    // Only a host that was removed has something left of a lease that has ended.
+    endJws: state === "ended" && lease.removalJws === null ? null : endJws,
+    // What has ended must not be run by a host that has forgotten it.
+    grantJws: state === "ended" ? null : grantJws,
+    sequence: Math.max(1, ...taken.map((one) => one.sequence ?? 1)),
+    extensionJws: extensions.flatMap((one) =>
+      one.state === "pending" && one.grantJws !== null ? [one.grantJws] : [],
+    ),
+  };
+}

@@ -1,7 +1,8 @@
 import type { Kysely } from "kysely";
+import { giveBackPending } from "../../billing/lapse-extensions.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
-import type { Host } from "../../host/store.ts";
+import { type Host, insertHostEventOnce } from "../../host/store.ts";
 import { insertLeaseEvent, wasReported } from "../../lease/event-store.ts";
 import { finishLease } from "../../lease/finish.ts";
 import { outcomeOf } from "../../lease/state.ts";
@@ -9,8 +10,11 @@ import { type Lease, lockLease, updateLease } from "../../lease/store.ts";
 import { accessSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
 import type { LeaseId } from "../../unit/id.ts";
+import type { ServerContext } from "../context.ts";
 import type { Report } from "../contract/agent.ts";
 import type { Handler } from "../handler.ts";
+import { becomeExtended, NOT_TAKEN, refuseExtension } from "./extended.ts";
+import { takeGrantBack } from "./grant-held.ts";
 import { verifyFromHost } from "./verify-from-host.ts";
 
 /** Each report in a transaction of its own: one that is refused keeps none of the others back. */
@@ -20,11 +24,12 @@ export const report: Handler<"report"> = async (context, { caller, body }) => {
   const now = context.clock.now();
   for (const one of body.reports) {
     try {
-      await transaction(context.db, (tx) => apply(tx, caller, one, now));
+      await transaction(context.db, (tx) => apply(context, tx, caller, one, now));
       accepted.push(one.reportId);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       context.log.warn({ hostId: caller.hostId, report: one, err: error }, "refused a report");
+      await tellOwner(context, caller, one, error, now);
       refused.push({ reportId: one.reportId, code: error.code, message: error.message });
     }
   }
@@ -32,12 +37,21 @@ export const report: Handler<"report"> = async (context, { caller, body }) => {
   return { accepted, refused };
 };
 
-async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Promise<void> {
+async function apply(
+  context: ServerContext,
+  tx: Kysely<DB>,
+  host: Host,
+  report: Report,
+  now: Date,
+): Promise<void> {
   const lease = await lockLease(tx, report.leaseId);
   if (lease.hostId !== host.hostId)
     throw refusal("not-found", { what: "lease", id: lease.leaseId });
-  if (lease.state === "booked") throw refusal("lease-not-granted", { leaseId: lease.leaseId });
   if (await wasReported(tx, report.reportId)) return;
+  // Whatever it says, it is said again once this server knows of the grant, too.
+  if (lease.state === "booked" && report.kind !== "grant-held") {
+    throw refusal("lease-not-granted", { leaseId: lease.leaseId });
+  }
   const at = clampToPast(new Date(report.at), now);
   const event = { leaseId: lease.leaseId, kind: report.kind, reportId: report.reportId, at };
   if (lease.state === "ended") {
@@ -65,7 +79,17 @@ async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Pro
         detail: { message: report.message },
       });
       return;
+    case "grant-held":
+      await takeGrantBack(context, tx, { lease, report, now });
+      return;
+    case "extended":
+      await becomeExtended(context, tx, { host, lease, report, now });
+      return;
+    case "extension-refused":
+      await refuseExtension(tx, { lease, report, now });
+      return;
     case "ending":
+      await giveBackPending(tx, lease, { reason: NOT_TAKEN, now });
       // Who was told to end says that it has begun to; who ends by itself says so first.
       if (lease.state === "ending") {
         await insertLeaseEvent(tx, { ...event, kind: "stopping", reason: report.reason });
@@ -77,6 +101,18 @@ async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Pro
     case "wiped":
       await becomeWiped(tx, host, lease, report, now);
   }
+}
+
+/** What a host knows and this server does not is something that a person should see, once. */
+async function tellOwner(
+  { db }: ServerContext,
+  { hostId }: Host,
+  { leaseId, kind }: Report,
+  { code, message }: Refusal,
+  now: Date,
+): Promise<void> {
+  const detail = { leaseId, report: kind, code, message };
+  await insertHostEventOnce(db.kysely, { hostId, kind: "report-refused", detail, now });
 }
 
 /** The host's clock may be ahead; an event is never later than its arrival. */
@@ -116,6 +152,7 @@ async function becomeWiped(
   now: Date,
 ): Promise<void> {
   const receipt = await readReceipt(tx, host, lease, report.receiptJws);
+  await giveBackPending(tx, lease, { reason: NOT_TAKEN, now });
   await finishLease(
     tx,
     lease,

@@ -4,7 +4,7 @@ import type { DB } from "../../database/types.ts";
 import { readOwnGrant } from "../../enablement/grant.ts";
 import { wasToldOfBatch } from "../../host/event-store.ts";
 import { findHostKey } from "../../host/key-store.ts";
-import { type Host, insertHostEvent } from "../../host/store.ts";
+import { type Host, insertHostEventOnce } from "../../host/store.ts";
 import { lockLease } from "../../lease/store.ts";
 import { decideIngest, neighbouringSeqs } from "../../meter/ingest.ts";
 import { type UsageBatch, type UsageReceipt, usageBatchSchema } from "../../meter/record.ts";
@@ -107,5 +107,5 @@ async function flag(
   log.error({ hostId: host.hostId, ...detail }, "refused a usage batch");
   // The agent asks again and again; it is one event.
   if (await wasToldOfBatch(db.kysely, host.hostId, { batchId, code: error.code })) return;
-  await insertHostEvent(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
+  await insertHostEventOnce(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
 }

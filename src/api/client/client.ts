@@ -38,6 +38,9 @@ export interface ClientOptions {
 /** One slow answer must not hang a command for ever; streams set their own signal. */
 const TIMEOUT_MS = 30_000;
 
+/** Each as what they have in common: their exact types are the caller's. */
+const OPERATIONS: Readonly<Record<OperationName, Operation>> = contract;
+
 export function createClient(options: ClientOptions): Client {
   const base = options.url.replace(/\/+$/, "");
   const request = async (path: string, init: RequestInit = {}) => {
@@ -63,8 +66,12 @@ export function createClient(options: ClientOptions): Client {
     url: base,
     fetch: request,
     async call(name, ...[input]) {
-      const op: Operation = contract[name];
-      const given = (input ?? {}) as { params?: object; query?: object; body?: unknown };
+      const op = OPERATIONS[name];
+      const given = ((input as unknown) ?? {}) as {
+        params?: object;
+        query?: object;
+        body?: unknown;
+      };
       const answer = await request(pathOf(op, given), {
         method: op.method,
         ...(given.body === undefined

@@ -1,3 +1,4 @@
+import { giveBackPending } from "../../billing/lapse-extensions.ts";
 import { releaseHold } from "../../billing/ledger-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import { orderEnd } from "../../enablement/grant-due.ts";
@@ -23,6 +24,7 @@ export const endLease: Handler<"endLease"> = async (context, { caller, params: {
         break;
       case "preparing":
       case "ready": {
+        await giveBackPending(tx, current, { reason, now });
         const issuer = { serverId: context.serverId, key: context.keys.current };
         await orderEnd(tx, issuer, current, reason, now);
         break;

@@ -20,6 +20,9 @@ export const exportBill: Handler<"exportBill"> = async (
     bill: bill.document,
     billJws: bill.jws,
     grantJws: lease.grantJws,
+    extensionGrantJws: lease.extensions
+      .filter(({ state }) => state === "in-force")
+      .flatMap(({ grantJws }) => (grantJws === null ? [] : [grantJws])),
     wipeReceiptJws: lease.wipeReceiptJws,
     ...(lease.removalJws === null ? {} : { removalJws: lease.removalJws }),
     usageBatches: batches.map(({ jws }) => jws),

@@ -7,6 +7,7 @@ import {
   jwkSchema,
   jwsText,
   nameText,
+  sha256Text,
   sizeSchema,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
@@ -29,6 +30,19 @@ export const desiredLeaseSchema = z.strictObject({
   grantJws: jwsText.nullable(),
   /** `sublet-end` once the lease has been ended. */
   endJws: jwsText.nullable(),
+  /**
+   * `sublet-grant`s with higher sequences, by sequence, that the server waits for this host to
+   * acknowledge. One that the host has taken long ago is acknowledged again: the server has
+   * forgotten.
+   */
+  extensionJws: z.array(jwsText),
+  /**
+   * How far the server knows the lease; a host that is further tells again what it told before: the
+   * server has been set back. `ended` names one whose usage records are still missing.
+   */
+  state: z.enum(["preparing", "ready", "ending", "ended"]),
+  /** Of the last grant that the server knows this host to have taken. */
+  sequence: z.number().int().positive(),
 });
 /**
  * What the host should be. Only what it names is acted on: what is absent is left alone, a
@@ -60,6 +74,24 @@ export const reportSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     ...reportBase,
     kind: z.literal("failed"),
+    reason: z.string().max(64),
+    message: z.string().max(2000),
+  }),
+  /** This host runs, or ran, the lease under this grant and not under the one that it is told now. */
+  z.strictObject({ ...reportBase, kind: z.literal("grant-held"), grantJws: jwsText }),
+  /** The lease ends later here, durably. `extensionJws` is the server's own code for it. */
+  z.strictObject({
+    ...reportBase,
+    kind: z.literal("extended"),
+    extensionJws: jwsText,
+    /** `sublet-extended` */
+    acknowledgementJws: jwsText,
+  }),
+  /** The agent does not take this extension; the lease goes on to its old end. */
+  z.strictObject({
+    ...reportBase,
+    kind: z.literal("extension-refused"),
+    extensionSha256: sha256Text,
     reason: z.string().max(64),
     message: z.string().max(2000),
   }),

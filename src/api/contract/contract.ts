@@ -1,4 +1,5 @@
 import { agentOperations } from "./agent.ts";
+import { lenderOperations } from "./lender.ts";
 import type {
   BodyOf,
   ParamsOf,
@@ -7,12 +8,7 @@ import type {
   SentBodyOf,
   SentQueryOf,
 } from "./operation.ts";
-import {
-  clientOperations,
-  lenderOperations,
-  operatorOperations,
-  publicOperations,
-} from "./people.ts";
+import { clientOperations, operatorOperations, publicOperations } from "./people.ts";
 
 /** Every JSON operation by its name. */
 export const contract = {

@@ -1,13 +1,10 @@
 import { z } from "zod";
 import { billDocumentSchema, billExportSchema } from "../../billing/bill.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
-import { borrowersSchema, labelsSchema } from "../../market/condition.ts";
+import { quoteSchema } from "../../market/quote.ts";
 import { COUNT_MAX, requirementSchema } from "../../market/requirement.ts";
-import { timeZoneText, WINDOWS_MAX, windowSchema } from "../../market/window.ts";
 import {
-  cpuModeSchema,
   digestText,
-  guestSizeSchema,
   idSchema,
   instantText,
   jwkSchema,
@@ -19,22 +16,18 @@ import { operation } from "./operation.ts";
 import {
   accountView,
   billSummaryView,
-  hostEventView,
-  hostView,
   imageView,
   leaseEventView,
   leaseView,
   matchView,
   mismatchView,
-  offerView,
-  partitionView,
   partyView,
   roleSchema,
   togetherView,
 } from "./view.ts";
 
 /** An id, or a name: never a character that no name has. */
-const idOrName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,99}$/, "expected an id or a name");
+export const idOrName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,99}$/, "expected an id or a name");
 
 export const publicOperations = {
   describeServer: operation({
@@ -130,155 +123,13 @@ export const operatorOperations = {
   }),
 };
 
-/** What a lender says of an offer. */
-const conditions = {
-  priceMicrosPerCoreHour: microsText,
-  /** Of shared cpu, by what is used. */
-  priceMicrosPerSharedCoreHour: microsText.default("0"),
-  priceMicrosPerMemoryGibHour: microsText,
-  priceMicrosPerDiskGibHour: microsText,
-  priceMicrosPerHour: microsText,
-  leaseSecondsMin: z.number().int().min(60),
-  leaseSecondsMax: z
-    .number()
-    .int()
-    .max(366 * 86_400),
-  /** The whole lease lies in these weekly ranges; none: always. */
-  windows: z.array(windowSchema).max(WINDOWS_MAX).default([]),
-  timeZone: timeZoneText.default("UTC"),
-  borrowers: borrowersSchema.default({ who: "everyone" }),
-  labels: labelsSchema.default({}),
-  internet: z.boolean().default(false),
-};
-
-export const lenderOperations = {
-  addHost: operation({
-    method: "POST",
-    path: "/v1/lender/hosts",
-    summary: "Expect a host; answers the one-time token that its agent joins with.",
-    body: z.strictObject({ name: nameText }),
-    response: z.strictObject({ host: hostView, joinToken: z.string(), expiresAt: instantText }),
-  }),
-  listHosts: operation({
-    method: "GET",
-    path: "/v1/lender/hosts",
-    summary: "Your hosts.",
-    response: z.strictObject({ hosts: z.array(hostView) }),
-  }),
-  showHost: operation({
-    method: "GET",
-    path: "/v1/lender/hosts/:host",
-    summary: "One host by id or name, with its newest events.",
-    params: z.strictObject({ host: idOrName }),
-    response: z.strictObject({
-      host: hostView,
-      partitions: z.array(partitionView),
-      events: z.array(hostEventView),
-    }),
-  }),
-  drainHost: operation({
-    method: "PUT",
-    path: "/v1/lender/hosts/:host/drain",
-    summary: "From now on no new leases, or again new ones; those that exist go on.",
-    params: z.strictObject({ host: idOrName }),
-    body: z.strictObject({ drained: z.boolean() }),
-    response: hostView,
-  }),
-  setMaintenance: operation({
-    method: "PUT",
-    path: "/v1/lender/hosts/:host/maintenance",
-    summary: "A period without leases, or none. Refused when booked leases overlap it.",
-    params: z.strictObject({ host: idOrName }),
-    body: z.strictObject({
-      /** An end of null is until it is lifted; no period at all lifts it. */
-      maintenance: z.strictObject({ start: instantText, end: instantText.nullable() }).nullable(),
-    }),
-    response: hostView,
-  }),
-  removeHost: operation({
-    method: "POST",
-    path: "/v1/lender/hosts/:host/removal",
-    summary:
-      "Take a host off the market for good. Refused while leases are open, unless it is declared dead.",
-    params: z.strictObject({ host: idOrName }),
-    body: z.strictObject({
-      /** It will not come back: open leases end, and nothing proves that they were wiped. */
-      dead: z.boolean().default(false),
-      /** Its name once more, when it is declared dead. */
-      confirmName: z.string().optional(),
-    }),
-    response: z.strictObject({
-      hostId: idSchema("host"),
-      removedAt: instantText,
-      endedLeaseIds: z.array(idSchema("lease")),
-    }),
-  }),
-  setPartition: operation({
-    method: "PUT",
-    path: "/v1/lender/hosts/:host/partitions/:name",
-    summary: "Make or change a partition. Refused while it is in use.",
-    params: z.strictObject({ host: idOrName, name: nameText }),
-    body: z.strictObject({
-      lendable: z.boolean(),
-      cpuMode: cpuModeSchema,
-      size: guestSizeSchema,
-      min: guestSizeSchema.optional(),
-      max: guestSizeSchema.optional(),
-    }),
-    response: partitionView,
-  }),
-  listPartitions: operation({
-    method: "GET",
-    path: "/v1/lender/partitions",
-    summary: "The partitions of your hosts.",
-    response: z.strictObject({ partitions: z.array(partitionView) }),
-  }),
-  removePartition: operation({
-    method: "DELETE",
-    path: "/v1/lender/hosts/:host/partitions/:name",
-    summary: "Remove a partition. Refused while it is in use or booked.",
-    params: z.strictObject({ host: idOrName, name: nameText }),
-    response: z.strictObject({ partitionId: idSchema("partition") }),
-  }),
-  setOffer: operation({
-    method: "PUT",
-    path: "/v1/lender/hosts/:host/partitions/:name/offer",
-    summary:
-      "On what conditions a partition is lent, from now on; leases keep the terms they were booked on.",
-    params: z.strictObject({ host: idOrName, name: nameText }),
-    body: z.strictObject(conditions),
-    response: offerView,
-  }),
-  setCarveOffer: operation({
-    method: "PUT",
-    path: "/v1/lender/hosts/:host/offer",
-    summary:
-      "What of a host may be carved on request and on what conditions, from now on; leases keep their terms.",
-    params: z.strictObject({ host: idOrName }),
-    body: z.strictObject({
-      ...conditions,
-      cpuMode: cpuModeSchema.default("dedicated"),
-      /** The most that all carved partitions have at any instant. */
-      max: guestSizeSchema,
-    }),
-    response: offerView,
-  }),
-  listOffers: operation({
-    method: "GET",
-    path: "/v1/lender/offers",
-    summary: "Your offers in force.",
-    response: z.strictObject({ offers: z.array(offerView) }),
-  }),
-  withdrawOffer: operation({
-    method: "DELETE",
-    path: "/v1/lender/offers/:offerId",
-    summary: "No new leases on these conditions; those that exist go on.",
-    params: z.strictObject({ offerId: idSchema("offer") }),
-    response: z.strictObject({ offerId: idSchema("offer"), withdrawnAt: instantText }),
-  }),
-};
-
 const leaseParams = z.strictObject({ leaseId: idSchema("lease") });
+/** A year at most, like an offer's longest lease; a minute at least, like its shortest. */
+const extensionSeconds = z
+  .number()
+  .int()
+  .min(60)
+  .max(366 * 86_400);
 const billParams = z.strictObject({ billId: idSchema("bill") });
 const page = z.strictObject({
   /** The last id of the page before. */
@@ -346,6 +197,33 @@ export const clientOperations = {
     summary: "One lease and its events.",
     params: leaseParams,
     response: z.strictObject({ lease: leaseView, events: z.array(leaseEventView) }),
+  }),
+  quoteExtension: operation({
+    method: "POST",
+    path: "/v1/client/leases/:leaseId/extension-quotes",
+    summary: "What a longer lease would cost, and whether it can be had now.",
+    params: leaseParams,
+    body: z.strictObject({ seconds: extensionSeconds }),
+    response: z.strictObject({
+      leaseId: idSchema("lease"),
+      end: instantText,
+      /** Of the whole lease then. */
+      quote: quoteSchema,
+      additionalMicros: naturalText,
+    }),
+  }),
+  extendLease: operation({
+    method: "PUT",
+    path: "/v1/client/leases/:leaseId/extensions/:extensionId",
+    summary:
+      "Extend a lease at its own price. Pending until its host has acknowledged it. The id is the client's: asking twice is one extension.",
+    params: leaseParams.extend({ extensionId: idSchema("extension") }),
+    body: z.strictObject({
+      seconds: extensionSeconds,
+      /** The most that it may add to what the lease costs. */
+      maxAdditionalMicros: naturalText.optional(),
+    }),
+    response: leaseView,
   }),
   endLease: operation({
     method: "POST",

@@ -156,6 +156,20 @@ export const leaseOutcomeSchema = z.enum([
   "cancelled",
 ]);
 
+export const extensionView = z.strictObject({
+  extensionId: idSchema("extension"),
+  /** `pending`: not charged, and not sure, until the host has acknowledged it. */
+  state: z.enum(["pending", "in-force", "lapsed"]),
+  /** Until when the lease lasts with it. */
+  end: instantText,
+  /** What it adds to what the lease costs at the most. */
+  additionalMicros: naturalText,
+  /** Why it lapsed. */
+  reason: z.string().nullable(),
+  createdAt: instantText,
+  settledAt: instantText.nullable(),
+});
+
 export const leaseView = z.strictObject({
   leaseId: idSchema("lease"),
   state: leaseStateSchema,
@@ -174,6 +188,10 @@ export const leaseView = z.strictObject({
   period: periodSchema.nullable(),
   tariff: tariffSchema,
   quote: quoteSchema,
+  /** The longest that the lease may become, extensions included. */
+  leaseSecondsMax: z.number().int(),
+  /** In the order in which they were asked for. */
+  extensions: z.array(extensionView),
   /** Null unless ready. Only the client sees it. */
   access: accessSchema.nullable(),
   /** The agent's signature over `access`. */

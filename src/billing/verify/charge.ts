@@ -22,17 +22,25 @@ export interface Expected {
   readonly totalMicros: bigint;
 }
 
+/** What was granted, and when the host said that all was wiped. */
+export interface Allowed {
+  readonly grantedNs: bigint;
+  readonly grantedFrom: string;
+  readonly wipedAt: string | null;
+}
+
 interface ExpectedTerms {
   readonly tariff: Tariff;
   readonly cpuMode: CpuMode;
   /** Null: no grant limits the charged time. */
-  readonly grantedNs: bigint | null;
+  readonly allowed: Allowed | null;
 }
 
 export function expectBill(
   records: readonly HashedRecord[],
-  { tariff, cpuMode, grantedNs }: ExpectedTerms,
+  { tariff, cpuMode, allowed }: ExpectedTerms,
 ): Expected {
+  const grantedNs = allowed?.grantedNs ?? null;
   let elapsedNs = 0n;
   let deliveredNs = 0n;
   let chargedNs = 0n;
@@ -62,14 +70,25 @@ export function expectBill(
     lines.push(charged("time", "ns", chargedNs, tariff.priceMicrosPerHour, ONE));
   }
   const sumMicros = lines.reduce((sum, line) => sum + BigInt(line.amountMicros), 0n);
-  if (elapsedNs > chargedNs) {
-    const free = charged("time", "ns", elapsedNs - chargedNs, "0", ONE);
+  const freeNs = elapsedNs - chargedNs + waitedNs(records, allowed);
+  if (freeNs > 0n) {
+    const free = charged("time", "ns", freeNs, "0", ONE);
     lines.push({ ...free, rule: "not-delivered" });
   }
   const minorUnit = minorUnitOf(tariff);
   const minorUnits = roundHalfEven(divide(rational(sumMicros), minorUnit));
   const totalMicros = minorUnits * minorUnit.over;
   return { lines, elapsedNs, deliveredNs, sumMicros, totalMicros };
+}
+
+/** Granted time before there was anything to meter; nothing of it may be charged. */
+function waitedNs(records: readonly HashedRecord[], allowed: Allowed | null): bigint {
+  if (allowed === null) return 0n;
+  const begin = Date.parse(allowed.grantedFrom);
+  const first = records.at(0)?.record.from.at ?? allowed.wipedAt;
+  const milliseconds = first === null ? 0 : Math.max(0, Date.parse(first) - begin);
+  const waited = BigInt(milliseconds) * 1_000_000n;
+  return waited > allowed.grantedNs ? allowed.grantedNs : waited;
 }
 
 /** The most that the granted period can cost: every part rounded up, and their sum again. */

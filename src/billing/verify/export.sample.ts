@@ -16,6 +16,7 @@ export const SERVER_KEY: SigningKey = generateKey();
 export const AGENT_KEY: SigningKey = generateKey();
 export const STRANGER_KEY: SigningKey = generateKey();
 const SERVER_ID = "server-1";
+const WIPED_AT = "2027-01-31T08:06:05Z";
 
 /** For tests: where an honest export is bent, from the first thing signed to the last. */
 export interface Bend {
@@ -33,6 +34,7 @@ export interface Bend {
   readonly wipeReceipt?: (receipt: WipeReceipt) => WipeReceipt;
   readonly wipeKey?: SigningKey;
   readonly grantedNs?: bigint;
+  readonly wipedAt?: null;
   /** Bent before sealing. */
   readonly bill?: (bill: BillDocument) => BillDocument;
   readonly sealIss?: string;
@@ -59,6 +61,8 @@ export function sampleExport(bend: Bend = {}): unknown {
     ...sampleBillInput(metered),
     cpuMode: terms.cpuMode,
     grantedNs: bend.grantedNs ?? sampleBillInput([]).grantedNs,
+    grantedFrom: first.period.start,
+    wipedAt: bend.wipedAt === undefined ? WIPED_AT : null,
   });
   const bill = bend.bill?.(made) ?? made;
 
@@ -170,7 +174,7 @@ function wipeReceiptFor(
     hostId: SAMPLE_TERMS.hostId,
     partitionId: SAMPLE_TERMS.partitionId,
     grantJti: grant.jti,
-    wipedAt: "2027-01-31T08:06:05Z",
+    wipedAt: WIPED_AT,
     files: 3,
     bytes: 1_000_000,
     finalSeq: last?.record.seq ?? 0,

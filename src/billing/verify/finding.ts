@@ -17,6 +17,7 @@ export const FINDINGS = {
   "grant-other-agent-key": "differs",
   "extension-differs": "differs",
   "extension-out-of-order": "differs",
+  "extension-not-longer": "differs",
   "tariff-not-granted": "differs",
   "agent-key-missing": "differs",
   "agent-key-malformed": "differs",

@@ -87,8 +87,8 @@ function checkExtension(
   where: string,
   report: Report,
 ): void {
-  const fixed = ({ iss, aud, leaseId, partition, tariff, agentKeyThumbprint, period }: Grant) =>
-    canonicalJson([iss, aud, leaseId, partition, tariff, agentKeyThumbprint, period.start]);
+  const fixed = ({ jti: _jti, issuedAt: _at, sequence: _sequence, period, ...rest }: Grant) =>
+    canonicalJson({ ...rest, start: period.start });
   report.require(
     fixed(extension) === fixed(first),
     "extension-differs",
@@ -100,6 +100,12 @@ function checkExtension(
     "extension-out-of-order",
     where,
     `its sequence ${extension.sequence} is not above ${previous.sequence}`,
+  );
+  report.require(
+    Date.parse(extension.period.end) > Date.parse(previous.period.end),
+    "extension-not-longer",
+    where,
+    `it ends at ${extension.period.end}, what it extends at ${previous.period.end}`,
   );
 }
 

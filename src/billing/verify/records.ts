@@ -4,12 +4,15 @@ import type { BillDocument } from "../bill.ts";
 import type { Granted } from "./grants.ts";
 import type { Report } from "./report.ts";
 
-/** Checks each record against the grant, in itself and against the one before. */
+/**
+ * Checks each record against the grant, in itself and against the one before. `isUnused`: the host
+ * signed that it never metered anything, so there is no final record.
+ */
 export function checkRecords(
   records: readonly HashedRecord[],
   granted: Granted | null,
-  { bill, unused }: { readonly bill: BillDocument; readonly unused: boolean },
-  report: Report,
+  bill: BillDocument,
+  { report, isUnused }: { readonly report: Report; readonly isUnused: boolean },
 ): void {
   let previous: HashedRecord | null = null;
   for (const hashed of records) {
@@ -21,7 +24,7 @@ export function checkRecords(
     checkTimes(hashed.record, where, report);
     previous = hashed;
   }
-  if (granted !== null) checkEnd(previous, { bill, unused }, report);
+  if (granted !== null) checkEnd(previous, { bill, unused: isUnused }, report);
   checkEvidence(previous, bill, report);
 }
 

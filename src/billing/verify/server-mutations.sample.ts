@@ -1,5 +1,12 @@
+import type { Grant } from "../../enablement/grant.ts";
 import { removalJws, STRANGER_KEY } from "./export.sample.ts";
 import { bill, cut, exported, type Mutation, OTHER, respell, spoil } from "./mutation.sample.ts";
+
+const longer = (grant: Grant): Grant => ({
+  ...grant,
+  sequence: 2,
+  period: { ...grant.period, end: "2027-01-31T11:00:00Z" },
+});
 
 /** For tests: the export's shape, the seal and the grants, bent. */
 export const SERVER_MUTATIONS: readonly Mutation[] = [
@@ -105,6 +112,16 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
       extensions: (g) => [{ ...g, sequence: 2, tariff: { ...g.tariff, priceMicrosPerHour: "1" } }],
     },
     "extension-differs",
+  ],
+  [
+    "an extension with another client key",
+    { extensions: (g) => [{ ...longer(g), clientKey: `${g.clientKey}-other` }] },
+    "extension-differs",
+  ],
+  [
+    "an extension that is no longer than what it extends",
+    { extensions: (g) => [{ ...g, sequence: 2 }] },
+    "extension-not-longer",
   ],
   ["an extension out of order", { extensions: (g) => [g] }, "extension-out-of-order"],
   [

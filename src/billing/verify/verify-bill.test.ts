@@ -82,6 +82,7 @@ describe("honest bills of other kinds", () => {
   test("nothing was ever granted, nothing is charged", () => {
     const never = sampleExport({
       records: () => [],
+      wipedAt: null,
       exported: (good) => ({
         ...good,
         grantJws: null,
@@ -92,6 +93,29 @@ describe("honest bills of other kinds", () => {
     });
     expect(verifyBill(never).verified).toBe(true);
     expect(codes(never)).toContain("nothing-granted");
+  });
+
+  test("it began late, for its predecessor was not wiped", () => {
+    const readings = Array.from({ length: 37 }, (_, index) => sampleReading(400 + index * 10));
+    const late = billExportSchema.parse(sampleExport({ readings }));
+    expect(verifyBill(late)).toMatchObject({ verified: true });
+    expect(late.bill.lines.at(-1)).toMatchObject({ quantity: "400000000000" });
+    const charged = sampleExport({
+      readings,
+      grant: (grant) => ({
+        ...grant,
+        period: { ...grant.period, start: "2027-01-31T07:59:00Z" },
+      }),
+      bill: (bill) => ({ ...bill, lines: bill.lines.slice(0, -1) }),
+    });
+    expect(codes(charged)).toContain("line-missing");
+  });
+
+  test("granted, and never metered at all", () => {
+    const exported = sampleExport({ records: () => [] });
+    expect(verifyBill(exported)).toMatchObject({ verified: true, totalMicros: "0" });
+    const { bill } = billExportSchema.parse(exported);
+    expect(bill.lines.at(-1)).toMatchObject({ rule: "not-delivered", quantity: "365000000000" });
   });
 
   test("granted, and nothing ran", () => {

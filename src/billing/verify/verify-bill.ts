@@ -9,7 +9,7 @@ import { agentKeyOf, serverKeyRing } from "./keys.ts";
 import { checkBill } from "./lines.ts";
 import { checkRecords } from "./records.ts";
 import { Report } from "./report.ts";
-import { checkWipeReceipt, isUnused } from "./wipe.ts";
+import { checkWipeReceipt, readWipeReceipt } from "./wipe.ts";
 
 export interface BillVerification {
   /** Nothing differs. What cannot be proved is listed all the same. */
@@ -58,8 +58,9 @@ export function verifyBill(
   const records = report.check("every batch of records is signed by the host's key", () =>
     readBatches(parsed.data, agentKey, report),
   );
+  const wiped = readWipeReceipt(parsed.data, agentKey);
   report.check("no record was altered, left out or repeated, from the grant to the final one", () =>
-    checkRecords(records, granted, { bill, unused: isUnused(parsed.data, agentKey) }, report),
+    checkRecords(records, granted, bill, { report, isUnused: wiped?.finalSeq === 0 }),
   );
   if (granted !== null) {
     report.check("the host signed that it wiped this lease, after the last record billed", () =>
@@ -72,7 +73,11 @@ export function verifyBill(
   const expected = expectBill(records, {
     tariff: bill.tariff,
     cpuMode: granted?.first.partition.cpuMode ?? records[0]?.record.cpuMode ?? "dedicated",
-    grantedNs: granted?.grantedNs ?? null,
+    allowed: granted && {
+      grantedNs: granted.grantedNs,
+      grantedFrom: granted.first.period.start,
+      wipedAt: wiped?.wipedAt ?? null,
+    },
   });
   report.check("quantities, prices, amounts, sum and rounding follow from the records", () =>
     checkBill(bill, expected, records, report),

@@ -9,12 +9,15 @@ import type { Report } from "./report.ts";
 
 const WHERE = "wipeReceiptJws";
 
-/** The host has signed that there was no use at all: then there are no records to show. */
-export function isUnused({ bill, wipeReceiptJws: jws }: BillExport, agentKey: PublicJwk | null) {
-  if (jws === null || agentKey === null) return false;
+/** What the receipt says, before it is checked against the rest; null when it does not count. */
+export function readWipeReceipt(
+  { bill, wipeReceiptJws: jws }: BillExport,
+  agentKey: PublicJwk | null,
+): WipeReceipt | null {
+  if (jws === null || agentKey === null) return null;
   const keys = keyRing([agentKey]);
-  const opened = verify({ jws, typ: "sublet-wipe-receipt", keys, schema: wipeReceiptSchema });
-  return opened.ok && opened.payload.leaseId === bill.leaseId && opened.payload.finalSeq === 0;
+  const receipt = verify({ jws, typ: "sublet-wipe-receipt", keys, schema: wipeReceiptSchema });
+  return receipt.ok && receipt.payload.leaseId === bill.leaseId ? receipt.payload : null;
 }
 
 /** The host's word that nothing is left, and that the chain ended where the bill says. */

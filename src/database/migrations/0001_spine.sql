@@ -427,11 +427,16 @@ begin
     perform refuse_in_use(old.partition_id, old.lease_id);
   end if;
   if (old.client_party_id, old.lender_party_id, old.host_id, old.partition_id, old.offer_id,
-      old.image_id, old.tariff, old.quote, old.booking_sha256, old.ssh_public_key, old.created_at)
+      old.image_id, old.tariff, old.booking_sha256, old.ssh_public_key, old.created_at)
       is distinct from
      (new.client_party_id, new.lender_party_id, new.host_id, new.partition_id, new.offer_id,
-      new.image_id, new.tariff, new.quote, new.booking_sha256, new.ssh_public_key, new.created_at)
-      or (old.grant_jws is not null and new.grant_jws is distinct from old.grant_jws)
+      new.image_id, new.tariff, new.booking_sha256, new.ssh_public_key, new.created_at)
+      -- What it costs changes with its length, and only so.
+      or (old.quote is distinct from new.quote
+        and coalesce(upper(new.period) <= upper(old.period), true))
+      -- While it is prepared, the grant that its host holds already may take its place.
+      or (old.grant_jws is not null and new.grant_jws is distinct from old.grant_jws
+        and (old.state <> 'preparing' or coalesce(new.grant_jws, '') not like '%.%.%'))
       or (old.wipe_receipt_jws is not null
         and new.wipe_receipt_jws is distinct from old.wipe_receipt_jws)
       or (old.outcome is not null and new.outcome is distinct from old.outcome) then
@@ -607,13 +612,15 @@ end $$;
 create constraint trigger ledger_transaction_entries after insert on ledger_transaction
   deferrable initially deferred for each row execute function check_entries();
 
--- A hold is placed once and released once.
+-- A hold is released once. Until then it covers what its lease can cost, and never less.
 create function guard_hold() returns trigger language plpgsql as $$
 begin
   if tg_op = 'DELETE' or old.released_at is not null
-      or (old.lease_id, old.party_id, old.amount_micros, old.created_at)
-        is distinct from (new.lease_id, new.party_id, new.amount_micros, new.created_at) then
-    raise exception 'a hold is released, and nothing else'
+      or (old.lease_id, old.party_id, old.created_at)
+        is distinct from (new.lease_id, new.party_id, new.created_at)
+      or (new.amount_micros <> old.amount_micros and new.amount_micros <
+        (select (quote ->> 'totalMicros')::bigint from lease where lease_id = new.lease_id)) then
+    raise exception 'a hold covers its lease until it is released, once'
       using errcode = 'SL003', constraint = 'hold_terms';
   end if;
   return new;
