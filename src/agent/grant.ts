@@ -54,7 +54,7 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   const known = readPartition(context.db, partition.partitionId);
   if (known === null) return no("partition-unknown", `there is no ${partition.name} here`);
   if (!known.lendable) return no("partition-not-lendable", `${partition.name} is not lendable`);
-  const shape = checkShape(partition.size, partition.cpuMode);
+  const shape = checkShape(partition.size, partition.cpuMode, context.capacity.facts.sharedCpu);
   if (!shape.ok) return shape;
   if (!fitsWithin(partition.size, context.capacity.base)) {
     return no("capacity-exceeded", "more is granted than this host has in all");

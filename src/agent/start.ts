@@ -80,5 +80,8 @@ function factsOf(
     kernel: machine.kernel,
     cores: [...cores],
     cpuModel: machine.cpuModel,
+    sharedCpu: facts.sharedCpu,
+    memoryLimit: facts.memoryLimit,
+    controlGroupsReason: facts.controlGroupsReason,
   };
 }

@@ -69,6 +69,8 @@ function hostText(context: Context, { host, partitions }: Response<"showHost">):
         ["cores", found.cores.join(",")],
         ["partitions by", `${found.driver} ${found.driverVersion}, ${found.accelerator}`],
         ["", found.acceleratorReason],
+        ["shared cpu", found.sharedCpu ? "yes" : "no"],
+        ["", found.controlGroupsReason],
       ]
     : [];
   const text = facts([

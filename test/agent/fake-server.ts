@@ -42,7 +42,8 @@ export function createFakeServer(timeMs: () => number) {
     } as DesiredState,
     agentKey: null as PublicJwk | null,
     reports: new Map<string, Report>(),
-    records: new Map<number, HashedRecord>(),
+    /** By chain and number. */
+    records: new Map<string, HashedRecord>(),
     /** Lets a test spoil an answer on its way. */
     spoil: (_name: string, answer: unknown): unknown => answer,
   };
@@ -79,11 +80,13 @@ export function createFakeServer(timeMs: () => number) {
     if (!verified.ok) throw new Error(verified.message);
     const { batchId, chainId, records } = verified.payload;
     for (const hashed of records) {
-      const known = state.records.get(hashed.record.seq);
+      const name = `${chainId} ${hashed.record.seq}`;
+      const known = state.records.get(name);
       if (known !== undefined && known.hash !== hashed.hash) throw new Error("another content");
-      state.records.set(hashed.record.seq, hashed);
+      state.records.set(name, hashed);
     }
-    const contiguousSeq = state.records.size;
+    const names = [...state.records.keys()];
+    const contiguousSeq = names.filter((name) => name.startsWith(`${chainId} `)).length;
     const about = { iss: serverId, aud: hostId, batchId, chainId };
     const receipt = { ...about, contiguousSeq, receivedAt: instant(0) };
     return { receiptJws: sign("sublet-receipt", receipt, key) };

@@ -20,8 +20,7 @@ const REFUSED: readonly [string, string, (grant: Grant) => Grant][] = [
     "grant-expired",
     (grant) => ({ ...grant, period: { ...grant.period, end: "2027-01-31T07:59:59Z" } }),
   ],
-  ["a shared partition", "shared-cpu-unsupported", (g) => changed(g, { cpuMode: "shared" })],
-  ["half a core", "fractions-unsupported", (grant) => sized(grant, { cpuMilli: 500 })],
+  ["half a dedicated core", "fractions-unsupported", (grant) => sized(grant, { cpuMilli: 500 })],
   ["more than the host has", "capacity-exceeded", (grant) => sized(grant, { cpuMilli: 64_000 })],
   ["less than the image needs", "memory-too-small", (grant) => sized(grant, { memoryBytes: 1 })],
   [

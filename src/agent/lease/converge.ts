@@ -1,6 +1,6 @@
 import { isEnding, type StepAction, type StepLimits, step } from "../../partition/step.ts";
 import { BACKOFF, backoffMs } from "../../process/backoff.ts";
-import { applyPartitions } from "../allocation/apply.ts";
+import { applyPartitions, keepPoolOnce } from "../allocation/apply.ts";
 import type { AgentContext } from "../context.ts";
 import { keepDeadline } from "./deadline.ts";
 import { type EffectFailure, nameFailure } from "./effect-failure.ts";
@@ -27,6 +27,7 @@ export async function convergeOnce(context: AgentContext): Promise<void> {
     context.turns.tryTake(leaseId, () => convergeLease(context, leaseId)),
   );
   await Promise.all(passes);
+  await keepPoolOnce(context);
   forgetTombstones(context.db, new Date(context.time.nowMs() - TOMBSTONE_MS).toISOString());
 }
 

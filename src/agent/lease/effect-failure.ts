@@ -24,6 +24,8 @@ const DRIVER_RETRY: Readonly<Record<DriverErrorCode, Retry>> = {
   "qemu-missing": "never",
   "tool-missing": "never",
   unsupported: "never",
+  "fractions-unsupported": "never",
+  "resize-refused": "never",
   "boot-failed": "bounded",
   "port-taken": "bounded",
   "disk-full": "bounded",

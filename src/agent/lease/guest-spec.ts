@@ -14,6 +14,7 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
     guestId: lease.leaseId,
     hostname: partition.name,
     size: partition.size,
+    cpuMode: partition.cpuMode,
     cores: lease.cores,
     uid,
     image: {

@@ -100,6 +100,9 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       acceleratorReason: "guests of this driver are records in memory",
       architecture: "x86_64",
       version: "memory",
+      sharedCpu: true,
+      memoryLimit: false,
+      controlGroupsReason: "guests of this driver are records in memory",
     }),
     prepare: async (spec) => {
       called("prepare", spec.guestId);
@@ -131,7 +134,14 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       guests.delete(guestId);
       return { files: 1, bytes: guest.spec.size.diskBytes };
     },
+    moveToCores: async (guestId, cores) => {
+      calls.push(`moveToCores ${guestId}`);
+      const guest = guests.get(guestId);
+      if (guest?.spec.cpuMode !== "shared") return;
+      guests.set(guestId, { ...guest, spec: { ...guest.spec, cores } });
+    },
     list: async () => [...guests.keys()].sort(),
+    console: async (guestId) => `console of ${guestId}\n`,
   };
 }
 

@@ -8,6 +8,7 @@ const spec: GuestSpec = {
   guestId: "lease_1",
   hostname: "one",
   size: { cpuMilli: 2000, memoryBytes: 256 * 1024 * 1024, diskBytes: 1024 * 1024 * 1024 },
+  cpuMode: "dedicated",
   cores: [2, 3],
   uid: 64_000,
   image: { kernelPath: "/k", initramfsPath: "/i", kernelArguments: "extra=1" },
@@ -50,12 +51,25 @@ test("KVM is used as it was proven", () => {
 });
 
 test.each([
+  [{ cpuMilli: 0 }],
   [{ cpuMilli: 500 }],
   [{ cpuMilli: 1500 }],
   [{ memoryBytes: 1000 }],
   [{ diskBytes: 513 }],
 ])("a size that cannot be made exactly is refused: %o", (size) => {
   expect(() => line(size)).toThrow(DriverError);
+});
+
+test("a shared guest has whole virtual cpus for its part of the pool", () => {
+  for (const [cpuMilli, cpus] of [
+    [10, 1],
+    [500, 1],
+    [1500, 2],
+  ]) {
+    const size = { ...spec.size, cpuMilli: cpuMilli ?? 0 };
+    const args = qemuArguments({ ...spec, cpuMode: "shared", size }, machine).join(" ");
+    expect(args).toContain(`-smp ${cpus} `);
+  }
 });
 
 test("a running process tells its guest and its port", () => {
@@ -74,9 +88,11 @@ test("a name that would leave its folder or its option is refused", () => {
 
 test("a guest's process gets its own user, no group and no capability", () => {
   const owner = { uid: 64_000, gid: 64_000 };
-  const rest = { kvmGroup: null, cores: [2, 3], fileBytesMax: 4096 };
+  const rest = { kvmGroup: null, cores: [2, 3], groups: ["/g"], fileBytesMax: 4096 };
   const command = confinedCommand(["qemu", "-x"], { owner, ...rest }).join(" ");
-  expect(command).toMatch(/taskset -c 2,3 prlimit --core=0 --fsize=4096 setpriv --no-new-privs/);
+  expect(command).toMatch(
+    /sublet \/g -- taskset -c 2,3 prlimit --core=0 --fsize=4096 setpriv --no-new-privs/,
+  );
   expect(command).toMatch(/--reuid=64000 --regid=64000 --clear-groups .* qemu -x$/);
   const own = confinedCommand(["qemu"], { owner: null, ...rest }).join(" ");
   expect(own).toMatch(/setpriv --no-new-privs qemu$/);

@@ -1,3 +1,4 @@
+import { SHARED_MILLI_MIN } from "../allocation.ts";
 import { DriverError, type GuestSpec } from "../driver.ts";
 import { MACHINE_FILES } from "./guest-folder.ts";
 
@@ -13,7 +14,7 @@ export interface Machine {
 export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
   refuseUnsupported(spec);
   const { address } = spec.access;
-  const cpus = spec.size.cpuMilli / 1000;
+  const cpus = virtualCpus(spec.size);
   return [
     // Threads named after their virtual cpu: the meter finds them by it.
     ...["-name", `${machine.name},debug-threads=on`],
@@ -40,6 +41,11 @@ export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
     ...["-qmp", `unix:${MACHINE_FILES.qmpSocket},server=on,wait=off`],
     ...["-sandbox", SANDBOX],
   ];
+}
+
+/** Whole virtual cpus; what a shared guest may use of them is its group's matter. */
+export function virtualCpus({ cpuMilli }: Pick<GuestSpec["size"], "cpuMilli">): number {
+  return Math.ceil(cpuMilli / 1000);
 }
 
 /**
@@ -101,14 +107,15 @@ function kernelCommandLine(spec: GuestSpec, { architecture }: Machine): string {
   return `console=${console} quiet panic=-1 ${spec.image.kernelArguments}`.trim();
 }
 
-function refuseUnsupported({ size, access }: GuestSpec): void {
+function refuseUnsupported({ size, cpuMode, access }: GuestSpec): void {
   const refuse = (message: string): never => {
     throw new DriverError("unsupported", message);
   };
-  if (size.cpuMilli < 1000 || size.cpuMilli % 1000 !== 0) {
-    refuse(
-      `${size.cpuMilli} millicores: a part of a core needs control groups; ask for whole cores`,
-    );
+  if (cpuMode === "dedicated" && (size.cpuMilli < 1000 || size.cpuMilli % 1000 !== 0)) {
+    refuse(`${size.cpuMilli} millicores: only whole cores can be dedicated; ask for shared cpu`);
+  }
+  if (size.cpuMilli < SHARED_MILLI_MIN) {
+    refuse(`${size.cpuMilli} millicores: ask for ${SHARED_MILLI_MIN} or more`);
   }
   if (size.memoryBytes <= 0 || size.memoryBytes % MEMORY_STEP_BYTES !== 0) {
     refuse(`${size.memoryBytes} bytes of memory: ask for a multiple of 1 MiB`);
