@@ -32,11 +32,12 @@ export function absorbDesired(context: AgentContext, desired: DesiredState): voi
 }
 
 function absorbPartition(context: AgentContext, told: DesiredState["partitions"][number]): void {
-  const { partitionId, name, cpuMode, lendable } = told;
+  const { partitionId, name, cpuMode, lendable, min, max } = told;
   const known = readPartition(context.db, partitionId);
   if (known === null) {
     writePartition(context.db, {
       ...{ partitionId, name, cpuMode, lendable, size: told.size, generation: told.generation },
+      ...{ min, max },
       standingSize: null,
       desiredSize: told.size,
       desiredGeneration: told.generation,
@@ -52,7 +53,7 @@ function absorbPartition(context: AgentContext, told: DesiredState["partitions"]
   }
   writePartition(context.db, {
     ...known,
-    ...{ name, lendable },
+    ...{ name, lendable, min, max },
     // How its cores are given is part of what a lease has frozen.
     cpuMode: holderOf(context.db, partitionId) === null ? cpuMode : known.cpuMode,
     ...(isNews ? { desiredSize: told.size, desiredGeneration: told.generation } : {}),

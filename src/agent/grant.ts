@@ -59,6 +59,9 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   if (!fitsWithin(partition.size, context.capacity.base)) {
     return no("capacity-exceeded", "more is granted than this host has in all");
   }
+  if (!fitsWithin(known.min, partition.size) || !fitsWithin(partition.size, known.max)) {
+    return no("size-outside-limits", `${partition.name} is not to be re-cut to that size`);
+  }
   const { manifest } = image;
   if (`sha256:${sha256Hex(canonicalJson(manifest))}` !== image.digest) {
     return no("image-digest-wrong", "the image's manifest does not have the digest granted");

@@ -27,6 +27,15 @@ export interface PartitionDriver {
   /** True when the promised way in answers: an SSH server greets on the guest's port. */
   answers(guestId: string, timeoutMs: number): Promise<boolean>;
 
+  /**
+   * Changes the size of a running guest, with the cores for it. Throws `resize-refused`, which says
+   * why, where the guest or its machine cannot: then it has what it had.
+   */
+  resize(
+    guestId: string,
+    to: { readonly size: Size; readonly cores: readonly number[] },
+  ): Promise<Resized>;
+
   /** Moves a running shared guest to other cores, when the pool has changed. Does nothing to others. */
   moveToCores(guestId: string, cores: readonly number[]): Promise<void>;
 
@@ -57,10 +66,17 @@ export interface DriverFacts {
   readonly controlGroupsReason: string;
 }
 
+/** In what way: without a restart. */
+export interface Resized {
+  readonly how: "live";
+}
+
 export interface GuestSpec {
   readonly guestId: string;
   readonly hostname: string;
   readonly size: Size;
+  /** What it may be resized to while it runs. */
+  readonly maxSize: Size;
   readonly cpuMode: CpuMode;
   /**
    * Dedicated: cores of the host that are this guest's alone; its virtual cpus are pinned to them,

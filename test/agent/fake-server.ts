@@ -145,6 +145,8 @@ export function createFakeServer(timeMs: () => number) {
     },
     partition: (change: object = {}): DesiredState["partitions"][number] => ({
       ...{ partitionId, name: "p1", lendable: true, cpuMode: "dedicated", size, generation: 1 },
+      min: { cpuMilli: 10, memoryBytes: 0, diskBytes: 0 },
+      max: { cpuMilli: 64_000, memoryBytes: 64 * GIB, diskBytes: 64 * GIB },
       ...change,
     }),
     reportsOf: (kind: Report["kind"], leaseId?: string) =>

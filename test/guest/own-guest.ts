@@ -54,6 +54,7 @@ export async function ownGuests(): Promise<OwnGuests> {
     spec: (change) => ({
       hostname: "own",
       size: { cpuMilli: 1000, memoryBytes: 256 * MIB, diskBytes: 0 },
+      maxSize: change.size ?? { cpuMilli: 1000, memoryBytes: 256 * MIB, diskBytes: 0 },
       ...{ cpuMode: "dedicated", cores: [0], uid: 64_102 },
       image: {
         kernelPath: join(image.folder, "kernel"),

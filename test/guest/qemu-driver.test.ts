@@ -61,6 +61,7 @@ beforeAll(async () => {
     guestId: "lease_tested",
     hostname: "tested",
     size: { cpuMilli: 2000, memoryBytes: 256 * MIB, diskBytes: 256 * MIB },
+    maxSize: { cpuMilli: 2000, memoryBytes: 256 * MIB, diskBytes: 256 * MIB },
     cpuMode: "dedicated",
     cores: CORES,
     uid: GUEST_UID,

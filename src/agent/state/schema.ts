@@ -80,4 +80,9 @@ export const SCHEMA_STEPS: readonly string[] = [
     report    TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- What a lease may re-cut a partition to.
+  ALTER TABLE partition ADD COLUMN min_size TEXT;
+  ALTER TABLE partition ADD COLUMN max_size TEXT;
+  `,
 ];

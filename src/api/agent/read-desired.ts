@@ -15,12 +15,14 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
     return {
       hostId,
       generation: Number(host.desiredGeneration),
-      partitions: partitions.map(({ partitionId, name, lendable, cpuMode, size, generation }) => ({
-        partitionId,
-        name,
-        lendable,
-        cpuMode,
-        size,
+      partitions: partitions.map(({ generation, ...partition }) => ({
+        partitionId: partition.partitionId,
+        name: partition.name,
+        lendable: partition.lendable,
+        cpuMode: partition.cpuMode,
+        size: partition.size,
+        min: partition.min,
+        max: partition.max,
         generation: Number(generation),
       })),
       removedPartitionIds: await listRemovedPartitionIds(tx, hostId),

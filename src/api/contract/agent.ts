@@ -19,6 +19,9 @@ export const desiredPartitionSchema = z.strictObject({
   lendable: z.boolean(),
   cpuMode: cpuModeSchema,
   size: sizeSchema,
+  /** No lease may re-cut it to less or more. */
+  min: sizeSchema,
+  max: sizeSchema,
   generation: z.number().int(),
 });
 export const desiredLeaseSchema = z.strictObject({

@@ -20,7 +20,7 @@ export interface MemoryDriver extends PartitionDriver {
   setAnswers(guestId: string, answers: boolean): void;
 }
 
-export type FailingMethod = "prepare" | "boot" | "stop" | "wipe";
+export type FailingMethod = "prepare" | "boot" | "resize" | "stop" | "wipe";
 
 export interface MemoryGuest {
   readonly spec: GuestSpec;
@@ -133,6 +133,15 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       }
       guests.delete(guestId);
       return { files: 1, bytes: guest.spec.size.diskBytes };
+    },
+    resize: async (guestId, { size, cores }) => {
+      called("resize", guestId);
+      const guest = guests.get(guestId);
+      if (guest?.observation.state !== "running") {
+        throw new DriverError("resize-refused", `guest ${guestId} does not run`);
+      }
+      guests.set(guestId, { ...guest, spec: { ...guest.spec, size, cores } });
+      return { how: "live" };
     },
     moveToCores: async (guestId, cores) => {
       calls.push(`moveToCores ${guestId}`);

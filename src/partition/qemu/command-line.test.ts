@@ -8,6 +8,7 @@ const spec: GuestSpec = {
   guestId: "lease_1",
   hostname: "one",
   size: { cpuMilli: 2000, memoryBytes: 256 * 1024 * 1024, diskBytes: 1024 * 1024 * 1024 },
+  maxSize: { cpuMilli: 2000, memoryBytes: 256 * 1024 * 1024, diskBytes: 0 },
   cpuMode: "dedicated",
   cores: [2, 3],
   uid: 64_000,
@@ -40,6 +41,14 @@ test("the size becomes cpus, memory and a disk, and no disk where none is asked"
   expect(line({ diskBytes: 0 })).not.toContain("disk.raw");
 });
 
+test("a guest that may grow has room for it from its start, where its machine can", () => {
+  const maxSize = { cpuMilli: 4000, memoryBytes: 1024 * 1024 * 1024, diskBytes: 0 };
+  const grows = qemuArguments({ ...spec, maxSize }, machine).join(" ");
+  expect(grows).toContain("-smp 2,maxcpus=4 -m 262144K,slots=16,maxmem=1048576K");
+  const arm = { ...machine, architecture: "aarch64" } as const;
+  expect(qemuArguments({ ...spec, maxSize }, arm).join(" ")).toContain("-smp 2 -m 262144K ");
+});
+
 test("no key and no path of the host is among the arguments", () => {
   expect(line()).not.toMatch(/SECRET|AAAA| \//);
 });
@@ -68,7 +77,7 @@ test("a shared guest has whole virtual cpus for its part of the pool", () => {
   ]) {
     const size = { ...spec.size, cpuMilli: cpuMilli ?? 0 };
     const args = qemuArguments({ ...spec, cpuMode: "shared", size }, machine).join(" ");
-    expect(args).toContain(`-smp ${cpus} `);
+    expect(args).toMatch(new RegExp(`-smp ${cpus}[, ]`));
   }
 });
 

@@ -1,6 +1,7 @@
 import { SHARED_MILLI_MIN } from "../allocation.ts";
 import { DriverError, type GuestSpec } from "../driver.ts";
 import { MACHINE_FILES } from "./guest-folder.ts";
+import { MEMORY_SLOTS } from "./resize/memory.ts";
 
 export interface Machine {
   readonly accelerator: "kvm" | "tcg";
@@ -14,13 +15,11 @@ export interface Machine {
 export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
   refuseUnsupported(spec);
   const { address } = spec.access;
-  const cpus = virtualCpus(spec.size);
   return [
     // Threads named after their virtual cpu: the meter finds them by it.
     ...["-name", `${machine.name},debug-threads=on`],
     ...machineArguments(machine),
-    ...["-smp", `${cpus}`],
-    ...["-m", `${spec.size.memoryBytes / 1024}K`],
+    ...sizeArguments(spec, machine),
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     // A guest that powers off leaves its process, paused, for a last reading of its counters.
     ...["-no-reboot", "-no-shutdown"],
@@ -80,6 +79,20 @@ const TRANSLATION_CACHE_MIB = 128;
 
 const SEED_DRIVE = "if=none,id=seed,format=raw,readonly=on,file.driver=vvfat";
 const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
+/** Room to grow is the machine's from its start; it costs the guest next to nothing. */
+function sizeArguments({ size, maxSize }: GuestSpec, { architecture }: Machine): string[] {
+  const cpus = virtualCpus(size);
+  const cpusMax = Math.max(cpus, virtualCpus(maxSize));
+  const memory = `${size.memoryBytes / 1024}K`;
+  const isFixed = architecture !== "x86_64";
+  const grows = !isFixed && maxSize.memoryBytes > size.memoryBytes;
+  const room = `,slots=${MEMORY_SLOTS},maxmem=${Math.floor(maxSize.memoryBytes / MEMORY_STEP_BYTES) * (MEMORY_STEP_BYTES / 1024)}K`;
+  return [
+    ...["-smp", isFixed || cpusMax === cpus ? `${cpus}` : `${cpus},maxcpus=${cpusMax}`],
+    ...["-m", grows ? `${memory}${room}` : memory],
+  ];
+}
 
 function machineArguments({ accelerator, architecture }: Machine): string[] {
   // Devices that a partition has no use for are left out: each is code that a guest can reach.

@@ -13,6 +13,7 @@ import { pin } from "./pin.ts";
 import { prepareGuest } from "./prepare.ts";
 import { defaultBinary, probeQemu } from "./probe.ts";
 import { readRecord, writeRecord } from "./record.ts";
+import { resizeGuest } from "./resize/resize.ts";
 import { findRunning, guestIdOfProcess, guestProcesses } from "./running.ts";
 import { stopGuest } from "./stop.ts";
 import { Turns } from "./turns.ts";
@@ -99,6 +100,8 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
     },
     stop: (guestId, graceMs) =>
       inTurn(guestId, () => stopGuest(pathsOf(guestId), driverTag, graceMs, log)),
+    resize: (guestId, to) =>
+      inTurn(guestId, async () => resizeGuest(pathsOf(guestId), await emulator(), to)),
     moveToCores: (guestId, cores) =>
       inTurn(guestId, async () => {
         const paths = pathsOf(guestId);

@@ -16,6 +16,8 @@ export interface GuestRecord {
   readonly size: GuestSpec["size"];
   readonly cpuMode: GuestSpec["cpuMode"];
   readonly cores: readonly number[];
+  /** Of this life of the process; see `resize/`. */
+  readonly cpuTakenOut?: boolean;
   /** Why the process is gone, where the driver ended it; else it died by itself. */
   readonly ended?: string;
 }

@@ -1,4 +1,5 @@
 import type { GuestSpec } from "../driver.ts";
+import { VENDOR_DATA } from "./vendor-data.ts";
 
 /** A file of the seed volume. */
 export interface SeedFile {
@@ -25,6 +26,7 @@ export function seedFiles({ guestId, hostname, access }: GuestSpec): SeedFile[] 
     { path: "meta-data", text: ended(JSON.stringify(metaData)) },
     // JSON is YAML; cloud-init only insists on the first line.
     { path: "user-data", text: `#cloud-config\n${ended(JSON.stringify(userData))}` },
+    { path: "vendor-data", text: `#cloud-config\n${ended(JSON.stringify(VENDOR_DATA))}` },
     { path: "sublet/authorized_keys", text: ended(access.authorizedKey) },
     { path: "sublet/host_key", text: hostKey },
     { path: "sublet/hostname", text: ended(hostname) },
