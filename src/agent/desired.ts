@@ -3,13 +3,15 @@ import { inTransaction } from "../meter/transaction.ts";
 import { sizesEqual } from "../unit/size.ts";
 import { readPartition, writePartition } from "./allocation/store.ts";
 import { type AgentContext, instantNow } from "./context.ts";
-import { readEndOrder } from "./grant.ts";
+import { readEndOrder, readPowerOrder } from "./grant.ts";
 import { changeLease, holderOf, insertLease, type LeaseRow, readLease } from "./lease/store.ts";
 import { queueReportAgain } from "./report/store.ts";
 
 /** Reads what the host should be and takes it over into the agent's own record. */
-export async function readDesiredOnce(context: AgentContext): Promise<void> {
-  absorbDesired(context, await context.client.call("readDesired"));
+export async function readDesiredOnce(context: AgentContext): Promise<DesiredState> {
+  const desired = await context.client.call("readDesired");
+  absorbDesired(context, desired);
+  return desired;
 }
 
 /**
@@ -78,6 +80,19 @@ function absorbLease(context: AgentContext, told: DesiredState["leases"][number]
   if (order !== null && (known === null || known.endReason === null)) {
     changeLease(context.db, leaseId, { endJws, endReason: order.reason });
   }
+  if (told.powerJws !== null) absorbPower(context, leaseId, told.powerJws);
+}
+
+/** Only a later wish counts: an older database, or an answer that was late, undoes nothing. */
+function absorbPower(context: AgentContext, leaseId: LeaseRow["leaseId"], powerJws: string): void {
+  const order = readPowerOrder(context, leaseId, powerJws);
+  const known = readLease(context.db, leaseId);
+  if (order === null || known === null || order.generation <= known.powerGeneration) return;
+  changeLease(context.db, leaseId, {
+    powerState: order.state,
+    powerGeneration: order.generation,
+    isPowerCut: false,
+  });
 }
 
 /** The server asks for a lease that it acknowledged as wiped: it has been set back. */

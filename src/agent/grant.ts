@@ -1,4 +1,5 @@
 import { type EndOrder, endOrderSchema, type Grant, grantSchema } from "../enablement/grant.ts";
+import { type PowerOrder, powerOrderSchema } from "../enablement/power.ts";
 import { checkShape } from "../partition/allocation.ts";
 import { verify } from "../signature/envelope.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
@@ -105,7 +106,29 @@ export function readEndOrder(
   return null;
 }
 
-function addressFault(context: AgentContext, leaseId: string, order: EndOrder): string | null {
+/** What the client wants of its guest's power, or null when it is not the server's word for it. */
+export function readPowerOrder(
+  context: AgentContext,
+  leaseId: string,
+  powerJws: string,
+): PowerOrder | null {
+  const verified = verify({
+    jws: powerJws,
+    typ: "sublet-power",
+    keys: context.serverKeys,
+    schema: powerOrderSchema,
+  });
+  const wrong = verified.ok ? addressFault(context, leaseId, verified.payload) : verified.message;
+  if (wrong === null && verified.ok) return verified.payload;
+  context.log.error({ leaseId, reason: wrong }, "a power order was refused; the guest stays so");
+  return null;
+}
+
+function addressFault(
+  context: AgentContext,
+  leaseId: string,
+  order: Pick<EndOrder, "iss" | "aud" | "leaseId">,
+): string | null {
   if (order.iss !== context.joined.serverId) return `it is from ${order.iss}`;
   if (order.aud !== context.joined.hostId) return `it is for ${order.aud}`;
   return order.leaseId === leaseId ? null : `it is for ${order.leaseId}`;

@@ -44,7 +44,7 @@ export async function doesGuestAnswer(
     return context.driver.answers(lease.leaseId, ANSWER_TIMEOUT_MS);
   }
   // Not so when it never answered in this life: then it is the guest that does not work.
-  return isPoweredOff(observation) && lease.silentReadings === 0;
+  return (isPoweredOff(observation) || isKeptOff(lease)) && lease.silentReadings === 0;
 }
 
 /** Stores a reading of now, or of the lease's end when that is past: nobody pays for longer. */
@@ -120,6 +120,11 @@ function isOver(context: AgentContext, lease: LeaseRow): boolean {
 
 function isPoweredOff({ state, exitReason }: GuestObservation): boolean {
   return state === "exited" && exitReason === "guest-powered-off";
+}
+
+/** By its client's wish. */
+function isKeptOff({ powerState, powerGeneration, powerDoneGeneration }: LeaseRow): boolean {
+  return powerState === "off" && powerDoneGeneration === powerGeneration;
 }
 
 function toUtc(instant: string): string {

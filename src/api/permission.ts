@@ -30,6 +30,8 @@ export const PERMISSIONS = {
   search: ["client"],
   bookLease: ["client"],
   endLease: ["client"],
+  setPower: ["client"],
+  readConsole: ["client"],
   listLeases: "party",
   showLease: "party",
   showAccount: "party",
@@ -43,6 +45,7 @@ export const PERMISSIONS = {
   readDesired: "agent",
   report: "agent",
   sendUsage: "agent",
+  answerConsole: "agent",
 } as const satisfies Record<OperationName, Permission>;
 
 /** The routes beside the JSON contract. */

@@ -4,6 +4,7 @@ import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { followLease } from "./follow-lease.ts";
 import { leaseCreateVerb } from "./lease-create.ts";
+import { consoleVerb, powerVerbs } from "./lease-power.ts";
 import { leaseText, printedEvents } from "./lease-text.ts";
 import { readId } from "./option/id.ts";
 import { moreText, type PageInput, pageOptions, pageQuery } from "./option/page.ts";
@@ -68,7 +69,7 @@ const end = verb<{ id: string; wait?: true }>({
 export const leaseVerbs: VerbGroup = {
   name: "lease",
   summary: "Permission to use a partition for a period (client)",
-  verbs: [leaseCreateVerb, list, show, end],
+  verbs: [leaseCreateVerb, list, show, ...powerVerbs, consoleVerb, end],
 };
 
 /** The bill follows the end at once, unless the host's last records are still under way. */

@@ -4,6 +4,7 @@ import type { DesiredState, Report } from "../../src/api/contract/agent.ts";
 import { contract } from "../../src/api/contract/contract.ts";
 import type { Operation } from "../../src/api/contract/operation.ts";
 import type { Grant } from "../../src/enablement/grant.ts";
+import type { PowerState } from "../../src/enablement/power.ts";
 import { writeJoinToken } from "../../src/host/join-token.ts";
 import { type HashedRecord, usageBatchSchema } from "../../src/meter/record.ts";
 import { sign, verify } from "../../src/signature/envelope.ts";
@@ -38,9 +39,17 @@ export function createFakeServer(timeMs: () => number) {
   const state = {
     isAway: false,
     desired: {
-      ...{ hostId, generation: 1, partitions: [], removedPartitionIds: [], leases: [] },
+      ...{
+        hostId,
+        generation: 1,
+        partitions: [],
+        removedPartitionIds: [],
+        leases: [],
+        consoleRequests: [],
+      },
     } as DesiredState,
     agentKey: null as PublicJwk | null,
+    consoles: [] as string[],
     reports: new Map<string, Report>(),
     /** By chain and number. */
     records: new Map<string, HashedRecord>(),
@@ -71,6 +80,10 @@ export function createFakeServer(timeMs: () => number) {
         if (!state.reports.has(report.reportId)) state.reports.set(report.reportId, report);
       }
       return { accepted: reports.map(({ reportId }) => reportId), refused: [] };
+    },
+    answerConsole: ({ contentBase64 }: { contentBase64: string }) => {
+      state.consoles.push(Buffer.from(contentBase64, "base64").toString());
+      return { isAwaited: true };
     },
     sendUsage: ({ usageJws }: { usageJws: string }) => takeUsage(usageJws),
   };
@@ -135,6 +148,10 @@ export function createFakeServer(timeMs: () => number) {
       ...{ serverId, serverKid: key.kid },
     }),
     signGrant: (grant: Grant, by = key) => sign("sublet-grant", grant, by),
+    signPower: (leaseId: LeaseId, state: PowerState, generation: number, by = key) => {
+      const order = { jti: newId("power"), iss: serverId, aud: hostId, issuedAt: instant(0) };
+      return sign("sublet-power", { ...order, leaseId, state, generation }, by);
+    },
     signEnd: (leaseId: LeaseId, reason = "ended-by-client", by = key) => {
       const order = { jti: newId("key"), iss: serverId, aud: hostId, issuedAt: instant(0) };
       return sign("sublet-end", { ...order, leaseId, reason }, by);

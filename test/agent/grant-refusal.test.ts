@@ -55,7 +55,7 @@ test("a grant that the server did not sign runs nothing and fails as grant-unkno
   const grantJws = server.signGrant(grant, generateKey());
   const { leaseId } = grant;
   const { partitionId } = server;
-  const lease = { leaseId, partitionId, grantJws, endJws: null };
+  const lease = { leaseId, partitionId, grantJws, endJws: null, powerJws: null };
   server.desire({ partitions: [server.partition()], leases: [lease] });
   await rig.rounds(agent, 3, 1_000);
   expectRefused(rig, "grant-unknown-key");

@@ -56,12 +56,18 @@ export function desireLease(server: FakeServer, grant = server.grantOf()): Grant
   return grant;
 }
 
-export function leaseOf(server: FakeServer, grant: Grant, endJws: string | null = null) {
+export function leaseOf(
+  server: FakeServer,
+  grant: Grant,
+  endJws: string | null = null,
+  powerJws: string | null = null,
+) {
   return {
     leaseId: grant.leaseId,
     partitionId: grant.partition.partitionId,
     grantJws: server.signGrant(grant),
     endJws,
+    powerJws,
   };
 }
 
@@ -101,7 +107,9 @@ export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: ()
     },
     async round(context) {
       await unlessAway(() => context.time.anchor(context.client, context.joined));
-      await unlessAway(() => readDesiredOnce(context));
+      await unlessAway(async () => {
+        await readDesiredOnce(context);
+      });
       await convergeOnce(context);
       await meterOnce(context);
       await unlessAway(() => reportOnce(context));

@@ -6,6 +6,7 @@ import { keepDeadline } from "./deadline.ts";
 import { type EffectFailure, nameFailure } from "./effect-failure.ts";
 import * as ending from "./ending.ts";
 import { factsOf } from "./facts.ts";
+import * as power from "./power.ts";
 import * as running from "./running.ts";
 import * as starting from "./starting.ts";
 import { changeLease, forgetTombstones, type LeaseRow, listLeases, readLease } from "./store.ts";
@@ -76,6 +77,12 @@ async function perform(
       return running.reportDelivered(context, lease);
     case "boot-again":
       return running.bootAgain(context, lease);
+    case "power-off":
+      return power.powerOff(context, lease);
+    case "power-on":
+      return power.powerOn(context, lease);
+    case "confirm-power":
+      return power.confirmPower(context, lease);
     case "fail":
       return ending.fail(context, lease, action);
     case "begin-end":

@@ -1,6 +1,7 @@
 import { transaction } from "../../database/transaction.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
+import { listConsoleRequests } from "../../lease/console-store.ts";
 import { listGrantedLeases } from "../../lease/store.ts";
 import type { Handler } from "../handler.ts";
 
@@ -11,6 +12,7 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
   const read = async (tx: typeof db.kysely) => {
     const host = await getHost(tx, hostId);
     const partitions = await listPartitions(tx, { hostId }, now);
+    const consoles = await listConsoleRequests(tx, hostId);
     const leases = await listGrantedLeases(tx, hostId);
     return {
       hostId,
@@ -26,11 +28,16 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         generation: Number(generation),
       })),
       removedPartitionIds: await listRemovedPartitionIds(tx, hostId),
-      leases: leases.map(({ leaseId, partitionId, grantJws, endJws }) => ({
+      leases: leases.map(({ leaseId, partitionId, grantJws, endJws, powerJws }) => ({
         leaseId,
         partitionId,
         grantJws,
         endJws,
+        powerJws,
+      })),
+      consoleRequests: consoles.map(({ consoleRequestId, leaseId }) => ({
+        requestId: consoleRequestId,
+        leaseId,
       })),
     };
   };

@@ -113,11 +113,12 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
       }),
     wipe: (guestId) => inTurn(guestId, () => wipeGuest(pathsOf(guestId), driverTag)),
     list: () => listGuests(folder, driverTag),
-    console: async (guestId) => {
-      const paths = pathsOf(guestId);
-      if ((await findRunning(paths, driverTag)) !== null) await drainConsole(paths);
-      return (await readConsoleLog(paths)).toString();
-    },
+    console: (guestId) =>
+      inTurn(guestId, async () => {
+        const paths = pathsOf(guestId);
+        if ((await findRunning(paths, driverTag)) !== null) await drainConsole(paths);
+        return (await readConsoleLog(paths)).toString();
+      }),
   };
 }
 

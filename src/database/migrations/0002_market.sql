@@ -1,0 +1,1 @@
+-- Kept free for the market: replaced when that is merged.

@@ -1,0 +1,1 @@
+-- Kept free for the calendar: replaced when that is merged.
