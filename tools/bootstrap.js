@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Installs what is missing, then runs a command of the project on the Node that the project brings.
 // Plain JavaScript for the Node that a fresh machine has (18 or newer); everything else needs what
-// this installs. Usage: node tools/bootstrap.js demo|test|check|schema|small-linux [arguments]
+// this installs. Usage: node tools/bootstrap.js demo|test|check|torture|schema|small-linux [arguments]
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -63,6 +63,7 @@ const COMMANDS = {
       ],
     ],
   },
+  torture: { programs: true, steps: [["tools/torture/main.ts"]] },
   schema: { programs: false, steps: [["tools/schema/write.ts"], ["tools/openapi/write.ts"]] },
   "small-linux": { programs: true, steps: [["tools/small-linux/build.ts", ".cache/small-linux"]] },
 };

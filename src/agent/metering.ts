@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Reading } from "../meter/reading.ts";
 import { type Taken, takeReading } from "../meter/spool.ts";
 import { inTransaction } from "../meter/transaction.ts";
@@ -10,13 +11,25 @@ import { changeLease, type LeaseRow, listLeases, readLease } from "./lease/store
 /** Three missed readings: then nobody has witnessed the time between. */
 const GAP_READINGS = 3;
 
-/** Takes one reading of each delivered guest. A guest that a pass is working on is left to it. */
+/** A pass that only looks at a guest is done with it in a moment; one that boots it is not. */
+const TURN_TRIES = 20;
+const TURN_AGAIN_MS = 50;
+
+/**
+ * Takes one reading of each delivered guest. A guest that a pass is working on is waited for, but
+ * not for long: the others' readings are not to be late for it.
+ */
 export async function meterOnce(context: AgentContext): Promise<void> {
   const ready = listLeases(context.db).filter(({ stage }) => stage === "ready");
-  const readings = ready.map(({ leaseId }) =>
-    context.turns.tryTake(leaseId, () => meterLease(context, leaseId)),
-  );
-  await Promise.all(readings);
+  await Promise.all(ready.map(({ leaseId }) => meterInTurn(context, leaseId)));
+}
+
+/** A reading that is left out is time that nobody witnesses, and so is not paid for. */
+async function meterInTurn(context: AgentContext, leaseId: string): Promise<void> {
+  for (let tries = 0; tries < TURN_TRIES; tries++) {
+    if (await context.turns.tryTake(leaseId, () => meterLease(context, leaseId))) return;
+    await sleep(TURN_AGAIN_MS);
+  }
 }
 
 async function meterLease(context: AgentContext, leaseId: string): Promise<void> {
@@ -41,10 +54,32 @@ export async function doesGuestAnswer(
   observation: GuestObservation,
 ): Promise<boolean> {
   if (observation.state === "running") {
-    return context.driver.answers(lease.leaseId, ANSWER_TIMEOUT_MS);
+    const answers = await context.driver.answers(lease.leaseId, ANSWER_TIMEOUT_MS);
+    return answers || isComputing(context, lease, observation);
   }
   // Not so when it never answered in this life: then it is the guest that does not work.
   return (isPoweredOff(observation) || isKeptOff(lease)) && lease.silentReadings === 0;
+}
+
+/** Of a core, since the last reading: far above what an idle or hung guest uses. */
+const COMPUTING_SHARE = 0.1;
+
+/**
+ * A guest that answered in this life and computes is in use, whatever became of its SSH server:
+ * that is the client's own, and to stop it must not make computing free.
+ */
+function isComputing(
+  context: AgentContext,
+  lease: LeaseRow,
+  observation: GuestObservation,
+): boolean {
+  const leastNs = BigInt(Math.round(context.config.readingEveryMs * 1e6 * COMPUTING_SHARE));
+  return (
+    lease.silentReadings === 0 &&
+    observation.processId !== null &&
+    observation.processId === lease.processId &&
+    observation.cpuNs - lease.cpuNs >= leastNs
+  );
 }
 
 /** Stores a reading of now, or of the lease's end when that is past: nobody pays for longer. */

@@ -31,6 +31,7 @@ import { addImage } from "./operator/add-image.ts";
 import { addKey } from "./operator/add-key.ts";
 import { addParty } from "./operator/add-party.ts";
 import { deposit } from "./operator/deposit.ts";
+import { listKeys } from "./operator/list-keys.ts";
 import { listParties } from "./operator/list-parties.ts";
 import { revokeKey } from "./operator/revoke-key.ts";
 import { describeServer } from "./public/describe-server.ts";
@@ -44,6 +45,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   addParty,
   listParties,
   addKey,
+  listKeys,
   revokeKey,
   deposit,
   addImage,

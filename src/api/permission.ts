@@ -13,6 +13,7 @@ export const PERMISSIONS = {
   addParty: ["operator"],
   listParties: ["operator"],
   addKey: ["operator"],
+  listKeys: ["operator"],
   revokeKey: ["operator"],
   deposit: ["operator"],
   addImage: ["operator"],

@@ -1,5 +1,7 @@
 import type { FastifyError } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { isConnectionLost } from "../database/failure.ts";
+import { CommitUnknownError } from "../database/transaction.ts";
 import { type Problem, toProblem } from "../refusal/problem.ts";
 import { type Refusal, Refusal as RefusalClass, refusal } from "../refusal/refusal.ts";
 
@@ -18,6 +20,9 @@ function refusalOf(error: unknown): Refusal | undefined {
       return where ? `${where}: ${message}` : message;
     });
     return refusal("invalid-input", { message: parts.join("; ") });
+  }
+  if (isConnectionLost(error) || error instanceof CommitUnknownError) {
+    return refusal("not-ready", { message: "the database does not answer" });
   }
   const { statusCode, code, message } = error as Partial<FastifyError>;
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {

@@ -1,12 +1,13 @@
 import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { transaction } from "../database/transaction.ts";
 import type { DB } from "../database/types.ts";
 import { grantSchema } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
+import { eachLease } from "../lease/each-lease.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
-import { type Lease, listUnbilledLeases, lockLease } from "../lease/store.ts";
-import { readChain, readContiguousSeq } from "../meter/record-store.ts";
+import { type Lease, listUnbilledLeases } from "../lease/store.ts";
+import type { HashedRecord } from "../meter/record.ts";
+import { readChain } from "../meter/record-store.ts";
 import { priceMicrosPerHour } from "../rating/amount.ts";
 import { rateRecords } from "../rating/rate.ts";
 import { newId } from "../unit/id.ts";
@@ -24,26 +25,25 @@ export async function closeBillsOnce(
   context: { readonly db: Database; readonly issuer: Issuer },
   now: Date,
 ): Promise<number> {
-  let closed = 0;
-  for (const leaseId of await listUnbilledLeases(context.db.kysely)) {
-    const done = await transaction(context.db, async (tx) => {
-      const lease = await lockLease(tx, leaseId);
-      if (lease.state !== "ended" || lease.billId !== null) return false;
-      const complete =
-        lease.usageSeqFinal !== null &&
-        BigInt(await readContiguousSeq(tx, leaseId)) >= lease.usageSeqFinal;
-      if (!complete) return false;
-      await closeBill(tx, context.issuer, lease, now);
-      return true;
-    });
-    if (done) closed += 1;
-  }
-  return closed;
+  const billable = await listUnbilledLeases(context.db.kysely);
+  return eachLease(context.db, billable, async (tx, lease) => {
+    if (lease.state !== "ended" || lease.billId !== null || lease.usageSeqFinal === null) {
+      return false;
+    }
+    const records = await readChain(tx, lease.leaseId, lease.usageSeqFinal);
+    if (BigInt(records.length) !== lease.usageSeqFinal) return false;
+    await closeBill(tx, context.issuer, { lease, records }, now);
+    return true;
+  });
 }
 
-async function closeBill(tx: Kysely<DB>, issuer: Issuer, lease: Lease, now: Date): Promise<void> {
+async function closeBill(
+  tx: Kysely<DB>,
+  issuer: Issuer,
+  { lease, records }: { readonly lease: Lease; readonly records: readonly HashedRecord[] },
+  now: Date,
+): Promise<void> {
   await lockParty(tx, lease.clientPartyId);
-  const records = await readChain(tx, lease.leaseId);
   const grantedNs = grantedLengthNs(lease);
   const document = makeBill({
     billId: newId("bill", now.getTime()),

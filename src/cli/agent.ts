@@ -44,6 +44,8 @@ export const agentVerb = verb<AgentInput>({
   ],
   run: async (context, input) => {
     const { environment } = context;
+    // The host's key is this user's alone, whatever folder it is put in.
+    process.umask(0o077);
     const { runAgent } = await import("../agent/main.ts");
     const joinToken = input.join ?? environment.joinToken;
     const agent = await runAgent({

@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { connect } from "./connect.ts";
 import { readId } from "./option/id.ts";
+import { table } from "./output/table.ts";
 import { instant } from "./output/words.ts";
 import { type VerbGroup, verb } from "./verb.ts";
 
@@ -22,6 +23,23 @@ const add = verb<{ party: string; label: string }>({
   },
 });
 
+const list = verb<{ party: string }>({
+  usage: "list <party>",
+  summary: "List a party's keys by their ids (operator).",
+  examples: ["sublet key list acme"],
+  run: async (context, { party }) => {
+    const { client } = await connect(context);
+    const found = await client.call("listKeys", { params: { party } });
+    const rows = found.keys.map(({ keyId, label, createdAt, revokedAt }) => [
+      keyId,
+      label,
+      instant(createdAt),
+      revokedAt === null ? "-" : instant(revokedAt),
+    ]);
+    return { json: found, text: table(context, ["KEY", "LABEL", "MADE", "REVOKED"], rows) };
+  },
+});
+
 const revoke = verb<{ id: string }>({
   usage: "revoke <id>",
   summary: "Make a key open nothing from now on.",
@@ -40,5 +58,5 @@ const revoke = verb<{ id: string }>({
 export const keyVerbs: VerbGroup = {
   name: "key",
   summary: "Keys of parties (operator)",
-  verbs: [add, revoke],
+  verbs: [add, list, revoke],
 };

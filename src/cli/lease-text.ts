@@ -36,7 +36,12 @@ export function eventText({ kind, reason, detail }: LeaseEventView): string {
   const what = typeof step === "string" ? step : kind;
   const said = detail.message;
   const why = [reason === what ? null : reason, typeof said === "string" ? said : null];
-  return [what, ...why.filter((word) => word !== null)].join(": ");
+  return plain([what, ...why.filter((word) => word !== null)].join(": "));
+}
+
+/** A host says what it likes: nothing of it may speak to the person's terminal. */
+function plain(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ");
 }
 
 function stateText({ state, outcome, reason }: LeaseView): string {

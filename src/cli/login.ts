@@ -50,7 +50,8 @@ export const loginVerb = verb<{
       serverKeys: server.keys,
     };
     await writeProfile(configFolder, profile);
-    return { json: shown(profile, party), text: text(profile, party) };
+    const { serverId } = profile;
+    return { json: { ...shown(profile, party), serverId }, text: text(profile, party) };
   },
 });
 

@@ -39,6 +39,8 @@ export const serverVerb = verb<ServerInput>({
   ],
   run: async (context, input) => {
     const { environment } = context;
+    // Keys and books are this user's alone, whatever folder they are put in.
+    process.umask(0o077);
     const { runServer } = await import("../server/main.ts");
     const server = await runServer({
       dataFolder: resolve(input.data ?? join(environment.dataFolder, "server")),

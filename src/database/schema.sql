@@ -208,6 +208,7 @@ create table lease (
   constraint lease_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
   constraint lease_offer_id_fkey FOREIGN KEY (offer_id) REFERENCES offer(offer_id),
   constraint lease_partition_id_fkey FOREIGN KEY (partition_id) REFERENCES partition(partition_id),
+  constraint lease_partition_id_host_id_fkey FOREIGN KEY (partition_id, host_id) REFERENCES partition(partition_id, host_id),
   constraint lease_exclusive EXCLUDE USING gist (partition_id WITH =, period WITH &&),
   constraint lease_check CHECK (((state = 'booked'::text) OR (state = 'ended'::text) OR (grant_jws IS NOT NULL))),
   constraint lease_check1 CHECK (((state = 'ended'::text) = (outcome IS NOT NULL))),
@@ -222,7 +223,7 @@ create table lease (
   constraint lease_power_signed CHECK (((power_generation > 0) = (power_jws IS NOT NULL))),
   constraint lease_power_state_check CHECK ((power_state = ANY (ARRAY['on'::text, 'off'::text, 'restart'::text]))),
   constraint lease_state_check CHECK ((state = ANY (ARRAY['booked'::text, 'preparing'::text, 'ready'::text, 'ending'::text, 'ended'::text]))),
-  constraint lease_wiped_before_ended CHECK (((state <> 'ended'::text) OR (grant_jws IS NULL) OR (wipe_receipt_jws IS NOT NULL)))
+  constraint lease_wiped_before_ended CHECK (((state <> 'ended'::text) OR (grant_jws IS NULL) OR (COALESCE(wipe_receipt_jws, ''::text) ~~ '%.%.%'::text)))
 );
 
 create table lease_event (
@@ -259,7 +260,8 @@ create table ledger_transaction (
   constraint ledger_transaction_pkey PRIMARY KEY (transaction_id),
   constraint ledger_transaction_cause_key UNIQUE (cause),
   constraint ledger_transaction_kind_check CHECK ((kind = ANY (ARRAY['deposit'::text, 'bill'::text]))),
-  constraint ledger_transaction_transaction_id_check CHECK ((transaction_id ~~ 'transaction\_%'::text))
+  constraint ledger_transaction_transaction_id_check CHECK ((transaction_id ~~ 'transaction\_%'::text)),
+  constraint ledger_transaction_entries TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 
 create table migration (
@@ -314,6 +316,7 @@ create table partition (
   created_at timestamp with time zone not null,
   removed_at timestamp with time zone,
   constraint partition_pkey PRIMARY KEY (partition_id),
+  constraint partition_partition_id_host_id_key UNIQUE (partition_id, host_id),
   constraint partition_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint partition_check CHECK (((cpu_milli >= min_cpu_milli) AND (cpu_milli <= max_cpu_milli))),
   constraint partition_check1 CHECK (((memory_bytes >= min_memory_bytes) AND (memory_bytes <= max_memory_bytes))),
@@ -358,6 +361,7 @@ create table reservation (
   constraint reservation_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint reservation_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
   constraint reservation_partition_id_fkey FOREIGN KEY (partition_id) REFERENCES partition(partition_id),
+  constraint reservation_partition_id_host_id_fkey FOREIGN KEY (partition_id, host_id) REFERENCES partition(partition_id, host_id),
   constraint reservation_exclusive EXCLUDE USING gist (partition_id WITH =, period WITH &&) DEFERRABLE INITIALLY DEFERRED,
   constraint reservation_cpu_milli_check CHECK ((cpu_milli > 0)),
   constraint reservation_disk_bytes_check CHECK ((disk_bytes >= 0)),
@@ -439,8 +443,11 @@ CREATE UNIQUE INDEX account_party ON public.account USING btree (party_id, kind)
 CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (party_id IS NULL);
 CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
+CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
+CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
 CREATE INDEX console_request_pending ON public.console_request USING btree (host_id) WHERE (answered_at IS NULL);
 CREATE INDEX hold_open ON public.hold USING btree (party_id) WHERE (released_at IS NULL);
+CREATE INDEX host_lender ON public.host USING btree (lender_party_id);
 CREATE INDEX lease_client ON public.lease USING btree (client_party_id, lease_id);
 CREATE UNIQUE INDEX lease_in_use ON public.lease USING btree (partition_id) WHERE (state = ANY (ARRAY['preparing'::text, 'ready'::text, 'ending'::text]));
 CREATE INDEX lease_lender ON public.lease USING btree (lender_party_id, lease_id);
@@ -450,6 +457,8 @@ CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WH
 CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
 CREATE UNIQUE INDEX reservation_lease ON public.reservation USING btree (lease_id) WHERE (lease_id IS NOT NULL);
+CREATE INDEX usage_batch_chain ON public.usage_batch USING btree (chain_id);
+CREATE INDEX usage_record_batch ON public.usage_record USING btree (batch_id);
 
 -- Functions
 
@@ -474,6 +483,11 @@ declare
   the_host host%rowtype;
   worst record;
 begin
+  -- The host's lock makes writers take turns; only a fresh snapshot then shows what others wrote.
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'reservations change under read committed only'
+      using errcode = 'SL003', constraint = 'reservation_isolation';
+  end if;
   select * into strict the_host from host
     where host_id = coalesce(new.host_id, old.host_id) for update;
   select p.at, sum(r.cpu_milli) as cpu_milli, sum(r.memory_bytes) as memory_bytes,
@@ -492,6 +506,31 @@ begin
       using errcode = 'SL002', constraint = 'host_capacity';
   end if;
   return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_entries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (select count(*) from ledger_entry where transaction_id = new.transaction_id) < 2 then
+    raise exception 'transaction % moves nothing', new.transaction_id
+      using errcode = 'SL004', constraint = 'ledger_balanced';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_entry()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (select xmin from ledger_transaction where transaction_id = new.transaction_id)
+      <> pg_current_xact_id()::xid then
+    raise exception 'transaction % was posted before', new.transaction_id
+      using errcode = 'SL004', constraint = 'ledger_posted';
+  end if;
+  return new;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.check_host_shrink()
@@ -582,6 +621,41 @@ begin
   return case when tg_op = 'DELETE' then old else new end;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.guard_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  booked lease%rowtype;
+begin
+  select * into booked from lease l
+    where l.partition_id = new.partition_id and l.state = 'booked'
+      and (not new.lendable or new.removed_at is not null or l.cpu_mode <> new.cpu_mode
+        or l.cpu_milli not between new.min_cpu_milli and new.max_cpu_milli
+        or l.memory_bytes not between new.min_memory_bytes and new.max_memory_bytes
+        or l.disk_bytes not between new.min_disk_bytes and new.max_disk_bytes)
+    order by lower(l.period) limit 1;
+  if found then
+    raise exception 'partition % is booked by %', new.partition_id, booked.lease_id
+      using errcode = 'SL001', constraint = 'partition_booked', detail = booked.lease_id;
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_hold()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'DELETE' or old.released_at is not null
+      or (old.lease_id, old.party_id, old.amount_micros, old.created_at)
+        is distinct from (new.lease_id, new.party_id, new.amount_micros, new.created_at) then
+    raise exception 'a hold is released, and nothing else'
+      using errcode = 'SL003', constraint = 'hold_terms';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.guard_lease()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -590,7 +664,15 @@ declare
   states text[] := array['booked', 'preparing', 'ready', 'ending', 'ended'];
 begin
   if tg_op = 'DELETE' then
-    raise exception 'a lease is never deleted' using errcode = 'SL003';
+    raise exception 'a lease is never deleted'
+      using errcode = 'SL003', constraint = 'lease_state';
+  end if;
+  if tg_op = 'INSERT' then
+    if new.state <> 'booked' or new.grant_jws is not null then
+      raise exception 'a lease begins as booked, without a grant'
+        using errcode = 'SL003', constraint = 'lease_state';
+    end if;
+    return new;
   end if;
   if array_position(states, new.state) < array_position(states, old.state) then
     raise exception 'lease % cannot go from % back to %', old.lease_id, old.state, new.state
@@ -604,11 +686,44 @@ begin
        new.disk_bytes, lower(new.period)) then
     perform refuse_in_use(old.partition_id, old.lease_id);
   end if;
-  if (old.client_party_id, old.lender_party_id, old.tariff, old.booking_sha256)
+  if (old.client_party_id, old.lender_party_id, old.host_id, old.partition_id, old.offer_id,
+      old.image_id, old.tariff, old.quote, old.booking_sha256, old.ssh_public_key, old.created_at)
       is distinct from
-      (new.client_party_id, new.lender_party_id, new.tariff, new.booking_sha256) then
+     (new.client_party_id, new.lender_party_id, new.host_id, new.partition_id, new.offer_id,
+      new.image_id, new.tariff, new.quote, new.booking_sha256, new.ssh_public_key, new.created_at)
+      or (old.grant_jws is not null and new.grant_jws is distinct from old.grant_jws)
+      or (old.wipe_receipt_jws is not null
+        and new.wipe_receipt_jws is distinct from old.wipe_receipt_jws)
+      or (old.outcome is not null and new.outcome is distinct from old.outcome) then
     raise exception 'the terms of lease % are fixed', old.lease_id
       using errcode = 'SL003', constraint = 'lease_terms';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_setting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'DELETE' or (old.server_id, old.currency, old.minor_unit_digits,
+      old.billing_time_zone, old.created_at) is distinct from (new.server_id, new.currency,
+      new.minor_unit_digits, new.billing_time_zone, new.created_at) then
+    raise exception 'the books keep their server, currency and time zone'
+      using errcode = 'SL003', constraint = 'append_only';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_signing_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'DELETE' or (old.kid, old.public_jwk, old.private_jwk, old.created_at)
+      is distinct from (new.kid, new.public_jwk, new.private_jwk, new.created_at) then
+    raise exception 'a signing key is retired, and nothing else'
+      using errcode = 'SL003', constraint = 'append_only';
   end if;
   return new;
 end $function$;
@@ -662,18 +777,39 @@ end $function$;
 -- Triggers
 
 CREATE TRIGGER bill_append BEFORE DELETE OR UPDATE ON public.bill FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER bill_keep BEFORE TRUNCATE ON public.bill FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER charge_keep BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER hold_guard BEFORE DELETE OR UPDATE ON public.hold FOR EACH ROW EXECUTE FUNCTION guard_hold();
+CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();
+CREATE TRIGGER host_keep BEFORE TRUNCATE ON public.host FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_shrink BEFORE UPDATE OF base_cpu_milli, base_memory_bytes, base_disk_bytes ON public.host FOR EACH ROW WHEN (((new.base_cpu_milli < old.base_cpu_milli) OR (new.base_memory_bytes < old.base_memory_bytes) OR (new.base_disk_bytes < old.base_disk_bytes))) EXECUTE FUNCTION check_host_shrink();
-CREATE TRIGGER lease_guard BEFORE DELETE OR UPDATE ON public.lease FOR EACH ROW EXECUTE FUNCTION guard_lease();
+CREATE TRIGGER lease_guard BEFORE INSERT OR DELETE OR UPDATE ON public.lease FOR EACH ROW EXECUTE FUNCTION guard_lease();
+CREATE TRIGGER lease_keep BEFORE TRUNCATE ON public.lease FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_append BEFORE DELETE OR UPDATE ON public.lease_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lease_event_keep BEFORE TRUNCATE ON public.lease_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_notify AFTER INSERT ON public.lease_event FOR EACH ROW EXECUTE FUNCTION notify_lease_event();
 CREATE CONSTRAINT TRIGGER ledger_balanced AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_balanced();
 CREATE TRIGGER ledger_entry_append BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER ledger_entry_keep BEFORE TRUNCATE ON public.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER ledger_entry_posted BEFORE INSERT ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION check_entry();
 CREATE TRIGGER ledger_transaction_append BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE CONSTRAINT TRIGGER ledger_transaction_entries AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_entries();
+CREATE TRIGGER ledger_transaction_keep BEFORE TRUNCATE ON public.ledger_transaction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER partition_freeze BEFORE DELETE OR UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION freeze_partition();
+CREATE TRIGGER partition_keep BEFORE TRUNCATE ON public.partition FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER partition_minimums AFTER INSERT OR UPDATE ON public.partition DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_minimums();
+CREATE TRIGGER partition_promised BEFORE UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION guard_booked();
+CREATE TRIGGER party_keep BEFORE TRUNCATE ON public.party FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER reservation_capacity AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_capacity();
 CREATE TRIGGER reservation_freeze BEFORE INSERT OR DELETE OR UPDATE ON public.reservation FOR EACH ROW EXECUTE FUNCTION freeze_reservation();
+CREATE TRIGGER reservation_keep BEFORE TRUNCATE ON public.reservation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER setting_guard BEFORE DELETE OR UPDATE ON public.setting FOR EACH ROW EXECUTE FUNCTION guard_setting();
+CREATE TRIGGER setting_keep BEFORE TRUNCATE ON public.setting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER signing_key_guard BEFORE DELETE OR UPDATE ON public.signing_key FOR EACH ROW EXECUTE FUNCTION guard_signing_key();
+CREATE TRIGGER signing_key_keep BEFORE TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_batch_append BEFORE DELETE OR UPDATE ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER usage_batch_keep BEFORE TRUNCATE ON public.usage_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_record_append BEFORE DELETE OR UPDATE ON public.usage_record FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER usage_record_keep BEFORE TRUNCATE ON public.usage_record FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

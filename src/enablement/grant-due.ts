@@ -1,18 +1,19 @@
 import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { transaction } from "../database/transaction.ts";
 import type { DB } from "../database/types.ts";
 import { bumpPartitionGeneration, listPartitions } from "../host/partition-store.ts";
-import { bumpDesiredGeneration, getHost } from "../host/store.ts";
+import { bumpDesiredGeneration, getHost, lockHost } from "../host/store.ts";
 import { getImage } from "../image/store.ts";
+import { eachLease } from "../lease/each-lease.ts";
 import { insertLeaseEvent } from "../lease/event-store.ts";
 import { finishLease } from "../lease/finish.ts";
+import { fillStanding, prolongReservation } from "../lease/reservation-store.ts";
 import { END_REASONS } from "../lease/state.ts";
 import {
   type Lease,
   listDueLeases,
   listOverdueLeases,
-  lockLease,
+  listOverruns,
   updateLease,
 } from "../lease/store.ts";
 import type { LeaseId } from "../unit/id.ts";
@@ -30,21 +31,16 @@ export interface PassContext {
  * is not wiped yet waits; one that waited for its whole period is over. Returns how many moved.
  */
 export async function grantDueOnce(context: PassContext, now: Date): Promise<number> {
-  let moved = 0;
-  for (const leaseId of await listDueLeases(context.db.kysely, now)) {
-    const changed = await transaction(context.db, async (tx) => {
-      const lease = await lockLease(tx, leaseId);
-      if (lease.state !== "booked" || !lease.period || lease.period.start > now) return false;
-      if (lease.period.end <= now) return giveUp(context, tx, lease, now);
-      const partition = (await listPartitions(tx, { hostId: lease.hostId }, now)).find(
-        ({ partitionId }) => partitionId === lease.partitionId,
-      );
-      if (!partition || partition.inUse) return false;
-      return grant(context, tx, lease, now);
-    });
-    if (changed) moved += 1;
-  }
-  return moved;
+  const due = await listDueLeases(context.db.kysely, now);
+  return eachLease(context.db, due, async (tx, lease) => {
+    if (lease.state !== "booked" || !lease.period || lease.period.start > now) return false;
+    if (lease.period.end <= now) return giveUp(context, tx, lease, now);
+    const partition = (await listPartitions(tx, { hostId: lease.hostId }, now)).find(
+      ({ partitionId }) => partitionId === lease.partitionId,
+    );
+    if (!partition || partition.inUse) return false;
+    return grant(context, tx, lease, now);
+  });
 }
 
 async function grant(
@@ -84,16 +80,34 @@ const OVERDUE_AFTER_MS = 60_000;
 
 export async function endOverdueOnce(context: PassContext, now: Date): Promise<number> {
   const before = new Date(now.getTime() - OVERDUE_AFTER_MS);
-  let moved = 0;
-  for (const leaseId of await listOverdueLeases(context.db.kysely, before)) {
-    await transaction(context.db, async (tx) => {
-      const lease = await lockLease(tx, leaseId);
-      if (lease.state !== "preparing" && lease.state !== "ready") return;
-      await orderEnd(tx, context.issuer, lease, END_REASONS.hostSilent, now);
-      moved += 1;
-    });
-  }
-  return moved;
+  const overdue = await listOverdueLeases(context.db.kysely, before);
+  return eachLease(context.db, overdue, async (tx, lease) => {
+    if (lease.state !== "preparing" && lease.state !== "ready") return false;
+    await orderEnd(tx, context.issuer, lease, END_REASONS.hostSilent, now);
+    return true;
+  });
+}
+
+/** Looked at this long ahead, so that a slow pass leaves no instant in which nothing is held. */
+const OVERRUN_AHEAD_MS = 10_000;
+const OVERRUN_STEP_MS = 60_000;
+
+/** Leases that are still not wiped: what they hold stays theirs, a minute at a time. */
+export async function holdOverrunsOnce({ db }: PassContext, now: Date): Promise<number> {
+  const soon = new Date(now.getTime() + OVERRUN_AHEAD_MS);
+  const until = new Date(now.getTime() + OVERRUN_STEP_MS);
+  return eachLease(db, await listOverruns(db.kysely, soon), async (tx, lease) => {
+    if (lease.state === "booked" || lease.state === "ended") return false;
+    const host = await lockHost(tx, lease.hostId);
+    const partition = (await listPartitions(tx, { hostId: host.hostId }, now)).find(
+      ({ partitionId }) => partitionId === lease.partitionId,
+    );
+    // What stands is taken away first: it may have begun already, while the server was down.
+    await fillStanding(tx, lease, null, now);
+    await prolongReservation(tx, lease, until);
+    await fillStanding(tx, lease, partition?.standingSize ?? null, now);
+    return true;
+  });
 }
 
 /** Under the lease's lock: from now on it is ending, and its host reads a signed order that says so. */

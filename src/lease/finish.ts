@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { DB } from "../database/types.ts";
 import { bumpPartitionGeneration, listPartitions } from "../host/partition-store.ts";
-import { bumpDesiredGeneration } from "../host/store.ts";
+import { bumpDesiredGeneration, lockHost } from "../host/store.ts";
 import { insertLeaseEvent } from "./event-store.ts";
 import { endReservation, fillStanding } from "./reservation-store.ts";
 import type { LeaseOutcome } from "./state.ts";
@@ -16,7 +16,7 @@ export interface Finish {
 }
 
 /**
- * Ends a lease for good, under its lock: what was not used is released, and the partition goes back
+ * Ends a lease for good, under its lock and the host's: what was not used is released, and the partition goes back
  * to its standing size. The freeze is lifted first, because nothing else may lift it.
  */
 export async function finishLease(
@@ -26,6 +26,7 @@ export async function finishLease(
   now: Date,
 ): Promise<void> {
   const { outcome, reason, detail } = finish;
+  await lockHost(tx, lease.hostId);
   await updateLease(tx, lease.leaseId, { ...finish.change, state: "ended", outcome, endedAt: now });
   await shortenPeriod(tx, lease.leaseId, now);
   await endReservation(tx, lease.leaseId, now);

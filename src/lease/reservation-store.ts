@@ -37,7 +37,10 @@ export async function insertReservation(
     .execute();
 }
 
-/** The lease's hold on the partition ends now; without any time at all it never was. */
+/**
+ * The lease's hold on the partition ends now, or has ended already; without any time at all it
+ * never was.
+ */
 export async function endReservation(tx: Kysely<DB>, leaseId: LeaseId, now: Date): Promise<void> {
   await tx
     .deleteFrom("reservation")
@@ -46,9 +49,34 @@ export async function endReservation(tx: Kysely<DB>, leaseId: LeaseId, now: Date
     .execute();
   await tx
     .updateTable("reservation")
-    .set({ period: sql`tstzrange(lower(period), ${now}::timestamptz, '[)')` })
+    .set({ period: sql`tstzrange(lower(period), least(upper(period), ${now}::timestamptz), '[)')` })
     .where("leaseId", "=", leaseId)
     .execute();
+}
+
+/**
+ * A lease that is not wiped in time goes on holding what it has, until `until` or the next lease's
+ * reservation: nobody is promised what its guest still uses. What stood in between is taken back.
+ */
+export async function prolongReservation(
+  tx: Kysely<DB>,
+  lease: { leaseId: LeaseId; partitionId: PartitionId },
+  until: Date,
+): Promise<void> {
+  await sql`
+    with held as (
+      select upper(period) as held_until from reservation where lease_id = ${lease.leaseId}
+    ), limits as (
+      select least(${until}::timestamptz, min(lower(r.period))) as until
+      from held left join reservation r on r.partition_id = ${lease.partitionId}
+        and r.lease_id is not null and lower(r.period) >= held_until
+    )
+    update reservation set period = tstzrange(lower(period), limits.until, '[)')
+    from limits where lease_id = ${lease.leaseId} and upper(period) < limits.until`.execute(tx);
+  await sql`
+    delete from reservation s using reservation l
+    where l.lease_id = ${lease.leaseId} and s.partition_id = ${lease.partitionId}
+      and s.lease_id is null and s.period <@ l.period`.execute(tx);
 }
 
 /**

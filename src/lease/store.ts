@@ -179,10 +179,15 @@ export async function shortenPeriod(tx: Kysely<DB>, leaseId: LeaseId, end: Date)
     .execute();
 }
 
-/** Booked leases whose period has begun, oldest first; those others work on are passed over. */
+/**
+ * Booked leases whose period has begun, oldest first, and whose partition is free of an earlier
+ * lease or whose own time is over.
+ */
 export async function listDueLeases(db: Kysely<DB>, now: Date): Promise<LeaseId[]> {
   const { rows } = await sql<{ leaseId: LeaseId }>`
-    select lease_id from lease where state = 'booked' and lower(period) <= ${now}
+    select lease_id from lease l where state = 'booked' and lower(period) <= ${now}
+      and (upper(period) <= ${now} or not exists (select 1 from lease b
+        where b.partition_id = l.partition_id and b.state in ('preparing', 'ready', 'ending')))
     order by lower(period), lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }
@@ -196,12 +201,23 @@ export async function listOverdueLeases(db: Kysely<DB>, before: Date): Promise<L
   return rows.map((row) => row.leaseId);
 }
 
-/** Ended leases that were granted and have no bill yet. */
+/** Leases in a partition whose reservation is over, or soon is. */
+export async function listOverruns(db: Kysely<DB>, before: Date): Promise<LeaseId[]> {
+  const { rows } = await sql<{ leaseId: LeaseId }>`
+    select l.lease_id from lease l join reservation r using (lease_id)
+    where l.state in ('preparing', 'ready', 'ending') and upper(r.period) < ${before}
+    order by l.lease_id limit 100`.execute(db);
+  return rows.map((row) => row.leaseId);
+}
+
+/** Ended leases that were granted, have no bill yet, and of which every record has arrived. */
 export async function listUnbilledLeases(db: Kysely<DB>): Promise<LeaseId[]> {
   const { rows } = await sql<{ leaseId: LeaseId }>`
     select lease_id from lease l
     where state = 'ended' and grant_jws is not null
       and not exists (select 1 from bill b where b.lease_id = l.lease_id)
+      and usage_seq_final = (select count(*) from usage_record r
+        where r.chain_id = l.lease_id and r.seq <= l.usage_seq_final)
     order by lease_id limit 100`.execute(db);
   return rows.map((row) => row.leaseId);
 }

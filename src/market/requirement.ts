@@ -2,18 +2,18 @@ import { z } from "zod";
 import {
   architectureSchema,
   cpuModeSchema,
+  guestSizeSchema,
   instantText,
-  naturalText,
-  sizeSchema,
+  microsText,
 } from "../unit/schema.ts";
 
 /** What a client wants. */
 export const requirementSchema = z.strictObject({
-  size: sizeSchema,
+  size: guestSizeSchema,
   cpuMode: cpuModeSchema.default("dedicated"),
   architecture: architectureSchema.optional(),
   /** `small-linux` for its newest version, or `small-linux@1.2`. */
-  os: z.string().min(1).max(128),
+  os: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.+~_@-]{0,127}$/, "expected a name like small-linux"),
   /** Null: now. */
   start: instantText.nullable().default(null),
   durationSeconds: z
@@ -22,7 +22,7 @@ export const requirementSchema = z.strictObject({
     .min(60)
     .max(366 * 86_400),
   /** The most it may cost, in micro-units. */
-  maxPerHourMicros: naturalText.optional(),
-  maxTotalMicros: naturalText.optional(),
+  maxPerHourMicros: microsText.optional(),
+  maxTotalMicros: microsText.optional(),
 });
 export type Requirement = z.infer<typeof requirementSchema>;

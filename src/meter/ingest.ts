@@ -10,6 +10,8 @@ export interface ChainTerms {
   readonly cpuMode: CpuMode;
   readonly size: Size;
   readonly grantJws: string;
+  /** The number of the chain's last record, once the host has signed it. */
+  readonly seqFinal: number | null;
 }
 
 export type IngestDecision =
@@ -64,6 +66,9 @@ function identityFault(
   if (record.chainId !== batch.chainId) return "it belongs to another chain";
   if (record.hostId !== terms.hostId) return "it names another host";
   if (record.partitionId !== terms.partitionId) return "it names another partition";
+  if (terms.seqFinal !== null && record.seq > terms.seqFinal) {
+    return `the chain ended with record ${terms.seqFinal}`;
+  }
   if (record.cpuMode !== terms.cpuMode || !sizesEqual(record.size, terms.size)) {
     return "it states another size than was granted";
   }

@@ -19,12 +19,17 @@ export async function readRecords(
   return new Map(rows.map((row) => [Number(row.seq), toHashed(row)]));
 }
 
-/** A whole chain, in order. */
-export async function readChain(db: Kysely<DB>, chainId: LeaseId): Promise<HashedRecord[]> {
+/** A chain up to its final record, in order. */
+export async function readChain(
+  db: Kysely<DB>,
+  chainId: LeaseId,
+  seqFinal: bigint,
+): Promise<HashedRecord[]> {
   const rows = await db
     .selectFrom("usageRecord")
     .select(["hash", "record"])
     .where("chainId", "=", chainId)
+    .where("seq", "<=", seqFinal)
     .orderBy("seq")
     .execute();
   return rows.map(toHashed);

@@ -21,8 +21,9 @@ export interface PendingBatch {
 }
 
 /**
- * What is to be sent, oldest first, at most `limit`. A batch is signed and stored before it is
- * returned, and returned unchanged until a receipt covers it, so that a repeat is the same text.
+ * What is to be sent, at most `limit`: the oldest batch of each chain, then the second of each, so
+ * that a chain whose batches are refused keeps back no other. A batch is signed and stored before
+ * it is returned, and returned unchanged until a receipt covers it: a repeat is the same text.
  */
 export function pendingBatches(
   db: DatabaseSync,
@@ -30,15 +31,18 @@ export function pendingBatches(
   { limit }: { readonly limit: number },
 ): readonly PendingBatch[] {
   return inTransaction(db, () => {
-    for (let room = limit - countUnackedBatches(db); room > 0; room--) {
-      const records = firstUnbatchedRecords(db);
-      if (records === null) break;
-      storeBatch(db, records, sign);
+    for (const chainId of unbatchedChains(db)) {
+      for (let room = limit - unackedBatches(db, chainId); room > 0; room--) {
+        const records = unbatchedRecords(db, chainId);
+        if (records.length === 0) break;
+        storeBatch(db, records, sign);
+      }
     }
     const rows = db
       .prepare(
-        `SELECT batch_id AS "batchId", chain_id AS "chainId", jws
-           FROM spool_batch WHERE acked = 0 ORDER BY position LIMIT ?`,
+        `SELECT batch_id AS "batchId", chain_id AS "chainId", jws FROM spool_batch
+          WHERE acked = 0
+          ORDER BY row_number() OVER (PARTITION BY chain_id ORDER BY position), position LIMIT ?`,
       )
       .all(limit);
     return rows.map((row) => pendingRow.parse({ ...row }));
@@ -85,9 +89,22 @@ export function acknowledge(db: DatabaseSync, receipt: UsageReceipt): Acknowledg
   });
 }
 
-/** Records that no receipt covers yet. */
-export function unsentCount(db: DatabaseSync): number {
-  return count(db, "SELECT count(*) AS count FROM spool_record WHERE acked = 0");
+/** Records that no receipt covers yet: of one chain, or of all. */
+export function unsentCount(db: DatabaseSync, chainId?: string): number {
+  const statement = db.prepare(
+    "SELECT count(*) AS count FROM spool_record WHERE acked = 0 AND chain_id = coalesce(?, chain_id)",
+  );
+  return countRow.parse(statement.get(chainId ?? null)).count;
+}
+
+/** Forgets the records of a chain that is closed and wholly with the server; else does nothing. */
+export function pruneChain(db: DatabaseSync, chainId: string): void {
+  inTransaction(db, () => {
+    const chain = db.prepare("SELECT closed FROM meter_chain WHERE chain_id = ?").get(chainId);
+    if (chain?.closed !== 1 || unsentCount(db, chainId) > 0) return;
+    db.prepare("DELETE FROM spool_batch WHERE chain_id = ?").run(chainId);
+    db.prepare("DELETE FROM spool_record WHERE chain_id = ?").run(chainId);
+  });
 }
 
 const pendingRow = z.object({
@@ -98,32 +115,41 @@ const pendingRow = z.object({
 const chainRow = z.object({ host_id: z.string(), last_seq: z.number().int() });
 const recordRow = z.object({ hash: z.string(), record: z.string() });
 
-function countUnackedBatches(db: DatabaseSync): number {
-  return count(db, "SELECT count(*) AS count FROM spool_batch WHERE acked = 0");
+const countRow = z.object({ count: z.number() });
+const chainIdRow = z.object({ chain_id: z.string() });
+
+const BATCHED = `(SELECT coalesce(max(last_seq), 0) FROM spool_batch
+                   WHERE spool_batch.chain_id = spool_record.chain_id)`;
+
+/** Chains with records that are in no batch yet. */
+function unbatchedChains(db: DatabaseSync): string[] {
+  return db
+    .prepare(
+      `SELECT DISTINCT chain_id FROM spool_record WHERE acked = 0 AND seq > ${BATCHED}
+        ORDER BY chain_id`,
+    )
+    .all()
+    .map((row) => chainIdRow.parse({ ...row }).chain_id);
 }
 
-function count(db: DatabaseSync, sql: string): number {
-  return z.object({ count: z.number() }).parse(db.prepare(sql).get()).count;
+function unackedBatches(db: DatabaseSync, chainId: string): number {
+  const statement = db.prepare(
+    "SELECT count(*) AS count FROM spool_batch WHERE acked = 0 AND chain_id = ?",
+  );
+  return countRow.parse(statement.get(chainId)).count;
 }
 
-/** Of one chain, in order, those that no stored batch holds; null when there are none. */
-function firstUnbatchedRecords(db: DatabaseSync): readonly HashedRecord[] | null {
-  const unbatched = `
-    acked = 0 AND seq > (SELECT coalesce(max(last_seq), 0) FROM spool_batch
-                          WHERE spool_batch.chain_id = spool_record.chain_id)`;
-  const rows = db
+function unbatchedRecords(db: DatabaseSync, chainId: string): readonly HashedRecord[] {
+  return db
     .prepare(
       `SELECT hash, record FROM spool_record
-        WHERE ${unbatched}
-          AND chain_id = (SELECT min(chain_id) FROM spool_record WHERE ${unbatched})
-        ORDER BY seq LIMIT ?`,
+        WHERE chain_id = ? AND acked = 0 AND seq > ${BATCHED} ORDER BY seq LIMIT ?`,
     )
-    .all(RECORDS_PER_BATCH_MAX)
-    .map((row) => recordRow.parse(row));
-  if (rows.length === 0) return null;
-  return rows.map(({ hash, record }) =>
-    hashedRecordSchema.parse({ hash, record: usageRecordSchema.parse(JSON.parse(record)) }),
-  );
+    .all(chainId, RECORDS_PER_BATCH_MAX)
+    .map((row) => recordRow.parse({ ...row }))
+    .map(({ hash, record }) =>
+      hashedRecordSchema.parse({ hash, record: usageRecordSchema.parse(JSON.parse(record)) }),
+    );
 }
 
 function storeBatch(

@@ -13,7 +13,13 @@ import {
   usageBatchSchema,
 } from "./record.ts";
 import { beginChain, chainEnd, createSpool, takeReading } from "./spool.ts";
-import { acknowledge, pendingBatches, RECORDS_PER_BATCH_MAX, unsentCount } from "./spool-batch.ts";
+import {
+  acknowledge,
+  pendingBatches,
+  pruneChain,
+  RECORDS_PER_BATCH_MAX,
+  unsentCount,
+} from "./spool-batch.ts";
 import { BackwardReadingError } from "./usage.ts";
 
 const GRANT = "grant";
@@ -244,5 +250,32 @@ describe("batches", () => {
     meter(0, 180, true);
     expect(acknowledge(db, receipt(3, changed))).toMatchObject({ ok: false, code });
     expect(unsentCount(db)).toBe(3);
+  });
+
+  test("of a chain whose batch is refused keep no other chain back", () => {
+    beginChain(db, OTHER_TERMS, GRANT);
+    const other = OTHER_TERMS.chainId;
+    for (let second = 0; second < 1200; second += 60) {
+      take(second);
+      pendingBatches(db, sign, { limit: 3 });
+    }
+    takeReading(db, other, sampleReading(0), SAMPLE_OPTIONS);
+    takeReading(db, other, sampleReading(60), { ...SAMPLE_OPTIONS, final: true });
+    const pending = pendingBatches(db, sign, { limit: 2 });
+    expect(pending.map((batch) => batch.chainId).toSorted()).toEqual([other, chainId].toSorted());
+  });
+
+  test("of a closed chain are forgotten once the server has them, and not before", () => {
+    take(0);
+    take(60, true);
+    const [batch] = pendingBatches(db, sign, { limit: 9 });
+    pruneChain(db, chainId);
+    expect(pendingBatches(db, sign, { limit: 9 })).toEqual([batch]);
+    acknowledge(db, receipt(chainEnd(db, chainId)?.finalSeq ?? 0));
+    const end = chainEnd(db, chainId);
+    pruneChain(db, chainId);
+    expect(chainEnd(db, chainId)).toEqual(end);
+    expect(db.prepare("SELECT count(*) AS count FROM spool_record").get()).toEqual({ count: 0 });
+    expect(unsentCount(db, chainId)).toBe(0);
   });
 });

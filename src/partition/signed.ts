@@ -5,9 +5,9 @@ import { idSchema, instantText, sha256Text } from "../unit/schema.ts";
 export const accessSchema = z.strictObject({
   leaseId: idSchema("lease"),
   hostId: idSchema("host"),
-  address: z.string().max(255),
+  address: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,254}$/),
   port: z.number().int().min(1).max(65_535),
-  user: z.string(),
+  user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/),
   /** `ssh-ed25519 AAAA…`: made for this lease, to be pinned by the client. */
   hostKey: z.string().regex(/^ssh-ed25519 [A-Za-z0-9+/=]+$/),
 });

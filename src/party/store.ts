@@ -44,6 +44,17 @@ export async function insertKey(
   return { keyId, key };
 }
 
+/** Oldest first; what a key opens is known to nobody but its holder. */
+export async function listKeys(db: Kysely<DB>, partyId: PartyId) {
+  const rows = await db
+    .selectFrom("apiKey")
+    .select(["keyId", "label", "createdAt", "revokedAt"])
+    .where("partyId", "=", partyId)
+    .orderBy("keyId")
+    .execute();
+  return rows.map((row) => ({ ...row, keyId: row.keyId as KeyId }));
+}
+
 /** Revoking twice keeps the first instant. */
 export async function revokeKey(db: Kysely<DB>, keyId: KeyId, now: Date): Promise<Date> {
   await db

@@ -160,6 +160,10 @@ export const REFUSALS = {
     ({ host, seconds }) =>
       `${host} did not answer within ${seconds} s; the lease goes on there, try again later`,
   ),
+  "lease-not-granted": row<{ leaseId: string }>(
+    409,
+    ({ leaseId }) => `${leaseId} was not granted to this host yet; report it once it has been`,
+  ),
   "bill-not-closed": row<{ leaseId: string; state: string }>(
     409,
     ({ leaseId, state }) =>

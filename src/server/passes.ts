@@ -1,7 +1,7 @@
 import type { ServerContext } from "../api/context.ts";
 import { closeBillsOnce } from "../billing/close-bills.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
-import { endOverdueOnce, grantDueOnce } from "../enablement/grant-due.ts";
+import { endOverdueOnce, grantDueOnce, holdOverrunsOnce } from "../enablement/grant-due.ts";
 import { BACKOFF } from "../process/backoff.ts";
 import { type Loop, startLoop } from "../process/loop.ts";
 
@@ -12,6 +12,7 @@ export async function runPassesOnce(context: ServerContext): Promise<void> {
   const { db, clock } = context;
   const issuer = { serverId: context.serverId, key: context.keys.current };
   const leases = { db, issuer, onNeverGranted: releaseHold };
+  await holdOverrunsOnce(leases, clock.now());
   await grantDueOnce(leases, clock.now());
   await endOverdueOnce(leases, clock.now());
   await closeBillsOnce({ db, issuer }, clock.now());

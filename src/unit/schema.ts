@@ -13,6 +13,10 @@ export function idSchema<P extends IdPrefix>(prefix: P): z.ZodType<Id<P>, Id<P>>
 export const naturalText = z
   .string()
   .regex(/^(0|[1-9]\d{0,39})$/, "expected a whole number as text");
+/** An amount of money that somebody names: a billion units at the most, in micro-units. */
+export const microsText = naturalText.refine((text) => BigInt(text) <= 10n ** 15n, {
+  error: "expected an amount below a billion",
+});
 /** A whole number as a decimal string. */
 export const integerText = z
   .string()
@@ -32,10 +36,21 @@ export const jwsText = z.string().max(4_000_000);
 export const jwkSchema = z.record(z.string(), z.string());
 
 const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+/** Ten thousand cores; far below what a column holds. */
+const cpuMilli = count.max(10_000_000);
+const MIB = 2 ** 20;
+const wholeMib = count.multipleOf(MIB, "expected a multiple of 1 MiB (1048576 bytes)");
 export const sizeSchema: z.ZodType<Size> = z.strictObject({
-  cpuMilli: count,
+  cpuMilli,
   memoryBytes: count,
   diskBytes: count,
+});
+
+/** A size that a guest can be given: machines have memory and disks in whole MiB. */
+export const guestSizeSchema: z.ZodType<Size> = z.strictObject({
+  cpuMilli,
+  memoryBytes: wholeMib,
+  diskBytes: wholeMib,
 });
 
 export const cpuModeSchema = z.enum(["dedicated", "shared"]);

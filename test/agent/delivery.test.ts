@@ -57,6 +57,20 @@ test("a way in that falls silent is told of, not charged, and told of again when
   expect(deliveredSeconds(rig)).toBe(20 + 40);
 });
 
+test("a guest that computes while its way in is silent is in use, and charged", async () => {
+  const { rig, agent, leaseId } = await delivered({ seconds: 100 });
+  await rig.rounds(agent, 2, 10_000);
+  rig.driver.setAnswers(leaseId, false);
+  for (let round = 0; round < 3; round++) {
+    rig.burn(5_000_000_000n);
+    await rig.rounds(agent, 1, 10_000);
+  }
+  expect(rig.server.reportsOf("undelivered")).toEqual([]);
+  // Now it does nothing at all.
+  await rig.rounds(agent, 5, 10_000);
+  expect(deliveredSeconds(rig)).toBe(20 + 30);
+});
+
 test("a guest that never boots fails the lease by name, after a few tries", async () => {
   const rig = createRig();
   const agent = await rig.start();

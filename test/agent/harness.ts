@@ -35,6 +35,8 @@ export interface Rig {
   round(context: AgentContext): Promise<void>;
   /** Rounds, with `ms` passing before each. */
   rounds(context: AgentContext, count: number, ms: number): Promise<void>;
+  /** Every guest has computed for so long, since its start. */
+  burn(ns: bigint): void;
 }
 
 export const MACHINE = {
@@ -80,7 +82,8 @@ export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: ()
   const serverMs = () =>
     startMs + otherBootsMs + Number((clock.monotonicNs() - startNs) / 1_000_000n);
   const server = createFakeServer(serverTimeMs ?? serverMs);
-  const driver = createMemoryDriver();
+  let burntNs = 0n;
+  const driver = createMemoryDriver({ cpuNs: () => burntNs });
   const folder = makeTempFolder("agent").path;
   const reboot = clock.reboot;
   clock.reboot = () => {
@@ -90,6 +93,9 @@ export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: ()
   };
   const rig: Rig = {
     ...{ clock, server, driver, folder },
+    burn: (ns) => {
+      burntNs += ns;
+    },
     async start({ onOpen, ...overrides } = {}) {
       makeDataFolder(folder);
       const db = openState(folder);

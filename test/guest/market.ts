@@ -18,6 +18,7 @@ export interface Market {
   readonly folder: string;
   readonly configFolder: string;
   readonly url: string;
+  readonly imageFolder: string;
   /** Used up: `h1` has joined with it. */
   readonly joinToken: string;
   readonly server: Daemon;
@@ -76,7 +77,7 @@ export async function openMarket(purpose: string): Promise<Market> {
     await agent.start("--join", joinToken);
     await cut(verbs);
     return {
-      ...{ folder, configFolder, url, joinToken, server, agent, verbs, close },
+      ...{ folder, configFolder, url, imageFolder, joinToken, server, agent, verbs, close },
       agentSocket: join(dataOf("agent"), "agent.sock"),
       guestsFolder: join(dataOf("agent"), "guests"),
       sublet: (argv, options) =>

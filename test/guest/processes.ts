@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { commandLine } from "../../src/partition/qemu/process-table.ts";
 
@@ -13,6 +13,12 @@ export function processesIn(folder: string): { pid: number; line: string }[] {
     if (line.includes(folder) || workingFolder(pid).startsWith(folder)) found.push({ pid, line });
   }
   return found;
+}
+
+/** Field 6 of /proc/PID/stat; the name before it may hold spaces. */
+export function sessionOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
 }
 
 /** By force; that it has ended meanwhile is as well. */

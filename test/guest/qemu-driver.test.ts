@@ -187,18 +187,29 @@ test("the threads that are metered are the ones that QEMU calls its virtual cpus
 
 test("the counter follows what the guest computes", async () => {
   const before = await driver.observe(spec.guestId);
+  const processBeforeNs = processCpuNs(before.processId);
   await ssh("timeout 1 sh -c 'while :; do :; done'; true");
   const after = await driver.observe(spec.guestId);
+  const processRanNs = processCpuNs(after.processId) - processBeforeNs;
   const ranNs = after.cpuNs - before.cpuNs;
-  expect(ranNs).toBeGreaterThan(700_000_000n);
-  expect(ranNs).toBeLessThan(10_000_000_000n);
+  // Against the kernel's own count of the whole process, however much a busy machine gave it.
+  expect(ranNs).toBeGreaterThan(100_000_000n);
+  expect(ranNs).toBeLessThanOrEqual(processRanNs + 100_000_000n);
+  expect(ranNs).toBeGreaterThan(processRanNs / 2n);
 });
+
+/** User and system time of the process, in the kernel's ticks of a hundredth of a second. */
+function processCpuNs(processId: string | null): bigint {
+  const pid = processId?.split(":")[1];
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (BigInt(fields[11] ?? 0) + BigInt(fields[12] ?? 0)) * 10_000_000n;
+}
 
 test("a guest cannot fill the host's disk through its console", async () => {
   await ssh("yes 0123456789abcdef | head -c 600000 > /dev/ttyS0; echo the end > /dev/ttyS0");
-  const text = await driver.console(spec.guestId);
-  expect(text.length).toBeLessThan(600_000);
-  expect(text.includes("the end")).toBe(true);
+  // What the guest has written may still be on its way through a busy machine.
+  await expect.poll(() => driver.console(spec.guestId), { timeout: 20_000 }).toContain("the end");
+  expect((await driver.console(spec.guestId)).length).toBeLessThan(600_000);
 });
 
 test("a port that is taken is named", async () => {

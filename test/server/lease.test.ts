@@ -253,7 +253,7 @@ test("partitions that stand for ever are counted: their sum never exceeds the ba
   expect(await set("a", 1000, 2 ** 30)).toBe("done");
   expect(await set("b", 1000, 2 ** 29)).toBe("capacity-exceeded");
   expect(await set("b", 700, 2 ** 30)).toBe("done");
-  expect(await set("b", 700, 2 ** 30 + 1)).toBe("capacity-exceeded");
+  expect(await set("b", 700, 2 ** 30 + 2 ** 20)).toBe("capacity-exceeded");
   expect(await set("a", 1050, 2 ** 30)).toBe("done");
   expect(await set("a", 1051, 2 ** 30)).toBe("capacity-exceeded");
   const { hosts } = await market.lender.call("listHosts");

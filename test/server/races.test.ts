@@ -162,7 +162,40 @@ test("going around the code that asks first meets the database's own freeze", as
   expect(await refused("update lease set tariff = '{}' where lease_id = '$lease'")).toBe(
     "lease_terms",
   );
-  expect(await refused("delete from lease_event where lease_id = '$lease'")).toBe("append_only");
+  const end = "update lease set state = 'ended', outcome = 'failed'";
+  for (const [statement, constraint] of [
+    [`${end}, grant_jws = null where lease_id = '$lease'`, "lease_terms"],
+    [`${end}, wipe_receipt_jws = '' where lease_id = '$lease'`, "lease_wiped_before_ended"],
+    ["update lease set grant_jws = 'a.b.c' where lease_id = '$lease'", "lease_terms"],
+    ["update lease set ssh_public_key = 'other' where lease_id = '$lease'", "lease_terms"],
+    ["update lease set quote = '{}' where lease_id = '$lease'", "lease_terms"],
+    ["delete from lease where lease_id = '$lease'", "lease_state"],
+    [
+      `insert into lease select (x."row").* from (select jsonb_populate_record(l,
+        jsonb_build_object('lease_id', 'lease_x', 'period', '[2091-01-01,2091-01-02)'))
+        as "row" from lease l where lease_id = '$lease') x`,
+      "lease_state",
+    ],
+    ["delete from lease_event where lease_id = '$lease'", "append_only"],
+    ["truncate lease cascade", "append_only"],
+    ["truncate reservation", "append_only"],
+    ["truncate ledger_entry", "append_only"],
+    ["truncate usage_record cascade", "append_only"],
+    ["delete from hold where lease_id = '$lease'", "hold_terms"],
+    ["update hold set amount_micros = 0 where lease_id = '$lease'", "hold_terms"],
+    ["update signing_key set private_jwk = '{}'", "append_only"],
+    ["delete from setting", "append_only"],
+    [
+      "insert into ledger_transaction values ('transaction_x', 'bill', 'x', now())",
+      "ledger_balanced",
+    ],
+    [
+      `insert into ledger_entry select transaction_id, 'fee', 1 from ledger_transaction limit 1`,
+      "ledger_posted",
+    ],
+  ] as const) {
+    expect(await refused(statement), statement).toBe(constraint);
+  }
   // What is longer is no change of what is allocated.
   expect(
     await refused(
@@ -179,23 +212,27 @@ test("two leases cannot hold one partition at one instant, whoever writes them",
   const { client } = market;
   const params = { leaseId: newId("lease") };
   await client.call("bookLease", { params, body: bookingOf() });
-  const copy = (period: string, state: string) =>
+  const copy = (leaseId: string, period: string) =>
     server.database.pool.query(
-      `insert into lease select ($1::lease).* from (
-        select jsonb_populate_record(l, jsonb_build_object('lease_id', $2::text, 'period', $3::text,
-          'state', $4::text, 'grant_jws', 'x')) as "1" from lease l where lease_id = $5) x`
-        .replace("($1::lease).*", '(x."1").*')
-        .replaceAll("$2", "$1")
-        .replaceAll("$3", "$2")
-        .replaceAll("$4", "$3")
-        .replaceAll("$5", "$4"),
-      [newId("lease"), period, state, params.leaseId],
+      `insert into lease select (x."row").* from (
+        select jsonb_populate_record(l, jsonb_build_object('lease_id', $1::text,
+          'period', $2::text, 'state', 'booked', 'grant_jws', null)) as "row"
+        from lease l where lease_id = $3) x`,
+      [leaseId, period, params.leaseId],
     );
   const soon = `[${new Date(Date.now() + 60_000).toISOString()},${new Date(Date.now() + 120_000).toISOString()})`;
-  await expect(copy(soon, "booked")).rejects.toMatchObject({ constraint: "lease_exclusive" });
+  await expect(copy(newId("lease"), soon)).rejects.toMatchObject({ constraint: "lease_exclusive" });
   await server.pass();
-  const later = "[2090-01-01T00:00:00Z,2090-01-02T00:00:00Z)";
-  await expect(copy(later, "preparing")).rejects.toMatchObject({ constraint: "lease_in_use" });
+  const second = newId("lease");
+  await copy(second, "[2090-01-01T00:00:00Z,2090-01-02T00:00:00Z)");
+  const grant = "update lease set state = 'preparing', grant_jws = 'a.b.c' where lease_id = $1";
+  await expect(server.database.pool.query(grant, [second])).rejects.toMatchObject({
+    constraint: "lease_in_use",
+  });
+  await server.database.pool.query(
+    "update lease set state = 'ended', outcome = 'cancelled', period = 'empty' where lease_id = $1",
+    [second],
+  );
   await endEverything();
 });
 

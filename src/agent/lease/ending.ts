@@ -1,5 +1,6 @@
 import { chainOrigin } from "../../meter/chain.ts";
 import { chainEnd } from "../../meter/spool.ts";
+import { pruneChain } from "../../meter/spool-batch.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import type { WipeEvidence } from "../../partition/driver.ts";
 import type { WipeReceipt } from "../../partition/signed.ts";
@@ -87,6 +88,7 @@ export async function wipe(context: AgentContext, lease: LeaseRow): Promise<void
 
 /** A tombstone stays, or a late copy of the grant would run the lease again. */
 export function forget(context: AgentContext, lease: LeaseRow): void {
+  pruneChain(context.db, lease.leaseId);
   changeLease(context.db, lease.leaseId, {
     stage: "done",
     grantJws: null,

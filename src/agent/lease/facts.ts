@@ -30,7 +30,8 @@ export async function factsOf(context: AgentContext, lease: LeaseRow): Promise<L
     silentReadings: lease.silentReadings,
     retryAtNs: retryAt(context, lease),
     bootedAtNs: lease.bootedAtNs,
-    isSettled: countReports(context.db, lease.leaseId) === 0 && unsentCount(context.db) === 0,
+    isSettled:
+      countReports(context.db, lease.leaseId) === 0 && unsentCount(context.db, lease.leaseId) === 0,
   };
 }
 

@@ -35,6 +35,7 @@ async function apply(tx: Kysely<DB>, host: Host, report: Report, now: Date): Pro
   const lease = await lockLease(tx, report.leaseId);
   if (lease.hostId !== host.hostId)
     throw refusal("not-found", { what: "lease", id: lease.leaseId });
+  if (lease.state === "booked") throw refusal("lease-not-granted", { leaseId: lease.leaseId });
   if (lease.state === "ended" || (await wasReported(tx, report.reportId))) return;
   const at = clampToPast(new Date(report.at), now);
   const event = { leaseId: lease.leaseId, kind: report.kind, reportId: report.reportId, at };

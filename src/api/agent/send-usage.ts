@@ -51,7 +51,9 @@ async function take(
     throw refusal("not-found", { what: "lease", id: batch.chainId });
   }
   const stored = await readRecords(tx, batch.chainId, neighbouringSeqs(batch));
-  const decision = decideIngest(batch, { ...lease, grantJws: lease.grantJws }, stored);
+  const seqFinal = lease.usageSeqFinal === null ? null : Number(lease.usageSeqFinal);
+  const terms = { ...lease, grantJws: lease.grantJws, seqFinal };
+  const decision = decideIngest(batch, terms, stored);
   if (!decision.ok) {
     const { chainId } = batch;
     const { seq } = decision;

@@ -6,12 +6,13 @@ import { requirementSchema } from "../../market/requirement.ts";
 import {
   cpuModeSchema,
   digestText,
+  guestSizeSchema,
   idSchema,
   instantText,
   jwkSchema,
+  microsText,
   nameText,
   naturalText,
-  sizeSchema,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
 import {
@@ -28,6 +29,9 @@ import {
   partyView,
   roleSchema,
 } from "./view.ts";
+
+/** An id, or a name: never a character that no name has. */
+const idOrName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,99}$/, "expected an id or a name");
 
 export const publicOperations = {
   describeServer: operation({
@@ -64,7 +68,7 @@ export const operatorOperations = {
     path: "/v1/operator/parties",
     summary: "A party and its first key, which is shown once.",
     body: z.strictObject({ name: nameText, roles: z.array(roleSchema).min(1) }),
-    response: z.strictObject({ party: partyView, key: z.string() }),
+    response: z.strictObject({ party: partyView, keyId: idSchema("key"), key: z.string() }),
   }),
   listParties: operation({
     method: "GET",
@@ -76,9 +80,25 @@ export const operatorOperations = {
     method: "POST",
     path: "/v1/operator/parties/:party/keys",
     summary: "One more key for a party, shown once.",
-    params: z.strictObject({ party: z.string() }),
-    body: z.strictObject({ label: z.string().min(1).max(64) }),
+    params: z.strictObject({ party: idOrName }),
+    body: z.strictObject({ label: z.string().regex(/^[\x20-\x7e]{1,64}$/) }),
     response: z.strictObject({ keyId: idSchema("key"), key: z.string() }),
+  }),
+  listKeys: operation({
+    method: "GET",
+    path: "/v1/operator/parties/:party/keys",
+    summary: "The keys of a party, without what they open.",
+    params: z.strictObject({ party: idOrName }),
+    response: z.strictObject({
+      keys: z.array(
+        z.strictObject({
+          keyId: idSchema("key"),
+          label: z.string(),
+          createdAt: instantText,
+          revokedAt: instantText.nullable(),
+        }),
+      ),
+    }),
   }),
   revokeKey: operation({
     method: "DELETE",
@@ -93,8 +113,8 @@ export const operatorOperations = {
     summary: "Money received from a party. The same depositId is posted once.",
     body: z.strictObject({
       depositId: idSchema("transaction"),
-      party: z.string(),
-      amountMicros: naturalText,
+      party: idOrName,
+      amountMicros: microsText,
     }),
     response: accountView,
   }),
@@ -125,20 +145,20 @@ export const lenderOperations = {
     method: "GET",
     path: "/v1/lender/hosts/:host",
     summary: "One host by id or name.",
-    params: z.strictObject({ host: z.string() }),
+    params: z.strictObject({ host: idOrName }),
     response: z.strictObject({ host: hostView, partitions: z.array(partitionView) }),
   }),
   setPartition: operation({
     method: "PUT",
     path: "/v1/lender/hosts/:host/partitions/:name",
     summary: "Make or change a partition. Refused while it is in use.",
-    params: z.strictObject({ host: z.string(), name: nameText }),
+    params: z.strictObject({ host: idOrName, name: nameText }),
     body: z.strictObject({
       lendable: z.boolean(),
       cpuMode: cpuModeSchema,
-      size: sizeSchema,
-      min: sizeSchema.optional(),
-      max: sizeSchema.optional(),
+      size: guestSizeSchema,
+      min: guestSizeSchema.optional(),
+      max: guestSizeSchema.optional(),
     }),
     response: partitionView,
   }),
@@ -152,7 +172,7 @@ export const lenderOperations = {
     method: "DELETE",
     path: "/v1/lender/hosts/:host/partitions/:name",
     summary: "Remove a partition. Refused while it is in use or booked.",
-    params: z.strictObject({ host: z.string(), name: nameText }),
+    params: z.strictObject({ host: idOrName, name: nameText }),
     response: z.strictObject({ partitionId: idSchema("partition") }),
   }),
   setOffer: operation({
@@ -160,12 +180,12 @@ export const lenderOperations = {
     path: "/v1/lender/hosts/:host/partitions/:name/offer",
     summary:
       "On what conditions a partition is lent, from now on; leases keep the terms they were booked on.",
-    params: z.strictObject({ host: z.string(), name: nameText }),
+    params: z.strictObject({ host: idOrName, name: nameText }),
     body: z.strictObject({
-      priceMicrosPerCoreHour: naturalText,
-      priceMicrosPerMemoryGibHour: naturalText,
-      priceMicrosPerDiskGibHour: naturalText,
-      priceMicrosPerHour: naturalText,
+      priceMicrosPerCoreHour: microsText,
+      priceMicrosPerMemoryGibHour: microsText,
+      priceMicrosPerDiskGibHour: microsText,
+      priceMicrosPerHour: microsText,
       leaseSecondsMin: z.number().int().min(60),
       leaseSecondsMax: z
         .number()
@@ -193,7 +213,10 @@ const leaseParams = z.strictObject({ leaseId: idSchema("lease") });
 const billParams = z.strictObject({ billId: idSchema("bill") });
 const page = z.strictObject({
   /** The last id of the page before. */
-  cursor: z.string().max(64).optional(),
+  cursor: z
+    .string()
+    .regex(/^[a-z0-9_]{1,64}$/)
+    .optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 

@@ -2,9 +2,8 @@ import { transaction } from "../../database/transaction.ts";
 import { getPartition, markPartitionRemoved } from "../../host/partition-store.ts";
 import { bumpDesiredGeneration, getHostOfLender, lockHost } from "../../host/store.ts";
 import { fillStanding, readReservations } from "../../lease/reservation-store.ts";
-import { refusal } from "../../refusal/refusal.ts";
 import type { Handler } from "../handler.ts";
-import { refuseInUse } from "./partition-refusal.ts";
+import { refuseBooked, refuseInUse } from "./partition-refusal.ts";
 
 export const removePartition: Handler<"removePartition"> = async (
   { db, clock },
@@ -19,13 +18,7 @@ export const removePartition: Handler<"removePartition"> = async (
     const { partitionId } = partition;
     const ahead = await readReservations(tx, { partitionId, during: { start: now, end: null } });
     const booked = ahead.find((reservation) => reservation.leaseId !== null);
-    if (booked?.leaseId) {
-      throw refusal("partition-booked", {
-        partition: partition.name,
-        leaseId: booked.leaseId,
-        start: booked.period.start.toISOString(),
-      });
-    }
+    if (booked?.leaseId) throw refuseBooked(partition.name, booked.leaseId, booked.period.start);
     await fillStanding(tx, partition, null, now);
     await markPartitionRemoved(tx, partitionId, now);
     await bumpDesiredGeneration(tx, host.hostId);

@@ -15,7 +15,7 @@ import { fitsWithin } from "../../unit/size.ts";
 import type { Body } from "../contract/contract.ts";
 import type { Handler } from "../handler.ts";
 import { viewPartition } from "../views.ts";
-import { refuseByGuard, refuseInUse } from "./partition-refusal.ts";
+import { refuseBeyond, refuseByGuard, refuseInUse } from "./partition-refusal.ts";
 
 export const setPartition: Handler<"setPartition"> = async (context, { caller, params, body }) => {
   const { db, clock } = context;
@@ -25,6 +25,7 @@ export const setPartition: Handler<"setPartition"> = async (context, { caller, p
   if (!found.enrolledAt) throw refusal("host-not-enrolled", { host: found.name });
   const partition = await transaction(db, async (tx) => {
     const host = await lockHost(tx, found.hostId);
+    if (!fitsWithin(setting.size, host.base)) throw refuseBeyond(host, host.base);
     try {
       await change(tx, host, params.name, setting, now);
     } catch (error) {

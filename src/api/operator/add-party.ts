@@ -6,7 +6,7 @@ export const addParty: Handler<"addParty"> = async ({ db, clock }, { body }) => 
   const now = clock.now();
   return transaction(db, async (tx) => {
     const party = await insertParty(tx, { ...body, now });
-    const { key } = await insertKey(tx, { partyId: party.partyId, label: "first", now });
-    return { party: { ...party, roles: [...party.roles] }, key };
+    const key = await insertKey(tx, { partyId: party.partyId, label: "first", now });
+    return { party: { ...party, roles: [...party.roles] }, ...key };
   });
 };

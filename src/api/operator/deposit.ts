@@ -2,6 +2,7 @@ import { post, readDeposit } from "../../billing/ledger-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import { getParty } from "../../party/store.ts";
 import { refusal } from "../../refusal/refusal.ts";
+import { formatMoneyMicros } from "../../unit/money.ts";
 import { viewAccount } from "../client/show-account.ts";
 import type { Handler } from "../handler.ts";
 
@@ -9,6 +10,13 @@ export const deposit: Handler<"deposit"> = async (context, { caller, body }) => 
   const amountMicros = BigInt(body.amountMicros);
   if (amountMicros === 0n) {
     throw refusal("invalid-input", { message: "a deposit of nothing; give an amount like 10.00" });
+  }
+  const minorUnitMicros = 10n ** BigInt(6 - context.terms.minorUnitDigits);
+  if (amountMicros % minorUnitMicros !== 0n) {
+    const least = formatMoneyMicros(minorUnitMicros);
+    throw refusal("invalid-input", {
+      message: `money comes in steps of ${least}; round the amount`,
+    });
   }
   const now = context.clock.now();
   const party = await getParty(context.db.kysely, body.party);

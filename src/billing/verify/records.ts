@@ -8,7 +8,7 @@ import type { Report } from "./report.ts";
 export function checkRecords(
   records: readonly HashedRecord[],
   granted: Granted | null,
-  bill: BillDocument,
+  { bill, unused }: { readonly bill: BillDocument; readonly unused: boolean },
   report: Report,
 ): void {
   let previous: HashedRecord | null = null;
@@ -22,7 +22,7 @@ export function checkRecords(
     previous = hashed;
   }
   report.require(
-    granted === null || previous?.record.final === true,
+    granted === null || previous?.record.final === true || (previous === null && unused),
     "final-missing",
     previous === null ? "usageBatches" : `record ${previous.record.seq}`,
     "there is no final record, so more may have been used than is shown",

@@ -4,6 +4,7 @@ import { grantSchema } from "../../enablement/grant.ts";
 import { sampleReading } from "../../meter/metered.sample.ts";
 import { verify } from "../../signature/envelope.ts";
 import { keyRing } from "../../signature/key.ts";
+import { sha256Hex } from "../../unit/canonical.ts";
 import { anyReadings } from "../bill.sample.ts";
 import { billExportSchema } from "../bill.ts";
 import { AGENT_KEY, SERVER_KEY, STRANGER_KEY, sampleExport } from "./export.sample.ts";
@@ -52,6 +53,31 @@ test("a whole export forged with keys of its own passes only while nothing is pi
 });
 
 describe("honest bills of other kinds", () => {
+  test("a lease that was never delivered has no records, and its host signed that", () => {
+    const unused = sampleExport({ records: () => [] });
+    expect(verifyBill(unused, pinned)).toMatchObject({ verified: true, totalMicros: "0" });
+    const bent = sampleExport({ records: () => [], wipeKey: STRANGER_KEY });
+    expect(codes(bent, pinned)).toContain("final-missing");
+  });
+  test("a lease that ended before its host read the grant was never run, and its host signed that", () => {
+    const never = (change: object = {}) =>
+      sampleExport({
+        records: () => [],
+        wipeReceipt: (receipt) => ({
+          ...receipt,
+          grantJti: null,
+          finalHash: sha256Hex(receipt.leaseId),
+          ...change,
+        }),
+      });
+    expect(verifyBill(never(), pinned)).toMatchObject({ verified: true, totalMicros: "0" });
+    expect(codes(never({ finalHash: sha256Hex("another") }), pinned)).toContain(
+      "wipe-receipt-hash-differs",
+    );
+    expect(codes(never({ finalSeq: 1 }), pinned)).toEqual(
+      expect.arrayContaining(["wipe-receipt-other-grant", "wipe-receipt-seq-differs"]),
+    );
+  });
   const gone = { processId: null, cpuNs: 0n, answered: false };
   test("nothing was ever granted, nothing is charged", () => {
     const never = sampleExport({

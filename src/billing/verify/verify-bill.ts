@@ -9,7 +9,7 @@ import { agentKeyOf, serverKeyRing } from "./keys.ts";
 import { checkBill } from "./lines.ts";
 import { checkRecords } from "./records.ts";
 import { Report } from "./report.ts";
-import { checkWipeReceipt } from "./wipe.ts";
+import { checkWipeReceipt, isUnused } from "./wipe.ts";
 
 export interface BillVerification {
   /** Nothing differs. What cannot be proved is listed all the same. */
@@ -59,7 +59,7 @@ export function verifyBill(
     readBatches(parsed.data, agentKey, report),
   );
   report.check("no record was altered, left out or repeated, from the grant to the final one", () =>
-    checkRecords(records, granted, bill, report),
+    checkRecords(records, granted, { bill, unused: isUnused(parsed.data, agentKey) }, report),
   );
   if (granted !== null) {
     report.check("the host signed that it wiped this lease, after the last record billed", () =>

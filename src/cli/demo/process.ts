@@ -40,7 +40,8 @@ export function keepRunning(options: KeepOptions): Kept {
     const log = openSync(logPath, "a", 0o600);
     child = spawn(process.execPath, [MAIN, ...argv], {
       stdio: ["ignore", "pipe", log, tied ? "pipe" : "ignore"],
-      env: { ...process.env, ...(tied ? { SUBLET_LAUNCHER_FD: "3" } : {}) },
+      // The person's own PostgreSQL is not for a story; the server has one of its own.
+      env: { ...process.env, DATABASE_URL: "", ...(tied ? { SUBLET_LAUNCHER_FD: "3" } : {}) },
       // A session of its own: Ctrl-C is for the story, which then ends everything in order.
       detached: true,
     });

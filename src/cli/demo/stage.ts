@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { CliError } from "../failure.ts";
 import { cleanUp, DEMO_PARTS } from "./clean-up.ts";
 import { hireJanitor } from "./janitor.ts";
 import { type Kept, keepRunning } from "./process.ts";
@@ -38,6 +39,11 @@ export async function setStage(options: StageOptions, teller: Teller): Promise<S
     ? resolve(options.dataFolder)
     : await mkdtemp(join(tmpdir(), "sublet-demo-"));
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  // It is taken away as a whole at the end.
+  if ((await readdir(folder)).length > 0) {
+    const message = `${folder} is not empty; name a new folder for the demo with --data`;
+    throw new CliError("folder-not-empty", message, { folder });
+  }
   const janitor = options.keep ? undefined : hireJanitor(folder);
   const configFolder = join(folder, DEMO_PARTS.config);
   const kept: Kept[] = [];

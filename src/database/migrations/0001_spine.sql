@@ -70,6 +70,7 @@ create table host (
   seen_at timestamptz,
   unique (lender_party_id, name)
 );
+create index host_lender on host (lender_party_id);
 
 create table enrolment_token (
   secret_sha256 bytea primary key check (length(secret_sha256) = 32),
@@ -129,7 +130,8 @@ create table partition (
   check (cpu_milli between min_cpu_milli and max_cpu_milli),
   check (memory_bytes between min_memory_bytes and max_memory_bytes),
   check (disk_bytes between min_disk_bytes and max_disk_bytes),
-  check (cpu_mode = 'shared' or cpu_milli % 1000 = 0)
+  check (cpu_mode = 'shared' or cpu_milli % 1000 = 0),
+  unique (partition_id, host_id)
 );
 create unique index partition_name on partition (host_id, name) where removed_at is null;
 
@@ -156,6 +158,7 @@ create table lease (
   partition_id text not null references partition,
   offer_id text not null references offer,
   image_id text not null references image,
+  foreign key (partition_id, host_id) references partition (partition_id, host_id),
   -- Of the booking as the client sent it: the same id with another content is refused.
   booking_sha256 text not null,
   state text not null check (state in ('booked', 'preparing', 'ready', 'ending', 'ended')),
@@ -186,7 +189,7 @@ create table lease (
   check ((state = 'ended') = (outcome is not null)),
   -- Whatever was granted ends with the host's own word that it was wiped.
   constraint lease_wiped_before_ended check (
-    state <> 'ended' or grant_jws is null or wipe_receipt_jws is not null
+    state <> 'ended' or grant_jws is null or coalesce(wipe_receipt_jws, '') like '%.%.%'
   )
 );
 -- One guest in a partition at a time, also when an earlier lease overruns its period.
@@ -218,6 +221,7 @@ create table reservation (
   memory_bytes bigint not null check (memory_bytes > 0),
   disk_bytes bigint not null check (disk_bytes >= 0),
   period tstzrange not null check (not isempty(period)),
+  foreign key (partition_id, host_id) references partition (partition_id, host_id),
   -- A partition has one allocation at any instant. Deferred, so that a re-cut may pass through
   -- states that overlap before its transaction ends.
   constraint reservation_exclusive exclude using gist (partition_id with =, period with &&)
@@ -233,6 +237,11 @@ declare
   the_host host%rowtype;
   worst record;
 begin
+  -- The host's lock makes writers take turns; only a fresh snapshot then shows what others wrote.
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'reservations change under read committed only'
+      using errcode = 'SL003', constraint = 'reservation_isolation';
+  end if;
   select * into strict the_host from host
     where host_id = coalesce(new.host_id, old.host_id) for update;
   select p.at, sum(r.cpu_milli) as cpu_milli, sum(r.memory_bytes) as memory_bytes,
@@ -333,6 +342,28 @@ begin
   return case when tg_op = 'DELETE' then old else new end;
 end $$;
 
+-- A booking for later freezes its own future: what it was promised stays possible.
+create function guard_booked() returns trigger language plpgsql as $$
+declare
+  booked lease%rowtype;
+begin
+  select * into booked from lease l
+    where l.partition_id = new.partition_id and l.state = 'booked'
+      and (not new.lendable or new.removed_at is not null or l.cpu_mode <> new.cpu_mode
+        or l.cpu_milli not between new.min_cpu_milli and new.max_cpu_milli
+        or l.memory_bytes not between new.min_memory_bytes and new.max_memory_bytes
+        or l.disk_bytes not between new.min_disk_bytes and new.max_disk_bytes)
+    order by lower(l.period) limit 1;
+  if found then
+    raise exception 'partition % is booked by %', new.partition_id, booked.lease_id
+      using errcode = 'SL001', constraint = 'partition_booked', detail = booked.lease_id;
+  end if;
+  return new;
+end $$;
+
+create trigger partition_promised before update on partition
+  for each row execute function guard_booked();
+
 create trigger partition_freeze before update or delete on partition
   for each row execute function freeze_partition();
 
@@ -373,7 +404,15 @@ declare
   states text[] := array['booked', 'preparing', 'ready', 'ending', 'ended'];
 begin
   if tg_op = 'DELETE' then
-    raise exception 'a lease is never deleted' using errcode = 'SL003';
+    raise exception 'a lease is never deleted'
+      using errcode = 'SL003', constraint = 'lease_state';
+  end if;
+  if tg_op = 'INSERT' then
+    if new.state <> 'booked' or new.grant_jws is not null then
+      raise exception 'a lease begins as booked, without a grant'
+        using errcode = 'SL003', constraint = 'lease_state';
+    end if;
+    return new;
   end if;
   if array_position(states, new.state) < array_position(states, old.state) then
     raise exception 'lease % cannot go from % back to %', old.lease_id, old.state, new.state
@@ -387,16 +426,22 @@ begin
        new.disk_bytes, lower(new.period)) then
     perform refuse_in_use(old.partition_id, old.lease_id);
   end if;
-  if (old.client_party_id, old.lender_party_id, old.tariff, old.booking_sha256)
+  if (old.client_party_id, old.lender_party_id, old.host_id, old.partition_id, old.offer_id,
+      old.image_id, old.tariff, old.quote, old.booking_sha256, old.ssh_public_key, old.created_at)
       is distinct from
-      (new.client_party_id, new.lender_party_id, new.tariff, new.booking_sha256) then
+     (new.client_party_id, new.lender_party_id, new.host_id, new.partition_id, new.offer_id,
+      new.image_id, new.tariff, new.quote, new.booking_sha256, new.ssh_public_key, new.created_at)
+      or (old.grant_jws is not null and new.grant_jws is distinct from old.grant_jws)
+      or (old.wipe_receipt_jws is not null
+        and new.wipe_receipt_jws is distinct from old.wipe_receipt_jws)
+      or (old.outcome is not null and new.outcome is distinct from old.outcome) then
     raise exception 'the terms of lease % are fixed', old.lease_id
       using errcode = 'SL003', constraint = 'lease_terms';
   end if;
   return new;
 end $$;
 
-create trigger lease_guard before update or delete on lease
+create trigger lease_guard before insert or update or delete on lease
   for each row execute function guard_lease();
 
 -- Usage ----------------------------------------------------------------------------------------
@@ -430,6 +475,8 @@ create table usage_record (
   primary key (chain_id, seq),
   check (delivered_ns <= elapsed_ns)
 );
+create index usage_batch_chain on usage_batch (chain_id);
+create index usage_record_batch on usage_record (batch_id);
 
 -- Money ----------------------------------------------------------------------------------------
 
@@ -499,6 +546,7 @@ create table bill (
   jws text not null
 );
 create index bill_client on bill (client_party_id, bill_id);
+create index bill_lender on bill (lender_party_id, bill_id);
 
 create table charge (
   chain_id text not null,
@@ -511,6 +559,7 @@ create table charge (
   primary key (chain_id, seq, resource),
   foreign key (chain_id, seq) references usage_record
 );
+create index charge_bill on charge (bill_id);
 
 -- What is written about use and money is never changed.
 create function refuse_change() returns trigger language plpgsql as $$
@@ -533,6 +582,87 @@ create trigger charge_append before update or delete on charge
   for each row execute function refuse_change();
 create trigger lease_event_append before update or delete on lease_event
   for each row execute function refuse_change();
+
+-- A transaction is what was posted at once: nothing joins it later, and it is never empty.
+create function check_entry() returns trigger language plpgsql as $$
+begin
+  if (select xmin from ledger_transaction where transaction_id = new.transaction_id)
+      <> pg_current_xact_id()::xid then
+    raise exception 'transaction % was posted before', new.transaction_id
+      using errcode = 'SL004', constraint = 'ledger_posted';
+  end if;
+  return new;
+end $$;
+create trigger ledger_entry_posted before insert on ledger_entry
+  for each row execute function check_entry();
+
+create function check_entries() returns trigger language plpgsql as $$
+begin
+  if (select count(*) from ledger_entry where transaction_id = new.transaction_id) < 2 then
+    raise exception 'transaction % moves nothing', new.transaction_id
+      using errcode = 'SL004', constraint = 'ledger_balanced';
+  end if;
+  return null;
+end $$;
+create constraint trigger ledger_transaction_entries after insert on ledger_transaction
+  deferrable initially deferred for each row execute function check_entries();
+
+-- A hold is placed once and released once.
+create function guard_hold() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' or old.released_at is not null
+      or (old.lease_id, old.party_id, old.amount_micros, old.created_at)
+        is distinct from (new.lease_id, new.party_id, new.amount_micros, new.created_at) then
+    raise exception 'a hold is released, and nothing else'
+      using errcode = 'SL003', constraint = 'hold_terms';
+  end if;
+  return new;
+end $$;
+create trigger hold_guard before update or delete on hold
+  for each row execute function guard_hold();
+
+-- What everything rests on is not changed under it: keys are retired, never replaced.
+create function guard_signing_key() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' or (old.kid, old.public_jwk, old.private_jwk, old.created_at)
+      is distinct from (new.kid, new.public_jwk, new.private_jwk, new.created_at) then
+    raise exception 'a signing key is retired, and nothing else'
+      using errcode = 'SL003', constraint = 'append_only';
+  end if;
+  return new;
+end $$;
+create trigger signing_key_guard before update or delete on signing_key
+  for each row execute function guard_signing_key();
+
+create function guard_setting() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' or (old.server_id, old.currency, old.minor_unit_digits,
+      old.billing_time_zone, old.created_at) is distinct from (new.server_id, new.currency,
+      new.minor_unit_digits, new.billing_time_zone, new.created_at) then
+    raise exception 'the books keep their server, currency and time zone'
+      using errcode = 'SL003', constraint = 'append_only';
+  end if;
+  return new;
+end $$;
+create trigger setting_guard before update or delete on setting
+  for each row execute function guard_setting();
+
+create trigger setting_keep before truncate on setting execute function refuse_change();
+create trigger signing_key_keep before truncate on signing_key execute function refuse_change();
+create trigger party_keep before truncate on party execute function refuse_change();
+create trigger host_keep before truncate on host execute function refuse_change();
+create trigger partition_keep before truncate on partition execute function refuse_change();
+create trigger reservation_keep before truncate on reservation execute function refuse_change();
+create trigger lease_keep before truncate on lease execute function refuse_change();
+create trigger lease_event_keep before truncate on lease_event execute function refuse_change();
+create trigger usage_batch_keep before truncate on usage_batch execute function refuse_change();
+create trigger usage_record_keep before truncate on usage_record execute function refuse_change();
+create trigger hold_keep before truncate on hold execute function refuse_change();
+create trigger ledger_transaction_keep before truncate on ledger_transaction
+  execute function refuse_change();
+create trigger ledger_entry_keep before truncate on ledger_entry execute function refuse_change();
+create trigger bill_keep before truncate on bill execute function refuse_change();
+create trigger charge_keep before truncate on charge execute function refuse_change();
 
 -- Wake-ups: hints only; every listener also re-reads on its own.
 create function notify_lease_event() returns trigger language plpgsql as $$

@@ -21,8 +21,17 @@ export async function wipeGuest(paths: GuestFolder, driverTag: string): Promise<
   await removeGroup(paths);
   const evidence = await count(paths.folder);
   await rm(paths.folder, { recursive: true, force: true });
-  await syncFolder(dirname(paths.folder));
+  await syncIfThere(dirname(paths.folder));
   return evidence;
+}
+
+/** On a host that never had a guest there is no folder of guests either. */
+async function syncIfThere(folder: string): Promise<void> {
+  try {
+    await syncFolder(folder);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
 }
 
 /** Links are counted and never followed: the guest's process could have made them. */
