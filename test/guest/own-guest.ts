@@ -43,7 +43,7 @@ export async function ownGuests(): Promise<OwnGuests> {
   const log = (line: string) => logged.push(line);
   const driver = createQemuDriver({ folder: join(folder, "guests"), log });
   const until = async (guestId: string, look: () => Promise<boolean>) => {
-    for (const end = performance.now() + 60_000; performance.now() < end; await sleep(50)) {
+    for (const end = performance.now() + 150_000; performance.now() < end; await sleep(500)) {
       if (await look()) return;
     }
     const said = (await driver.console(guestId)).slice(-2000);
@@ -68,17 +68,25 @@ export async function ownGuests(): Promise<OwnGuests> {
       },
       ...change,
     }),
-    untilAnswers: (guestId) => until(guestId, () => driver.answers(guestId, 300)),
+    untilAnswers: (guestId) => until(guestId, () => driver.answers(guestId, 2000)),
     ssh: async (guestId, command) => {
       const { port } = await driver.observe(guestId);
       const known = `UserKnownHostsFile=${join(folder, "known_hosts")}`;
-      const { stdout } = await execute("ssh", [
+      const args = [
         ...["-F", "none", "-i", join(folder, "client"), "-p", `${port}`],
         ...["-o", "IdentitiesOnly=yes", "-o", known, "-o", "HostKeyAlias=the-guest"],
-        ...["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"],
+        ...["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=30"],
         ...["root@127.0.0.1", command],
-      ]);
-      return stdout;
+      ];
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return (await execute("ssh", args)).stdout;
+        } catch (error) {
+          // A guest with little cpu is still at the greetings before, and lets no more in.
+          if (attempt === 5 || !/kex_exchange_identification/.test(String(error))) throw error;
+          await sleep(1000);
+        }
+      }
     },
     clear: async () => {
       for (const guestId of await driver.list()) {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasCode } from "../errno.ts";
@@ -59,7 +60,7 @@ const TRIAL = { cpuMilli: 500, cpuCapMilli: 500, memoryBytes: 64 * 1024 * 1024 }
 
 /** Makes a group, writes, reads back, removes it; null when all of that went well. */
 async function tryController(place: Place): Promise<string | null> {
-  const group = join(place.folder, `sublet-trial-${process.pid}`);
+  const group = join(place.folder, `sublet-trial-${randomBytes(6).toString("hex")}`);
   try {
     await enable(place);
     await mkdir(group);
