@@ -3,19 +3,21 @@ import { inTransaction } from "../meter/transaction.ts";
 import { sizesEqual } from "../unit/size.ts";
 import { readPartition, writePartition } from "./allocation/store.ts";
 import { type AgentContext, instantNow } from "./context.ts";
-import { readEndOrder } from "./grant.ts";
+import { readEndOrder, readPowerOrder } from "./grant.ts";
 import { forgetOldKeys } from "./identity/rotate.ts";
 import { listOldKids } from "./identity/store.ts";
 import { noteExtensions } from "./lease/extending.ts";
-import { changeLease, holderOf, insertLease, readLease } from "./lease/store.ts";
+import { changeLease, holderOf, insertLease, type LeaseRow, readLease } from "./lease/store.ts";
 import { tellAgain } from "./lease/tell-again.ts";
 
 /** Reads what the host should be and takes it over into the agent's own record. */
-export async function readDesiredOnce(context: AgentContext): Promise<void> {
+export async function readDesiredOnce(context: AgentContext): Promise<DesiredState> {
   // Whatever was granted under these is in what is read now: later grants name a later key.
   const oldKids = listOldKids(context.db);
-  absorbDesired(context, await context.client.call("readDesired"));
+  const desired = await context.client.call("readDesired");
+  absorbDesired(context, desired);
   forgetOldKeys(context, oldKids);
+  return desired;
 }
 
 /**
@@ -38,11 +40,12 @@ export function absorbDesired(context: AgentContext, desired: DesiredState): voi
 }
 
 function absorbPartition(context: AgentContext, told: DesiredState["partitions"][number]): void {
-  const { partitionId, name, cpuMode, lendable } = told;
+  const { partitionId, name, cpuMode, lendable, min, max } = told;
   const known = readPartition(context.db, partitionId);
   if (known === null) {
     writePartition(context.db, {
       ...{ partitionId, name, cpuMode, lendable, size: told.size, generation: told.generation },
+      ...{ min, max },
       standingSize: null,
       desiredSize: told.size,
       desiredGeneration: told.generation,
@@ -58,7 +61,7 @@ function absorbPartition(context: AgentContext, told: DesiredState["partitions"]
   }
   writePartition(context.db, {
     ...known,
-    ...{ name, lendable },
+    ...{ name, lendable, min, max },
     // How its cores are given is part of what a lease has frozen.
     cpuMode: holderOf(context.db, partitionId) === null ? cpuMode : known.cpuMode,
     ...(isNews ? { desiredSize: told.size, desiredGeneration: told.generation } : {}),
@@ -80,4 +83,17 @@ function absorbLease(context: AgentContext, told: DesiredState["leases"][number]
   if (order !== null && (known === null || known.endReason === null)) {
     changeLease(context.db, leaseId, { endJws, endReason: order.reason });
   }
+  if (told.powerJws !== null) absorbPower(context, leaseId, told.powerJws);
+}
+
+/** Only a later wish counts: an older database, or an answer that was late, undoes nothing. */
+function absorbPower(context: AgentContext, leaseId: LeaseRow["leaseId"], powerJws: string): void {
+  const order = readPowerOrder(context, leaseId, powerJws);
+  const known = readLease(context.db, leaseId);
+  if (order === null || known === null || order.generation <= known.powerGeneration) return;
+  changeLease(context.db, leaseId, {
+    powerState: order.state,
+    powerGeneration: order.generation,
+    isPowerCut: false,
+  });
 }

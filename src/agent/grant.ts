@@ -1,4 +1,5 @@
 import { type EndOrder, endOrderSchema, type Grant, grantSchema } from "../enablement/grant.ts";
+import { type PowerOrder, powerOrderSchema } from "../enablement/power.ts";
 import { manifestFault } from "../image/manifest.ts";
 import { checkShape } from "../partition/allocation.ts";
 import { verify } from "../signature/envelope.ts";
@@ -56,7 +57,7 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   const known = readPartition(context.db, partition.partitionId);
   if (known === null) return no("partition-unknown", `there is no ${partition.name} here`);
   if (!known.lendable) return no("partition-not-lendable", `${partition.name} is not lendable`);
-  const shape = checkShape(partition.size, partition.cpuMode);
+  const shape = checkShape(partition.size, partition.cpuMode, context.capacity.facts.sharedCpu);
   if (!shape.ok) return shape;
   if (!fitsWithin(partition.size, context.capacity.base)) {
     return no("capacity-exceeded", "more is granted than this host has in all");
@@ -66,6 +67,9 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
       "internet-unsupported",
       "this agent cannot let a guest reach the internet safely yet",
     );
+  }
+  if (!fitsWithin(known.min, partition.size) || !fitsWithin(partition.size, known.max)) {
+    return no("size-outside-limits", `${partition.name} is not to be re-cut to that size`);
   }
   const { manifest } = image;
   if (`sha256:${sha256Hex(canonicalJson(manifest))}` !== image.digest) {
@@ -143,7 +147,29 @@ export function readEndOrder(
   return null;
 }
 
-function addressFault(context: AgentContext, leaseId: string, order: EndOrder): string | null {
+/** What the client wants of its guest's power, or null when it is not the server's word for it. */
+export function readPowerOrder(
+  context: AgentContext,
+  leaseId: string,
+  powerJws: string,
+): PowerOrder | null {
+  const verified = verify({
+    jws: powerJws,
+    typ: "sublet-power",
+    keys: context.serverKeys,
+    schema: powerOrderSchema,
+  });
+  const wrong = verified.ok ? addressFault(context, leaseId, verified.payload) : verified.message;
+  if (wrong === null && verified.ok) return verified.payload;
+  context.log.error({ leaseId, reason: wrong }, "a power order was refused; the guest stays so");
+  return null;
+}
+
+function addressFault(
+  context: AgentContext,
+  leaseId: string,
+  order: Pick<EndOrder, "iss" | "aud" | "leaseId">,
+): string | null {
   if (order.iss !== context.joined.serverId) return `it is from ${order.iss}`;
   if (order.aud !== context.joined.hostId) return `it is for ${order.aud}`;
   return order.leaseId === leaseId ? null : `it is for ${order.leaseId}`;

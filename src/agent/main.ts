@@ -7,6 +7,7 @@ import { BACKOFF } from "../process/backoff.ts";
 import { createLog, type Log } from "../process/log.ts";
 import { startLoop } from "../process/loop.ts";
 import { type AgentOptions, configFrom } from "./config.ts";
+import { answerConsoles } from "./console.ts";
 import type { AgentContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
 import { followServerOnce } from "./follow-server.ts";
@@ -141,8 +142,9 @@ function startLoops(context: AgentContext, token: () => string) {
     async () => {
       if (context.connection.state !== "connected") return;
       await rotateKeyOnce(context);
-      await readDesiredOnce(context);
+      const { consoleRequests } = await readDesiredOnce(context);
       converge.wake();
+      await answerConsoles(context, consoleRequests);
     },
     { name: "desired", everyMs: () => DESIRED_EVERY_MS, ...remote },
   );

@@ -58,7 +58,7 @@ export async function doesGuestAnswer(
     return answers || isComputing(context, lease, observation);
   }
   // Not so when it never answered in this life: then it is the guest that does not work.
-  return isPoweredOff(observation) && lease.silentReadings === 0;
+  return (isPoweredOff(observation) || isKeptOff(lease)) && lease.silentReadings === 0;
 }
 
 /** Of a core, since the last reading: far above what an idle or hung guest uses. */
@@ -155,6 +155,11 @@ function isOver(context: AgentContext, lease: LeaseRow): boolean {
 
 function isPoweredOff({ state, exitReason }: GuestObservation): boolean {
   return state === "exited" && exitReason === "guest-powered-off";
+}
+
+/** By its client's wish. */
+function isKeptOff({ powerState, powerGeneration, powerDoneGeneration }: LeaseRow): boolean {
+  return powerState === "off" && powerDoneGeneration === powerGeneration;
 }
 
 function toUtc(instant: string): string {

@@ -91,6 +91,8 @@ function factsOf(
     kernel: machine.kernel,
     cores: [...cores],
     cpuModel: machine.cpuModel,
-    sharedCpu: false,
+    sharedCpu: facts.sharedCpu,
+    memoryLimit: facts.memoryLimit,
+    controlGroupsReason: facts.controlGroupsReason,
   };
 }

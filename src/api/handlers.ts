@@ -1,3 +1,4 @@
+import { answerConsole } from "./agent/answer-console.ts";
 import { enrolHost } from "./agent/enrol-host.ts";
 import { readDesired } from "./agent/read-desired.ts";
 import { report } from "./agent/report.ts";
@@ -12,7 +13,9 @@ import { exportBill } from "./client/export-bill.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
+import { readConsole } from "./client/read-console.ts";
 import { search } from "./client/search.ts";
+import { setPower } from "./client/set-power.ts";
 import { showAccount } from "./client/show-account.ts";
 import { showBill } from "./client/show-bill.ts";
 import { showLease } from "./client/show-lease.ts";
@@ -74,6 +77,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   quoteExtension,
   extendLease,
   endLease,
+  setPower,
+  readConsole,
   showAccount,
   listBills,
   showBill,
@@ -85,4 +90,5 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   readDesired,
   report,
   sendUsage,
+  answerConsole,
 };

@@ -38,6 +38,8 @@ export const PERMISSIONS = {
   quoteExtension: ["client"],
   extendLease: ["client"],
   endLease: ["client"],
+  setPower: ["client"],
+  readConsole: ["client"],
   listLeases: "party",
   showLease: "party",
   showAccount: "party",
@@ -53,6 +55,7 @@ export const PERMISSIONS = {
   readDesired: "agent",
   report: "agent",
   sendUsage: "agent",
+  answerConsole: "agent",
 } as const satisfies Record<OperationName, Permission>;
 
 /** The routes beside the JSON contract. */

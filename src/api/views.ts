@@ -129,6 +129,11 @@ export function viewLease(lease: Lease, viewer: PartyId): LeaseView {
     })),
     access: open && accessSchema.parse(access),
     accessJws,
+    power: {
+      state: lease.powerState,
+      generation: lease.powerGeneration,
+      doneGeneration: lease.powerDoneGeneration,
+    },
     createdAt: lease.createdAt.toISOString(),
     preparingAt: lease.preparingAt?.toISOString() ?? null,
     readyAt: lease.readyAt?.toISOString() ?? null,

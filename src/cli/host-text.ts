@@ -15,6 +15,8 @@ export function hostText(context: Context, { host, partitions, events }: Shown):
         ["cores", found.cores.join(",")],
         ["partitions by", `${found.driver} ${found.driverVersion}, ${found.accelerator}`],
         ["", found.acceleratorReason],
+        ["shared cpu", found.sharedCpu ? "yes" : "no"],
+        ["", found.controlGroupsReason],
       ]
     : [];
   const head = facts([

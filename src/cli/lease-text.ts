@@ -20,6 +20,7 @@ export function leaseText(lease: LeaseView): string {
     ],
   ];
   rows.push(...extensionRows(lease));
+  if (lease.power.generation > 0) rows.push(["power", powerText(lease.power)]);
   if (access) rows.push(["way in", `${access.user} at ${access.address} port ${access.port}`]);
   if (lease.billId) rows.push(["bill", lease.billId]);
   return `${facts(rows)}${nextText(lease)}`;
@@ -59,6 +60,11 @@ function stateText({ state, outcome, reason }: LeaseView): string {
   return reason && reason !== state && reason !== outcome
     ? `${state}${end} (${reason})`
     : `${state}${end}`;
+}
+
+function powerText({ state, generation, doneGeneration }: LeaseView["power"]): string {
+  if (doneGeneration < generation) return `${state}, asked of the host`;
+  return state === "off" ? "off" : "on";
 }
 
 function nextText({ state, leaseId, billId, access }: LeaseView): string {

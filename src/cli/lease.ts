@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import { followLease } from "./follow-lease.ts";
 import { leaseCreateVerb } from "./lease-create.ts";
 import { leaseExtendVerb } from "./lease-extend.ts";
+import { consoleVerb, powerVerbs } from "./lease-power.ts";
 import { leaseText, printedEvents } from "./lease-text.ts";
 import { readId } from "./option/id.ts";
 import { moreText, type PageInput, pageOptions, pageQuery } from "./option/page.ts";
@@ -69,7 +70,7 @@ const end = verb<{ id: string; wait?: true }>({
 export const leaseVerbs: VerbGroup = {
   name: "lease",
   summary: "Permission to use a partition for a period (client)",
-  verbs: [leaseCreateVerb, list, show, leaseExtendVerb, end],
+  verbs: [leaseCreateVerb, list, show, leaseExtendVerb, ...powerVerbs, consoleVerb, end],
 };
 
 /** The bill follows the end at once, unless the host's last records are still under way. */

@@ -65,6 +65,21 @@ create table charge (
   constraint charge_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text, 'disk'::text, 'time'::text])))
 );
 
+create table console_request (
+  console_request_id text not null,
+  lease_id text not null,
+  host_id text not null,
+  requested_at timestamp with time zone not null,
+  answered_at timestamp with time zone,
+  content bytea,
+  constraint console_request_pkey PRIMARY KEY (console_request_id),
+  constraint console_request_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint console_request_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint console_request_check CHECK (((answered_at IS NULL) = (content IS NULL))),
+  constraint console_request_console_request_id_check CHECK ((console_request_id ~~ 'console\_%'::text)),
+  constraint console_request_content_check CHECK ((length(content) <= 65536))
+);
+
 create table enrolment_token (
   secret_sha256 bytea not null,
   host_id text not null,
@@ -201,6 +216,10 @@ create table lease (
   ended_at timestamp with time zone,
   internet boolean default false not null,
   lease_seconds_max integer not null,
+  power_state text default 'on'::text not null,
+  power_generation integer default 0 not null,
+  power_done_generation integer default 0 not null,
+  power_jws text,
   removal_jws text,
   constraint lease_pkey PRIMARY KEY (lease_id),
   constraint lease_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
@@ -220,6 +239,10 @@ create table lease (
   constraint lease_lease_seconds_max_check CHECK ((lease_seconds_max > 0)),
   constraint lease_memory_bytes_check CHECK ((memory_bytes > 0)),
   constraint lease_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'ended-early'::text, 'failed'::text, 'not-delivered'::text, 'cancelled'::text]))),
+  constraint lease_power_done CHECK (((power_done_generation >= 0) AND (power_done_generation <= power_generation))),
+  constraint lease_power_generation_check CHECK ((power_generation >= 0)),
+  constraint lease_power_signed CHECK (((power_generation > 0) = (power_jws IS NOT NULL))),
+  constraint lease_power_state_check CHECK ((power_state = ANY (ARRAY['on'::text, 'off'::text, 'restart'::text]))),
   constraint lease_state_check CHECK ((state = ANY (ARRAY['booked'::text, 'preparing'::text, 'ready'::text, 'ending'::text, 'ended'::text]))),
   constraint lease_wiped_before_ended CHECK (((state <> 'ended'::text) OR (grant_jws IS NULL) OR (COALESCE(wipe_receipt_jws, ''::text) ~~ '%.%.%'::text) OR (COALESCE(removal_jws, ''::text) ~~ '%.%.%'::text))),
   constraint lease_removal TRIGGER DEFERRABLE INITIALLY DEFERRED
@@ -497,6 +520,7 @@ CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
 CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
+CREATE INDEX console_request_pending ON public.console_request USING btree (host_id) WHERE (answered_at IS NULL);
 CREATE INDEX hold_open ON public.hold USING btree (party_id) WHERE (released_at IS NULL);
 CREATE INDEX host_lender ON public.host USING btree (lender_party_id);
 CREATE UNIQUE INDEX host_name ON public.host USING btree (lender_party_id, name) WHERE (removed_at IS NULL);

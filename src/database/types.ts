@@ -65,6 +65,15 @@ export interface Charge {
   seq: Int8;
 }
 
+export interface ConsoleRequest {
+  answeredAt: Timestamp | null;
+  consoleRequestId: string;
+  content: Buffer | null;
+  hostId: string;
+  leaseId: string;
+  requestedAt: Timestamp;
+}
+
 export interface EnrolmentToken {
   expiresAt: Timestamp;
   hostId: string;
@@ -158,6 +167,10 @@ export interface Lease {
   outcome: string | null;
   partitionId: string;
   period: string;
+  powerDoneGeneration: Generated<number>;
+  powerGeneration: Generated<number>;
+  powerJws: string | null;
+  powerState: Generated<string>;
   preparingAt: Timestamp | null;
   quote: Json;
   readyAt: Timestamp | null;
@@ -326,6 +339,7 @@ export interface DB {
   apiKey: ApiKey;
   bill: Bill;
   charge: Charge;
+  consoleRequest: ConsoleRequest;
   enrolmentToken: EnrolmentToken;
   hold: Hold;
   host: Host;

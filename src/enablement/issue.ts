@@ -5,6 +5,7 @@ import { sign } from "../signature/envelope.ts";
 import { type SigningKey, thumbprint } from "../signature/key.ts";
 import { newId } from "../unit/id.ts";
 import { type EndOrder, type Grant, readOwnGrant } from "./grant.ts";
+import type { PowerOrder, PowerState } from "./power.ts";
 
 export interface Issuer {
   readonly serverId: string;
@@ -82,4 +83,21 @@ export function issueEndOrder(
     reason,
   };
   return sign("sublet-end", order, issuer.key);
+}
+
+export function issuePowerOrder(
+  issuer: Issuer,
+  asked: { lease: Lease; state: PowerState; generation: number; now: Date },
+): string {
+  const { lease, state, generation, now } = asked;
+  const order: PowerOrder = {
+    jti: newId("power", now.getTime()),
+    iss: issuer.serverId,
+    aud: lease.hostId,
+    issuedAt: now.toISOString(),
+    leaseId: lease.leaseId,
+    state,
+    generation,
+  };
+  return sign("sublet-power", order, issuer.key);
 }

@@ -11,8 +11,12 @@ export const hostFactsSchema = z.strictObject({
   /** Numbers of the cores that the agent may use. */
   cores: z.array(z.number().int().nonnegative()),
   cpuModel: z.string(),
-  /** Whether it can run guests on shared cores, by entitlement and cap. */
-  sharedCpu: z.boolean().default(false),
+  /** Guests can be held to a part of the pool: shared cpu, and fractions of a core. */
+  sharedCpu: z.boolean(),
+  /** The host's kernel holds a guest's process to its memory. */
+  memoryLimit: z.boolean(),
+  /** What of control groups works there, or why not. */
+  controlGroupsReason: z.string(),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 

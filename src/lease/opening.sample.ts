@@ -33,7 +33,8 @@ const HOST: Host = {
   architecture: "x86_64",
   facts: {
     ...{ accelerator: "tcg", acceleratorReason: "", driver: "memory", driverVersion: "1" },
-    ...{ kernel: "6.1", cores: [], cpuModel: "", sharedCpu: true },
+    ...{ kernel: "6.1", cores: [], cpuModel: "", sharedCpu: true, memoryLimit: true },
+    ...{ controlGroupsReason: "" },
   },
   reserve: NONE,
   base: SIZE(16, 32, 100),

@@ -52,6 +52,11 @@ export interface Lease {
   readonly sshPublicKey: string;
   readonly grantJws: string | null;
   readonly endJws: string | null;
+  /** What the client wants of its guest's power, by number, and up to which its host has done it. */
+  readonly powerState: "on" | "off" | "restart";
+  readonly powerGeneration: number;
+  readonly powerDoneGeneration: number;
+  readonly powerJws: string | null;
   readonly access: ({ readonly accessJws: string } & Readonly<Record<string, unknown>>) | null;
   readonly wipeReceiptJws: string | null;
   /** The server's statement that its host was removed, in the place of a wipe receipt. */
@@ -168,6 +173,10 @@ export type LeaseChange = Partial<{
   outcome: LeaseOutcome;
   grantJws: string;
   endJws: string;
+  powerState: Lease["powerState"];
+  powerGeneration: number;
+  powerDoneGeneration: number;
+  powerJws: string;
   access: string | null;
   wipeReceiptJws: string;
   removalJws: string;

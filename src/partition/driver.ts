@@ -1,3 +1,4 @@
+import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
 
 /**
@@ -26,6 +27,18 @@ export interface PartitionDriver {
   /** True when the promised way in answers: an SSH server greets on the guest's port. */
   answers(guestId: string, timeoutMs: number): Promise<boolean>;
 
+  /**
+   * Changes the size of a running guest, with the cores for it. Throws `resize-refused`, which says
+   * why, where the guest or its machine cannot: then it has what it had.
+   */
+  resize(
+    guestId: string,
+    to: { readonly size: Size; readonly cores: readonly number[] },
+  ): Promise<Resized>;
+
+  /** Moves a running shared guest to other cores, when the pool has changed. Does nothing to others. */
+  moveToCores(guestId: string, cores: readonly number[]): Promise<void>;
+
   /** Asks the guest to power off, then ends it after `graceMs`. Returns when no process is left. */
   stop(guestId: string, graceMs: number): Promise<void>;
 
@@ -34,6 +47,9 @@ export interface PartitionDriver {
 
   /** Every guest that has a process or a file on this host. */
   list(): Promise<string[]>;
+
+  /** The end of what the guest wrote to its serial console: the guest's own bytes, as text. */
+  console(guestId: string): Promise<string>;
 }
 
 export interface DriverFacts {
@@ -42,13 +58,30 @@ export interface DriverFacts {
   readonly acceleratorReason: string;
   readonly architecture: "x86_64" | "aarch64";
   readonly version: string;
+  /** A guest can be held to a part of the pool: shared cpu, and fractions of a core. */
+  readonly sharedCpu: boolean;
+  /** The host's kernel holds a guest's process to its memory. */
+  readonly memoryLimit: boolean;
+  /** What of control groups works here, or why not. */
+  readonly controlGroupsReason: string;
+}
+
+/** In what way: without a restart. */
+export interface Resized {
+  readonly how: "live";
 }
 
 export interface GuestSpec {
   readonly guestId: string;
   readonly hostname: string;
   readonly size: Size;
-  /** Cores of the host that are this guest's alone; its virtual cpus are pinned to them. */
+  /** What it may be resized to while it runs. */
+  readonly maxSize: Size;
+  readonly cpuMode: CpuMode;
+  /**
+   * Dedicated: cores of the host that are this guest's alone; its virtual cpus are pinned to them,
+   * one each. Shared: the pool, on which it may use `size.cpuMilli` and no more.
+   */
   readonly cores: readonly number[];
   /** The unprivileged user id that the guest's process runs as; ignored when the agent is not root. */
   readonly uid: number;
@@ -101,7 +134,10 @@ export interface GuestObservation {
   /** Names one life of the guest's process: another value means that counters began again. */
   readonly processId: string | null;
   readonly port: number | null;
-  /** Time that the guest's virtual cpus ran, in nanoseconds, since the process began. */
+  /**
+   * Nanoseconds on the host's cpus since the process began: of the whole process where a control
+   * group counts them, else of its virtual cpus.
+   */
   readonly cpuNs: bigint;
   /** Why it is not running, where that is known. */
   readonly exitReason: string | null;
@@ -132,4 +168,6 @@ export type DriverErrorCode =
   | "image-too-big"
   | "disk-references-files"
   | "disk-unreadable"
-  | "unsupported";
+  | "unsupported"
+  | "fractions-unsupported"
+  | "resize-refused";

@@ -3,6 +3,11 @@ import { LEASE_STAGES, type LeaseFacts, step } from "./step.ts";
 
 const LIMITS = { bootTimeoutNs: 100n };
 const running = { state: "running", exitReason: null } as const;
+const KEPT_OFF: Partial<LeaseFacts> = {
+  stage: "ready",
+  isDelivered: false,
+  guest: { state: "exited", exitReason: "stopped" },
+};
 
 test.each<[string, Partial<LeaseFacts>, object]>([
   // In order of precedence.
@@ -47,6 +52,37 @@ test.each<[string, Partial<LeaseFacts>, object]>([
     { do: "wait" },
   ],
   [
+    "a client's stop powers the guest off",
+    { stage: "ready", guest: running, power: wish("off") },
+    { do: "power-off" },
+  ],
+  [
+    "and then keeps it off",
+    { ...KEPT_OFF, power: { ...wish("off"), isDone: true, isCut: true } },
+    { do: "wait" },
+  ],
+  ["until it is started", { ...KEPT_OFF, power: wish("on") }, { do: "power-on" }],
+  [
+    "a start of what runs is only confirmed",
+    { stage: "ready", guest: running, power: wish("on") },
+    { do: "confirm-power" },
+  ],
+  [
+    "a restart begins with a stop",
+    { stage: "ready", guest: running, power: wish("restart") },
+    { do: "power-off" },
+  ],
+  [
+    "and ends with a start, also after a crash between the two",
+    { stage: "ready", guest: running, power: { ...wish("restart"), isCut: true } },
+    { do: "power-on" },
+  ],
+  [
+    "the end of a lease goes before any wish",
+    { stage: "ready", endReason: "x", guest: running, power: wish("off") },
+    { do: "begin-end" },
+  ],
+  [
     "a guest that answers again is told of",
     { stage: "ready", isDelivered: false, guest: running, answers: true },
     { do: "report-delivered" },
@@ -85,12 +121,17 @@ const FACTS: LeaseFacts = {
   isPartitionTaken: false,
   guest: null,
   answers: null,
+  power: { state: "on", isDone: true, isCut: false },
   isDelivered: true,
   silentReadings: 0,
   retryAtNs: null,
   bootedAtNs: null,
   isSettled: false,
 };
+
+function wish(state: LeaseFacts["power"]["state"]): LeaseFacts["power"] {
+  return { state, isDone: false, isCut: false };
+}
 
 function booted(facts: Partial<LeaseFacts>): Partial<LeaseFacts> {
   return { stage: "booted", guest: running, answers: false, ...facts };

@@ -1,3 +1,4 @@
+import type { PowerState } from "../enablement/power.ts";
 import type { GuestState } from "./driver.ts";
 
 /**
@@ -52,6 +53,12 @@ export interface LeaseFacts {
   readonly guest: { readonly state: GuestState; readonly exitReason: string | null } | null;
   /** Null where nobody asked. */
   readonly answers: boolean | null;
+  /** The client's last wish for its guest's power; `isCut`: the guest was stopped for it. */
+  readonly power: {
+    readonly state: PowerState;
+    readonly isDone: boolean;
+    readonly isCut: boolean;
+  };
   /** What was last reported of a ready lease. */
   readonly isDelivered: boolean;
   /** How many readings in a row found the way in silent. */
@@ -70,6 +77,7 @@ export type StepAction =
   | { readonly do: "count-failed-boot"; readonly reason: string }
   | { readonly do: "report-undelivered"; readonly reason: string }
   | { readonly do: "report-delivered" | "boot-again" }
+  | { readonly do: "power-off" | "power-on" | "confirm-power" }
   | { readonly do: "fail"; readonly reason: string; readonly message: string }
   | { readonly do: "begin-end"; readonly reason: string }
   | { readonly do: "stop" | "close" | "wipe" | "forget" };
@@ -141,18 +149,30 @@ function stepBooted(facts: LeaseFacts, limits: StepLimits): StepAction {
 function stepReady(facts: LeaseFacts): StepAction {
   const { guest, isDelivered, answers } = facts;
   if (guest === null) return wait("an observation");
+  const wished = stepPower(facts.power, guest.state === "running");
+  if (wished !== null) return wished;
   if (guest.state !== "running") {
     // A client that powers its own guest off keeps what it reserved, so nothing is started.
-    const isOwnAct = guest.exitReason === "guest-powered-off";
+    const isOwnAct = guest.exitReason === "guest-powered-off" || facts.power.state === "off";
     const reason = guest.exitReason ?? "process-died";
     if (isDelivered) return { do: "report-undelivered", reason };
-    return isOwnAct ? wait("the client, who powered the guest off") : { do: "boot-again" };
+    return isOwnAct ? wait("the client, who has the guest off") : { do: "boot-again" };
   }
   if (isDelivered) {
     const isSilent = facts.silentReadings >= SILENT_READINGS_MAX;
     return isSilent ? { do: "report-undelivered", reason: "way-in-silent" } : wait("the end");
   }
   return answers === true ? { do: "report-delivered" } : wait("the guest's way in");
+}
+
+/** Null when every wish of the client's was done. */
+function stepPower(
+  { state, isDone, isCut }: LeaseFacts["power"],
+  runs: boolean,
+): StepAction | null {
+  if (isDone) return null;
+  if (state === "on") return { do: runs ? "confirm-power" : "power-on" };
+  return { do: isCut ? "power-on" : "power-off" };
 }
 
 function wait(what: string): StepAction {

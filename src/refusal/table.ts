@@ -229,6 +229,16 @@ export const REFUSALS = {
     ({ leaseId, state }) =>
       `${leaseId} is ${state}, there is no way in${state === "ended" || state === "ending" ? "; book another" : " yet; wait until it is ready"}`,
   ),
+  "power-changed": row<{ leaseId: string; state: string; generation: number }>(
+    409,
+    ({ leaseId, state }) =>
+      `the power of ${leaseId} was set to ${state} a moment ago; look at it and ask again`,
+  ),
+  "host-silent": row<{ host: string; seconds: number }>(
+    504,
+    ({ host, seconds }) =>
+      `${host} did not answer within ${seconds} s; the lease goes on there, try again later`,
+  ),
   "bill-not-closed": row<{ leaseId: string; state: string }>(
     409,
     ({ leaseId, state }) =>

@@ -6,6 +6,7 @@
  * |-----------------------|--------|-----------------------------------------------|--------------------|
  * | `sublet-grant`        | server | this host may run this lease                  | enablement/grant   |
  * | `sublet-end`          | server | this lease ends now                           | enablement/grant   |
+ * | `sublet-power`        | server | the client wants this of its guest's power     | enablement/power   |
  * | `sublet-time`         | server | the server's time, answering a nonce          | host/signed        |
  * | `sublet-receipt`      | server | these usage records are stored durably        | meter/record       |
  * | `sublet-host-removal` | server | the lender declared this lease's host dead    | partition/signed   |
@@ -20,6 +21,7 @@
 export const SIGNED_TYPES = {
   "sublet-grant": "server",
   "sublet-end": "server",
+  "sublet-power": "server",
   "sublet-time": "server",
   "sublet-receipt": "server",
   "sublet-host-removal": "server",

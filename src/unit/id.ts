@@ -18,6 +18,8 @@ export const ID_PREFIXES = [
   "grant",
   "end",
   "report",
+  "power",
+  "console",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -34,6 +36,7 @@ export type ReservationId = Id<"reservation">;
 export type BillId = Id<"bill">;
 export type ChainId = Id<"chain">;
 export type BatchId = Id<"batch">;
+export type ConsoleRequestId = Id<"console">;
 export type TransactionId = Id<"transaction">;
 
 /** Crockford's alphabet in lower case: no i, l, o or u to misread. */

@@ -4,6 +4,7 @@ import type { DesiredState, Report } from "../../src/api/contract/agent.ts";
 import { contract } from "../../src/api/contract/contract.ts";
 import type { Operation } from "../../src/api/contract/operation.ts";
 import type { Grant } from "../../src/enablement/grant.ts";
+import type { PowerState } from "../../src/enablement/power.ts";
 import { writeJoinToken } from "../../src/host/join-token.ts";
 import { keyRotationSchema } from "../../src/host/signed.ts";
 import { type HashedRecord, usageBatchSchema } from "../../src/meter/record.ts";
@@ -39,13 +40,22 @@ export function createFakeServer(timeMs: () => number) {
   const state = {
     isAway: false,
     desired: {
-      ...{ hostId, generation: 1, partitions: [], removedPartitionIds: [], leases: [] },
+      ...{
+        hostId,
+        generation: 1,
+        partitions: [],
+        removedPartitionIds: [],
+        leases: [],
+        consoleRequests: [],
+      },
     } as DesiredState,
     agentKey: null as PublicJwk | null,
     /** The present one and those before it. */
     agentKeys: new Map<string, PublicJwk>(),
+    consoles: [] as string[],
     reports: new Map<string, Report>(),
-    records: new Map<number, HashedRecord>(),
+    /** By chain and number. */
+    records: new Map<string, HashedRecord>(),
     /** Lets a test spoil an answer on its way. */
     spoil: (_name: string, answer: unknown): unknown => answer,
   };
@@ -89,6 +99,10 @@ export function createFakeServer(timeMs: () => number) {
       }
       return { accepted: reports.map(({ reportId }) => reportId), refused: [] };
     },
+    answerConsole: ({ contentBase64 }: { contentBase64: string }) => {
+      state.consoles.push(Buffer.from(contentBase64, "base64").toString());
+      return { isAwaited: true };
+    },
     sendUsage: ({ usageJws }: { usageJws: string }) => takeUsage(usageJws),
   };
   const takeUsage = (jws: string) => {
@@ -101,11 +115,13 @@ export function createFakeServer(timeMs: () => number) {
     if (!verified.ok) throw new Error(verified.message);
     const { batchId, chainId, records } = verified.payload;
     for (const hashed of records) {
-      const known = state.records.get(hashed.record.seq);
+      const name = `${chainId} ${hashed.record.seq}`;
+      const known = state.records.get(name);
       if (known !== undefined && known.hash !== hashed.hash) throw new Error("another content");
-      state.records.set(hashed.record.seq, hashed);
+      state.records.set(name, hashed);
     }
-    const contiguousSeq = state.records.size;
+    const names = [...state.records.keys()];
+    const contiguousSeq = names.filter((name) => name.startsWith(`${chainId} `)).length;
     const about = { iss: serverId, aud: hostId, batchId, chainId };
     const receipt = { ...about, contiguousSeq, receivedAt: instant(0) };
     return { receiptJws: sign("sublet-receipt", receipt, key) };
@@ -155,6 +171,10 @@ export function createFakeServer(timeMs: () => number) {
       ...{ serverId, serverKid: key.kid },
     }),
     signGrant: (grant: Grant, by = key) => sign("sublet-grant", grant, by),
+    signPower: (leaseId: LeaseId, state: PowerState, generation: number, by = key) => {
+      const order = { jti: newId("power"), iss: serverId, aud: hostId, issuedAt: instant(0) };
+      return sign("sublet-power", { ...order, leaseId, state, generation }, by);
+    },
     signEnd: (leaseId: LeaseId, reason = "ended-by-client", by = key) => {
       const order = { jti: newId("key"), iss: serverId, aud: hostId, issuedAt: instant(0) };
       return sign("sublet-end", { ...order, leaseId, reason }, by);
@@ -165,6 +185,8 @@ export function createFakeServer(timeMs: () => number) {
     },
     partition: (change: object = {}): DesiredState["partitions"][number] => ({
       ...{ partitionId, name: "p1", lendable: true, cpuMode: "dedicated", size, generation: 1 },
+      min: { cpuMilli: 10, memoryBytes: 0, diskBytes: 0 },
+      max: { cpuMilli: 64_000, memoryBytes: 64 * GIB, diskBytes: 64 * GIB },
       ...change,
     }),
     reportsOf: (kind: Report["kind"], leaseId?: string) =>

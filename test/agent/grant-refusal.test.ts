@@ -22,9 +22,8 @@ const REFUSED: readonly [string, string, (grant: Grant) => Grant][] = [
     "grant-expired",
     (grant) => ({ ...grant, period: { ...grant.period, end: "2027-01-31T07:59:59Z" } }),
   ],
-  ["a shared partition", "shared-cpu-unsupported", (g) => changed(g, { cpuMode: "shared" })],
   ["the internet", "internet-unsupported", (grant) => ({ ...grant, internet: true })],
-  ["half a core", "fractions-unsupported", (grant) => sized(grant, { cpuMilli: 500 })],
+  ["half a dedicated core", "fractions-unsupported", (grant) => sized(grant, { cpuMilli: 500 })],
   ["more than the host has", "capacity-exceeded", (grant) => sized(grant, { cpuMilli: 64_000 })],
   ["less than the image needs", "memory-too-small", (grant) => sized(grant, { memoryBytes: 1 })],
   [
@@ -59,10 +58,48 @@ test("a grant that the server did not sign runs nothing and fails as grant-unkno
   const grantJws = server.signGrant(grant, generateKey());
   const { leaseId } = grant;
   const { partitionId } = server;
-  const lease = { leaseId, partitionId, grantJws, endJws: null, extensionJws: [], ...KNOWN };
-  server.desire({ partitions: [server.partition()], leases: [lease] });
+  const lease = { leaseId, partitionId, grantJws, endJws: null, powerJws: null };
+  const desired = { ...lease, extensionJws: [], ...KNOWN };
+  server.desire({ partitions: [server.partition()], leases: [desired] });
   await rig.rounds(agent, 3, 1_000);
   expectRefused(rig, "grant-unknown-key");
+});
+
+test("a re-cut beyond the partition's minimum or maximum runs nothing", async () => {
+  const rig = createRig();
+  const { server } = rig;
+  const agent = await rig.start();
+  const limits = {
+    min: { ...server.size, cpuMilli: 1000 },
+    max: { ...server.size, cpuMilli: 2000 },
+  };
+  const grants = [0.5, 3].map((times) => {
+    const grant = server.grantOf();
+    return sized(grant, { memoryBytes: grant.partition.size.memoryBytes * times });
+  });
+  server.desire({
+    partitions: [server.partition(limits)],
+    leases: grants.map((grant) => leaseOf(server, grant)),
+  });
+  await rig.rounds(agent, 3, 1_000);
+  expect(server.reportsOf("failed")).toMatchObject([
+    ...[{ reason: "size-outside-limits" }, { reason: "size-outside-limits" }],
+  ]);
+  expect(rig.driver.calls.filter((call) => /^(prepare|boot)/.test(call))).toEqual([]);
+});
+
+test("a guest has room to grow up to its partition's maximum and the host's base", async () => {
+  const rig = createRig();
+  const { server } = rig;
+  const agent = await rig.start();
+  const max = { cpuMilli: 64_000, memoryBytes: 3 * server.size.memoryBytes, diskBytes: 2 ** 40 };
+  const grant = server.grantOf();
+  server.desire({ partitions: [server.partition({ max })], leases: [leaseOf(server, grant)] });
+  await rig.round(agent);
+  const { base } = agent.capacity;
+  expect(rig.driver.guests.get(grant.leaseId)?.spec.maxSize).toEqual({
+    ...{ cpuMilli: base.cpuMilli, memoryBytes: max.memoryBytes, diskBytes: base.diskBytes },
+  });
 });
 
 test("a grant for a partition that is not lendable runs nothing", async () => {

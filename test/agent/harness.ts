@@ -64,6 +64,7 @@ export function leaseOf(
   endJws: string | null = null,
   extensionJws: string[] = [],
   sequence = 1,
+  powerJws: string | null = null,
 ) {
   return {
     leaseId: grant.leaseId,
@@ -73,6 +74,7 @@ export function leaseOf(
     extensionJws,
     state: "ready" as const,
     sequence,
+    powerJws,
   };
 }
 
@@ -116,7 +118,9 @@ export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: ()
     },
     async round(context) {
       await unlessAway(() => context.time.anchor(context.client, context.joined));
-      await unlessAway(() => readDesiredOnce(context));
+      await unlessAway(async () => {
+        await readDesiredOnce(context);
+      });
       await convergeOnce(context);
       await meterOnce(context);
       await unlessAway(() => reportOnce(context));

@@ -104,9 +104,8 @@ describe("a lease from its grant to its wipe", () => {
     const leaseId = newId("lease");
     const endJws = server.signEnd(leaseId);
     const { partitionId } = server;
-    server.desire({
-      leases: [{ leaseId, partitionId, grantJws: null, endJws, extensionJws: [], ...KNOWN }],
-    });
+    const lease = { leaseId, partitionId, grantJws: null, endJws, powerJws: null };
+    server.desire({ leases: [{ ...lease, extensionJws: [], ...KNOWN }] });
     await rig.rounds(agent, 3, 1_000);
     expect(driver.calls.filter((call) => call.startsWith("boot"))).toEqual([]);
     const keys = keyRing(server.state.agentKey ? [server.state.agentKey] : []);

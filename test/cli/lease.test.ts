@@ -347,3 +347,43 @@ test("search shows what matches, and what does not and why", async () => {
     [""],
   ]);
 });
+
+describe("the power of a lease", () => {
+  const leaseId = id("lease");
+  const powered = (generation: number, doneGeneration: number, state: "on" | "off" = "off") =>
+    leaseOf({ leaseId, state: "ready", power: { state, generation, doneGeneration } });
+
+  test("stop asks for the next number, and --wait waits until the host has done it", async () => {
+    let looks = 0;
+    server.routes["GET /v1/leases/*"] = () => {
+      looks++;
+      const lease = looks === 1 ? powered(4, 4, "on") : powered(5, looks > 3 ? 5 : 4);
+      return { json: { lease, events: [] } };
+    };
+    server.routes["PUT /v1/client/leases/*/power"] = () => ({ json: powered(5, 4) });
+    const ran = await cli("lease", "stop", leaseId, "--wait");
+    expect(ran.exitCode).toBe(0);
+    expect(booked().map(({ body }) => body)).toEqual([{ state: "off", generation: 5 }]);
+    expect(ran.stdout).toMatch(/^power +off$/m);
+    expect(looks).toBeGreaterThan(3);
+  });
+
+  test("start and restart say what they ask for, and without --wait that it was asked", async () => {
+    server.routes["GET /v1/leases/*"] = () => ({ json: { lease: powered(1, 1), events: [] } });
+    server.routes["PUT /v1/client/leases/*/power"] = () => ({ json: powered(2, 1, "on") });
+    for (const name of ["start", "restart"]) {
+      expect((await cli("lease", name, leaseId)).stdout).toMatch(/^power +on, asked of the host$/m);
+    }
+    expect(booked().map(({ body }) => body.state)).toEqual(["on", "restart"]);
+  });
+});
+
+test("a guest's console comes without what would control the terminal", async () => {
+  const leaseId = id("lease");
+  const text = "Linux\u001b[2J\r\n\u001b]0;owned\u0007login: \u009b31m\n";
+  server.routes["GET /v1/client/leases/*/console"] = () => ({ json: { leaseId, text } });
+  const ran = await cli("lease", "console", leaseId);
+  expect(ran).toMatchObject({ exitCode: 0, stdout: "Linux\nlogin:\n" });
+  const asJson = await cli("lease", "console", leaseId, "--json");
+  expect(JSON.parse(asJson.stdout)).toEqual({ leaseId, text: "Linux\nlogin: \n" });
+});

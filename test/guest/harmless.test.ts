@@ -5,8 +5,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { GuestObservation, GuestSpec } from "../../src/partition/driver.ts";
-import { createQemuDriver, type QemuDriver } from "../../src/partition/qemu/driver.ts";
+import type { GuestObservation, GuestSpec, PartitionDriver } from "../../src/partition/driver.ts";
+import { createQemuDriver } from "../../src/partition/qemu/driver.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { hireJanitor } from "./janitor.ts";
 import { smallLinux } from "./small-linux.ts";
@@ -21,7 +21,7 @@ const janitor = hireJanitor(folder.path);
 const key = join(folder.path, "key");
 const names = ["lease_first", "lease_second"] as const;
 const booted = new Map<string, GuestObservation>();
-let driver: QemuDriver;
+let driver: PartitionDriver;
 
 beforeAll(async () => {
   const image = await smallLinux();
@@ -34,6 +34,8 @@ beforeAll(async () => {
       guestId,
       hostname: guestId.replace("_", "-"),
       size: { cpuMilli: 1000, memoryBytes: 192 * MIB, diskBytes: 64 * MIB },
+      maxSize: { cpuMilli: 1000, memoryBytes: 192 * MIB, diskBytes: 64 * MIB },
+      cpuMode: "dedicated",
       cores: [index % availableParallelism()],
       uid: 64_111 + index,
       image: {

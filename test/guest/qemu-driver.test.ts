@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { GuestObservation, GuestSpec } from "../../src/partition/driver.ts";
+import type { GuestObservation, GuestSpec, PartitionDriver } from "../../src/partition/driver.ts";
+import { judge } from "../../src/partition/qemu/control-group/find.ts";
 import { virtualCpuThreads } from "../../src/partition/qemu/cpu-time.ts";
-import { createQemuDriver, type QemuDriver } from "../../src/partition/qemu/driver.ts";
+import { createQemuDriver } from "../../src/partition/qemu/driver.ts";
 import { runTrialGuest } from "../../src/partition/qemu/kvm-trial.ts";
 import { commandLine, identify } from "../../src/partition/qemu/process-table.ts";
 import { qmp } from "../../src/partition/qemu/qmp.ts";
@@ -27,7 +28,7 @@ const isRoot = process.getuid?.() === 0;
 const execute = promisify(execFile);
 
 let folder: string;
-let driver: QemuDriver;
+let driver: PartitionDriver;
 let spec: GuestSpec;
 let booted: GuestObservation;
 const logged: string[] = [];
@@ -60,6 +61,8 @@ beforeAll(async () => {
     guestId: "lease_tested",
     hostname: "tested",
     size: { cpuMilli: 2000, memoryBytes: 256 * MIB, diskBytes: 256 * MIB },
+    maxSize: { cpuMilli: 2000, memoryBytes: 256 * MIB, diskBytes: 256 * MIB },
+    cpuMode: "dedicated",
     cores: CORES,
     uid: GUEST_UID,
     image: {
@@ -234,10 +237,15 @@ test("a missing QEMU is named", async () => {
   await expect(probe).rejects.toThrow(/apt-get install qemu-system-/);
 });
 
-test("a part of a core is refused by name", async () => {
-  const size = { ...spec.size, cpuMilli: 500 };
-  const part = driver.boot({ ...spec, guestId: "lease_part", size });
-  await expect(part).rejects.toMatchObject({ code: "unsupported" });
+test("a part of a core is not dedicated, and without control groups not shared either", async () => {
+  const part = { ...spec, guestId: "lease_part", size: { ...spec.size, cpuMilli: 500 } };
+  await expect(driver.boot(part)).rejects.toMatchObject({ code: "unsupported" });
+  const controlGroups = judge([], ["cpu: EROFS: read-only file system"]);
+  const without = createQemuDriver({ folder: join(folder, "guests"), controlGroups, log: note });
+  expect(await without.probe()).toMatchObject({ sharedCpu: false, memoryLimit: false });
+  const shared = without.boot({ ...part, cpuMode: "shared" });
+  await expect(shared).rejects.toMatchObject({ code: "fractions-unsupported" });
+  await expect(shared).rejects.toThrow(/read-only file system/);
   await driver.wipe("lease_part");
 });
 

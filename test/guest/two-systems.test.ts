@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { generateHostKey } from "../../src/agent/lease/host-key.ts";
-import type { GuestImage, GuestSpec } from "../../src/partition/driver.ts";
-import { createQemuDriver, type QemuDriver } from "../../src/partition/qemu/driver.ts";
+import type { GuestImage, GuestSpec, PartitionDriver } from "../../src/partition/driver.ts";
+import { createQemuDriver } from "../../src/partition/qemu/driver.ts";
 import type { BuiltDebian } from "../../tools/debian-12/build.ts";
 import { DEBIAN_HOOK_MS, debian12 } from "./debian-12.ts";
 import { smallLinux } from "./small-linux.ts";
@@ -25,7 +25,7 @@ const execute = promisify(execFile);
 const isX64 = process.arch === "x64";
 
 let folder: string;
-let driver: QemuDriver;
+let driver: PartitionDriver;
 let debian: BuiltDebian;
 let small: GuestSpec;
 let large: GuestSpec;
@@ -151,14 +151,17 @@ async function specOf(guestId: string, user: string, image: GuestImage): Promise
   const { stdout } = await execute("ssh-keygen", ["-y", "-f", clientKey]);
   await writeFile(join(folder, `${guestId}.known`), `guest ${publicLine}\n`);
   const isSmall = guestId === "lease_small";
+  const size = {
+    cpuMilli: 1000,
+    memoryBytes: (isSmall ? 128 : 512) * MIB,
+    diskBytes: (isSmall ? 64 : 2048) * MIB,
+  };
   return {
     guestId,
     hostname: guestId.replace("_", "-"),
-    size: {
-      cpuMilli: 1000,
-      memoryBytes: (isSmall ? 128 : 512) * MIB,
-      diskBytes: (isSmall ? 64 : 2048) * MIB,
-    },
+    size,
+    maxSize: size,
+    cpuMode: "dedicated",
     // Not pinned: on a small machine the other one is not to wait.
     cores: [],
     uid: isSmall ? 64_201 : 64_202,

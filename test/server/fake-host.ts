@@ -69,6 +69,7 @@ export function capacity(base: { cpuMilli: number; memoryBytes: number; diskByte
       driverVersion: "1",
       kernel: "6.1",
       cores: [0, 1, 2, 3],
+      ...{ sharedCpu: false, memoryLimit: true, controlGroupsReason: "a host in memory" },
       cpuModel: "a test",
     },
   };

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Grant } from "../../enablement/grant.ts";
-import { type HeldAllocation, type Placement, place } from "../../partition/allocation.ts";
+import { type HeldAllocation, type Placement, place, poolOf } from "../../partition/allocation.ts";
 import { isEnding, type LeaseStage } from "../../partition/step.ts";
 import { fitsWithin, type Size } from "../../unit/size.ts";
 import type { AgentContext } from "../context.ts";
-import { type LeaseRow, listLeases } from "../lease/store.ts";
+import { changeLease, type LeaseRow, listLeases } from "../lease/store.ts";
 import {
   deletePartition,
   listPartitions,
@@ -55,11 +55,13 @@ export function allocatePartition(
     return {
       partitionId: other.partitionId,
       size: other.size,
+      cpuMode: holder?.granted?.partition.cpuMode ?? other.cpuMode,
       cores: holder?.cores ?? [],
       isEnding: holder === undefined ? willShrink(other, leases) : isEnding(holder.stage),
     };
   });
-  const host = { cores: capacity.facts.cores, base: capacity.base };
+  const { cores, sharedCpu } = capacity.facts;
+  const host = { cores, base: capacity.base, sharedCpu };
   const placement = place(wanted, host, held);
   if (placement.ok) {
     writePartition(db, {
@@ -90,6 +92,26 @@ function willShrink(partition: PartitionAllocation, leases: readonly LeaseRow[])
 }
 
 const BEFORE_ALLOCATED: ReadonlySet<LeaseStage> = new Set(["received", "accepted", "imaged"]);
+
+/**
+ * Keeps shared guests on the pool as dedicated ones come and go. A guest that a pass is at is left
+ * to the next time, at most a second later.
+ */
+export async function keepPoolOnce(context: AgentContext): Promise<void> {
+  const held = listLeases(context.db).flatMap(({ leaseId, granted, cores }) =>
+    granted === null || cores.length === 0
+      ? []
+      : [{ leaseId, cores, cpuMode: granted.partition.cpuMode }],
+  );
+  const pool = poolOf(context.capacity.facts.cores, held);
+  for (const { leaseId, cpuMode, cores } of held) {
+    if (cpuMode !== "shared" || String(cores) === String(pool) || pool.length === 0) continue;
+    await context.turns.tryTake(leaseId, async () => {
+      await context.driver.moveToCores(leaseId, pool);
+      changeLease(context.db, leaseId, { cores: pool });
+    });
+  }
+}
 
 /** After the wipe the partition is what it was before the lease, until the server says otherwise. */
 export function releasePartition(db: DatabaseSync, partitionId: string): void {

@@ -11,6 +11,9 @@ export interface PartitionAllocation {
   readonly cpuMode: CpuMode;
   readonly lendable: boolean;
   readonly size: Size;
+  /** What a lease may re-cut it to. */
+  readonly min: Size;
+  readonly max: Size;
   /** The server's number of what was last applied, or superseded by a grant. */
   readonly generation: number;
   /** What it goes back to after its lease; null while none has re-cut it. */
@@ -33,8 +36,8 @@ export function writePartition(db: DatabaseSync, partition: PartitionAllocation)
   db.prepare(
     `INSERT OR REPLACE INTO partition
        (partition_id, name, cpu_mode, lendable, size, generation, standing_size, desired_size,
-        desired_generation, removal_wanted)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        desired_generation, removal_wanted, min_size, max_size)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     partition.partitionId,
     partition.name,
@@ -46,6 +49,8 @@ export function writePartition(db: DatabaseSync, partition: PartitionAllocation)
     JSON.stringify(partition.desiredSize),
     partition.desiredGeneration,
     partition.isRemovalWanted ? 1 : 0,
+    JSON.stringify(partition.min),
+    JSON.stringify(partition.max),
   );
 }
 
@@ -65,6 +70,9 @@ const rowSchema = z.object({
   desired_size: sizeText,
   desired_generation: z.number(),
   removal_wanted: z.number(),
+  // Null in what an earlier version wrote: until the server tells, it is its present size.
+  min_size: sizeText.nullable(),
+  max_size: sizeText.nullable(),
 });
 
 function parseRow(found: unknown): PartitionAllocation {
@@ -75,6 +83,8 @@ function parseRow(found: unknown): PartitionAllocation {
     cpuMode: row.cpu_mode,
     lendable: row.lendable === 1,
     size: row.size,
+    min: row.min_size ?? row.size,
+    max: row.max_size ?? row.size,
     generation: row.generation,
     standingSize: row.standing_size,
     desiredSize: row.desired_size,

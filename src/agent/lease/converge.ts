@@ -1,12 +1,13 @@
 import { isEnding, type StepAction, type StepLimits, step } from "../../partition/step.ts";
 import { BACKOFF, backoffMs } from "../../process/backoff.ts";
-import { applyPartitions } from "../allocation/apply.ts";
+import { applyPartitions, keepPoolOnce } from "../allocation/apply.ts";
 import type { AgentContext } from "../context.ts";
 import { keepDeadline } from "./deadline.ts";
 import { type EffectFailure, nameFailure } from "./effect-failure.ts";
 import * as ending from "./ending.ts";
 import { takeExtensions } from "./extending.ts";
 import { factsOf } from "./facts.ts";
+import * as power from "./power.ts";
 import * as running from "./running.ts";
 import * as starting from "./starting.ts";
 import { changeLease, forgetTombstones, type LeaseRow, listLeases, readLease } from "./store.ts";
@@ -28,6 +29,7 @@ export async function convergeOnce(context: AgentContext): Promise<void> {
     context.turns.tryTake(leaseId, () => convergeLease(context, leaseId)),
   );
   await Promise.all(passes);
+  await keepPoolOnce(context);
   forgetTombstones(context.db, new Date(context.time.nowMs() - TOMBSTONE_MS).toISOString());
 }
 
@@ -77,6 +79,12 @@ async function perform(
       return running.reportDelivered(context, lease);
     case "boot-again":
       return running.bootAgain(context, lease);
+    case "power-off":
+      return power.powerOff(context, lease);
+    case "power-on":
+      return power.powerOn(context, lease);
+    case "confirm-power":
+      return power.confirmPower(context, lease);
     case "fail":
       return ending.fail(context, lease, action);
     case "begin-end":

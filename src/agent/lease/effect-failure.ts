@@ -27,6 +27,8 @@ const DRIVER_RETRY: Readonly<Record<DriverErrorCode, Retry>> = {
   "image-too-big": "never",
   "disk-references-files": "never",
   "disk-unreadable": "never",
+  "fractions-unsupported": "never",
+  "resize-refused": "never",
   "boot-failed": "bounded",
   "port-taken": "bounded",
   "disk-full": "bounded",

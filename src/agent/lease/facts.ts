@@ -22,6 +22,11 @@ export async function factsOf(context: AgentContext, lease: LeaseRow): Promise<L
     guest,
     answers: await doesAnswer(context, lease, guest),
     isDelivered: lease.isDelivered,
+    power: {
+      state: lease.powerState,
+      isDone: lease.powerDoneGeneration >= lease.powerGeneration,
+      isCut: lease.isPowerCut,
+    },
     silentReadings: lease.silentReadings,
     retryAtNs: retryAt(context, lease),
     bootedAtNs: lease.bootedAtNs,

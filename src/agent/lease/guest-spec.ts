@@ -1,4 +1,6 @@
 import type { GuestSpec } from "../../partition/driver.ts";
+import { mapSize } from "../../unit/size.ts";
+import { readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { guestImage } from "../image/cache.ts";
 import type { LeaseRow } from "./store.ts";
@@ -10,10 +12,16 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
     throw new Error(`${lease.leaseId} is not allocated`);
   }
   const { partition, image } = granted;
+  const { base } = context.capacity;
+  const max = readPartition(context.db, lease.partitionId)?.max ?? partition.size;
   return {
     guestId: lease.leaseId,
     hostname: partition.name,
     size: partition.size,
+    maxSize: mapSize((resource) =>
+      Math.max(partition.size[resource], Math.min(max[resource], base[resource])),
+    ),
+    cpuMode: partition.cpuMode,
     cores: lease.cores,
     uid,
     image: guestImage(context, image.manifest),

@@ -1,5 +1,6 @@
 import type { Grant } from "../../enablement/grant.ts";
 import { inTransaction } from "../../meter/transaction.ts";
+import type { CpuMode } from "../../unit/schema.ts";
 import { allocatePartition } from "../allocation/apply.ts";
 import { type AgentContext, instantNow } from "../context.ts";
 import { judgeGrant } from "../grant.ts";
@@ -9,7 +10,7 @@ import { deadlineAt } from "./deadline.ts";
 import { fail } from "./ending.ts";
 import { guestSpec } from "./guest-spec.ts";
 import { generateHostKey } from "./host-key.ts";
-import { changeLease, type LeaseChange, type LeaseRow } from "./store.ts";
+import { changeLease, type LeaseChange, type LeaseRow, listLeases } from "./store.ts";
 
 /** Effects on the way from the grant to the started guest. */
 
@@ -35,8 +36,11 @@ export async function fetchImage(context: AgentContext, lease: LeaseRow): Promis
 /**
  * Not systemd's, Debian's or a container's: nobody on the host has these user ids. With the lowest
  * dedicated core added, no two guests have the same, not even those of two agents on one computer.
+ * Shared guests of one agent have no core of their own: each takes a further block of numbers.
  */
 const UID_FIRST = 1_900_000_000;
+/** More cores than any agent may have: see `core-list.ts`. */
+const UID_BLOCK = 4096;
 /** Cores of a lease that ends are soon free. */
 const ALLOCATE_AGAIN_NS = 500_000_000n;
 
@@ -48,7 +52,7 @@ export function allocate(context: AgentContext, lease: LeaseRow): void {
       advance(context, lease, "allocated", {
         stage: "allocated",
         cores: placement.cores,
-        uid: UID_FIRST + (placement.cores[0] ?? 0),
+        uid: freeUid(context, grantOf(lease).partition.cpuMode, placement.cores),
         hostKeyPrivate: hostKey.privateText,
         hostKeyPublic: hostKey.publicLine,
       });
@@ -59,6 +63,15 @@ export function allocate(context: AgentContext, lease: LeaseRow): void {
       fail(context, lease, { reason: placement.code, message: placement.message });
     }
   });
+}
+
+function freeUid(context: AgentContext, cpuMode: CpuMode, cores: readonly number[]): number {
+  if (cpuMode === "dedicated") return UID_FIRST + (cores[0] ?? 0);
+  const taken = new Set(listLeases(context.db).map(({ uid }) => uid));
+  const lowestCore = Math.min(...context.capacity.facts.cores);
+  for (let uid = UID_FIRST + UID_BLOCK + lowestCore; ; uid += UID_BLOCK) {
+    if (!taken.has(uid)) return uid;
+  }
 }
 
 export async function prepare(context: AgentContext, lease: LeaseRow): Promise<void> {

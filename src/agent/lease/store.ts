@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { type Report, reportSchema } from "../../api/contract/agent.ts";
 import { type Grant, grantSchema } from "../../enablement/grant.ts";
+import { type PowerState, powerStateSchema } from "../../enablement/power.ts";
 import { pruneChain } from "../../meter/spool-batch.ts";
 import { LEASE_STAGES, type LeaseStage } from "../../partition/step.ts";
 import type { LeaseId, PartitionId } from "../../unit/id.ts";
@@ -51,6 +52,12 @@ export interface LeaseRow {
   /** Of the present stage's effect, in a row. */
   readonly failures: number;
   readonly retryAtNs: bigint | null;
+  /** The client's last wish for its guest's power, and up to which number they were done. */
+  readonly powerState: PowerState;
+  readonly powerGeneration: number;
+  readonly powerDoneGeneration: number;
+  /** Of a wish that is under way: the guest was stopped for it. */
+  readonly isPowerCut: boolean;
   readonly reportCount: number;
   readonly receiptJws: string | null;
 }
@@ -163,6 +170,10 @@ const rowSchema = z.object({
   silent_readings: z.number(),
   failures: z.number(),
   retry_at_ns: nsText.nullable(),
+  power_state: powerStateSchema,
+  power_generation: z.number(),
+  power_done_generation: z.number(),
+  is_power_cut: z.number(),
   report_count: z.number(),
   receipt_jws: z.string().nullable(),
 });
@@ -197,6 +208,10 @@ function parseRow(found: unknown): LeaseRow {
     silentReadings: row.silent_readings,
     failures: row.failures,
     retryAtNs: row.retry_at_ns,
+    powerState: row.power_state,
+    powerGeneration: row.power_generation,
+    powerDoneGeneration: row.power_done_generation,
+    isPowerCut: row.is_power_cut === 1,
     reportCount: row.report_count,
     receiptJws: row.receipt_jws,
   };

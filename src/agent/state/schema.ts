@@ -95,4 +95,16 @@ export const SCHEMA_STEPS: readonly string[] = [
   ALTER TABLE lease ADD COLUMN ready_report TEXT;
   ALTER TABLE lease ADD COLUMN extensions TEXT NOT NULL DEFAULT '[]';
   `,
+  `
+  -- What a lease may re-cut a partition to.
+  ALTER TABLE partition ADD COLUMN min_size TEXT;
+  ALTER TABLE partition ADD COLUMN max_size TEXT;
+
+  -- What the client last wanted of its guest's power, by number, and up to which it was done.
+  ALTER TABLE lease ADD COLUMN power_state TEXT NOT NULL DEFAULT 'on';
+  ALTER TABLE lease ADD COLUMN power_generation INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE lease ADD COLUMN power_done_generation INTEGER NOT NULL DEFAULT 0;
+  -- Of a wish that is under way: its guest is off, and may be to come on again.
+  ALTER TABLE lease ADD COLUMN is_power_cut INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -1,6 +1,7 @@
 import { transaction } from "../../database/transaction.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
+import { listConsoleRequests } from "../../lease/console-store.ts";
 import { type Lease, listGrantedLeases, listUnwipedLeases } from "../../lease/store.ts";
 import type { Handler } from "../handler.ts";
 
@@ -13,6 +14,7 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
     const known = await listPartitions(tx, { hostId }, now);
     // A carved one is there for its lease: not before its grant, and not after its wipe.
     const partitions = known.filter(({ carved, inUse }) => !carved || inUse !== null);
+    const consoles = await listConsoleRequests(tx, hostId);
     const leases = [
       ...(await listGrantedLeases(tx, hostId)),
       ...(await listUnwipedLeases(tx, hostId)),
@@ -20,16 +22,22 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
     return {
       hostId,
       generation: Number(host.desiredGeneration),
-      partitions: partitions.map(({ partitionId, name, lendable, cpuMode, size, generation }) => ({
-        partitionId,
-        name,
-        lendable,
-        cpuMode,
-        size,
+      partitions: partitions.map(({ generation, ...partition }) => ({
+        partitionId: partition.partitionId,
+        name: partition.name,
+        lendable: partition.lendable,
+        cpuMode: partition.cpuMode,
+        size: partition.size,
+        min: partition.min,
+        max: partition.max,
         generation: Number(generation),
       })),
       removedPartitionIds: await listRemovedPartitionIds(tx, hostId, now),
       leases: leases.map(toDesired),
+      consoleRequests: consoles.map(({ consoleRequestId, leaseId }) => ({
+        requestId: consoleRequestId,
+        leaseId,
+      })),
     };
   };
   // One snapshot: generation, partitions and leases belong together.
@@ -37,11 +45,11 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
 };
 
 function toDesired(lease: Lease) {
-  const { leaseId, partitionId, grantJws, endJws, extensions } = lease;
+  const { leaseId, partitionId, grantJws, endJws, powerJws, extensions } = lease;
   const state = lease.state === "booked" ? "preparing" : lease.state;
   const taken = extensions.filter((one) => one.state === "in-force");
   return {
-    ...{ leaseId, partitionId, state },
+    ...{ leaseId, partitionId, state, powerJws },
     // Only a host that was removed has something left of a lease that has ended.
     endJws: state === "ended" && lease.removalJws === null ? null : endJws,
     // What has ended must not be run by a host that has forgotten it.

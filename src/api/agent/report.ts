@@ -69,6 +69,17 @@ async function apply(
     case "undelivered":
       await insertLeaseEvent(tx, { ...event, reason: report.reason });
       return;
+    case "powered-off":
+    case "powered-on": {
+      const { generation, isDone, reason } = report;
+      const detail = { generation, by: lease.clientName };
+      await insertLeaseEvent(tx, { ...event, reason, detail });
+      // Never back, and never beyond what was asked for.
+      if (isDone && generation > lease.powerDoneGeneration && generation <= lease.powerGeneration) {
+        await updateLease(tx, lease.leaseId, { powerDoneGeneration: generation });
+      }
+      return;
+    }
     case "delivered-again":
       await insertLeaseEvent(tx, event);
       return;

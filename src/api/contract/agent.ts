@@ -21,6 +21,9 @@ export const desiredPartitionSchema = z.strictObject({
   lendable: z.boolean(),
   cpuMode: cpuModeSchema,
   size: sizeSchema,
+  /** No lease may re-cut it to less or more. */
+  min: sizeSchema,
+  max: sizeSchema,
   generation: z.number().int(),
 });
 export const desiredLeaseSchema = z.strictObject({
@@ -43,6 +46,8 @@ export const desiredLeaseSchema = z.strictObject({
   state: z.enum(["preparing", "ready", "ending", "ended"]),
   /** Of the last grant that the server knows this host to have taken. */
   sequence: z.number().int().positive(),
+  /** `sublet-power` once the client has asked for it: its last wish. */
+  powerJws: jwsText.nullable(),
 });
 /**
  * What the host should be. Only what it names is acted on: what is absent is left alone, a
@@ -54,6 +59,10 @@ export const desiredStateSchema = z.strictObject({
   partitions: z.array(desiredPartitionSchema),
   removedPartitionIds: z.array(idSchema("partition")),
   leases: z.array(desiredLeaseSchema),
+  /** Somebody waits for the end of a guest's console; answered by `answerConsole`. */
+  consoleRequests: z.array(
+    z.strictObject({ requestId: idSchema("console"), leaseId: idSchema("lease") }),
+  ),
 });
 export type DesiredState = z.infer<typeof desiredStateSchema>;
 
@@ -96,9 +105,20 @@ export const reportSchema = z.discriminatedUnion("kind", [
     message: z.string().max(2000),
   }),
   z.strictObject({ ...reportBase, kind: z.literal("ending"), reason: z.string().max(64) }),
+  /** The client's wish for its guest's power; `isDone` when nothing more is to follow. */
+  z.strictObject({
+    ...reportBase,
+    kind: z.enum(["powered-off", "powered-on"]),
+    reason: z.string().max(64),
+    generation: z.number().int().positive(),
+    isDone: z.boolean(),
+  }),
   z.strictObject({ ...reportBase, kind: z.literal("wiped"), receiptJws: jwsText }),
 ]);
 export type Report = z.infer<typeof reportSchema>;
+
+/** What of a guest's console is shown: its end. */
+export const CONSOLE_BYTES_MAX = 64 * 1024;
 
 /** Over the WebSocket at `/v1/agent/connection`, from server to agent: hints, never the truth itself. */
 export const serverHintSchema = z.discriminatedUnion("kind", [
@@ -173,5 +193,15 @@ export const agentOperations = {
       "A signed batch of usage records; accepted exactly once, answered by a signed receipt.",
     body: z.strictObject({ usageJws: jwsText }),
     response: z.strictObject({ receiptJws: jwsText }),
+  }),
+  answerConsole: operation({
+    method: "PUT",
+    path: "/v1/agent/consoles/:requestId",
+    summary: "The end of a guest's console, for who waits for it.",
+    params: z.strictObject({ requestId: idSchema("console") }),
+    body: z.strictObject({
+      contentBase64: z.base64().max(Math.ceil(CONSOLE_BYTES_MAX / 3) * 4),
+    }),
+    response: z.strictObject({ isAwaited: z.boolean() }),
   }),
 };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { billDocumentSchema, billExportSchema } from "../../billing/bill.ts";
+import { powerStateSchema } from "../../enablement/power.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
 import { quoteSchema } from "../../market/quote.ts";
 import { COUNT_MAX, requirementSchema } from "../../market/requirement.ts";
@@ -231,6 +232,25 @@ export const clientOperations = {
     summary: "End a lease now. Repeating it changes nothing.",
     params: leaseParams,
     response: leaseView,
+  }),
+  setPower: operation({
+    method: "PUT",
+    path: "/v1/client/leases/:leaseId/power",
+    summary: "Power a lease's guest off, on, or off and on. Repeating a number changes nothing.",
+    params: leaseParams,
+    body: z.strictObject({
+      state: powerStateSchema,
+      /** One more than the lease's present one. */
+      generation: z.number().int().positive(),
+    }),
+    response: leaseView,
+  }),
+  readConsole: operation({
+    method: "GET",
+    path: "/v1/client/leases/:leaseId/console",
+    summary: "The end of what the guest wrote to its console: the guest's own characters.",
+    params: leaseParams,
+    response: z.strictObject({ leaseId: idSchema("lease"), text: z.string() }),
   }),
   showAccount: operation({
     method: "GET",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { powerStateSchema } from "../../enablement/power.ts";
 import { hostFactsSchema } from "../../host/capacity.ts";
 import { HOST_STATES } from "../../host/liveness.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
@@ -196,6 +197,12 @@ export const leaseView = z.strictObject({
   access: accessSchema.nullable(),
   /** The agent's signature over `access`. */
   accessJws: jwsText.nullable(),
+  /** What the client wants of its guest's power, and up to which number its host has done it. */
+  power: z.strictObject({
+    state: powerStateSchema,
+    generation: z.number().int(),
+    doneGeneration: z.number().int(),
+  }),
   createdAt: instantText,
   preparingAt: instantText.nullable(),
   readyAt: instantText.nullable(),

@@ -23,6 +23,8 @@ export interface KeepOptions {
   readonly name: string;
   readonly argv: readonly string[];
   readonly logPath: string;
+  /** Where agents of one computer find each other. */
+  readonly runFolder: string;
   /** Tied to this process: it ends when we do, however. */
   readonly tied: boolean;
   readonly onRestart: (line: string) => void;
@@ -41,7 +43,13 @@ export function keepRunning(options: KeepOptions): Kept {
     child = spawn(process.execPath, [MAIN, ...argv], {
       stdio: ["ignore", "pipe", log, tied ? "pipe" : "ignore"],
       // The person's own PostgreSQL is not for a story; the server has one of its own.
-      env: { ...process.env, DATABASE_URL: "", ...(tied ? { SUBLET_LAUNCHER_FD: "3" } : {}) },
+      env: {
+        ...process.env,
+        DATABASE_URL: "",
+        // Nor are this computer's other agents: what is played here is lent to nobody.
+        SUBLET_RUN: options.runFolder,
+        ...(tied ? { SUBLET_LAUNCHER_FD: "3" } : {}),
+      },
       // A session of its own: Ctrl-C is for the story, which then ends everything in order.
       detached: true,
     });

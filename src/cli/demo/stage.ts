@@ -54,6 +54,7 @@ export async function setStage(options: StageOptions, teller: Teller): Promise<S
       name,
       argv: [name, "--data", join(folder, DEMO_PARTS[name]), ...argv],
       logPath: join(folder, `${name}.log`),
+      runFolder: join(folder, "run"),
       tied: !options.keep,
       onRestart: (line) => teller.detail(`! ${line}`),
       onGaveUp: reject,

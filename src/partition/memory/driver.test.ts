@@ -6,6 +6,8 @@ const spec: GuestSpec = {
   guestId: "lease_1",
   hostname: "one",
   size: { cpuMilli: 1000, memoryBytes: 1 << 28, diskBytes: 1 << 28 },
+  maxSize: { cpuMilli: 1000, memoryBytes: 1 << 28, diskBytes: 1 << 28 },
+  cpuMode: "dedicated",
   cores: [],
   uid: 64_000,
   image: { kernelPath: "/kernel", initramfsPath: "/initramfs", kernelArguments: "" },

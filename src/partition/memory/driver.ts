@@ -20,7 +20,7 @@ export interface MemoryDriver extends PartitionDriver {
   setAnswers(guestId: string, answers: boolean): void;
 }
 
-export type FailingMethod = "prepare" | "boot" | "stop" | "wipe";
+export type FailingMethod = "prepare" | "boot" | "resize" | "stop" | "wipe";
 
 export interface MemoryGuest {
   readonly spec: GuestSpec;
@@ -100,6 +100,9 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       acceleratorReason: "guests of this driver are records in memory",
       architecture: "x86_64",
       version: "memory",
+      sharedCpu: true,
+      memoryLimit: false,
+      controlGroupsReason: "guests of this driver are records in memory",
     }),
     prepare: async (spec) => {
       called("prepare", spec.guestId);
@@ -131,7 +134,23 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       guests.delete(guestId);
       return { files: 1, bytes: guest.spec.size.diskBytes };
     },
+    resize: async (guestId, { size, cores }) => {
+      called("resize", guestId);
+      const guest = guests.get(guestId);
+      if (guest?.observation.state !== "running") {
+        throw new DriverError("resize-refused", `guest ${guestId} does not run`);
+      }
+      guests.set(guestId, { ...guest, spec: { ...guest.spec, size, cores } });
+      return { how: "live" };
+    },
+    moveToCores: async (guestId, cores) => {
+      calls.push(`moveToCores ${guestId}`);
+      const guest = guests.get(guestId);
+      if (guest?.spec.cpuMode !== "shared") return;
+      guests.set(guestId, { ...guest, spec: { ...guest.spec, cores } });
+    },
     list: async () => [...guests.keys()].sort(),
+    console: async (guestId) => `console of ${guestId}\n`,
   };
 }
 

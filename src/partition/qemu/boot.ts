@@ -1,9 +1,12 @@
 import { DriverError, type GuestSpec } from "../driver.ts";
 import { type Machine, processName, qemuArguments } from "./command-line.ts";
 import { kvmGroup, ownerOf } from "./confinement.ts";
+import type { ControlGroups } from "./control-group/find.ts";
+import { makeGroup } from "./control-group/group.ts";
+import type { GroupLimits } from "./control-group/settings.ts";
 import type { GuestFolder } from "./guest-folder.ts";
 import { launch } from "./launch.ts";
-import { pinVirtualCpus } from "./pin.ts";
+import { pin } from "./pin.ts";
 import { freePort } from "./port.ts";
 import { type GuestRecord, readRecord, recordOf, writeRecord } from "./record.ts";
 import { overlayBytesMax } from "./root-disk.ts";
@@ -15,6 +18,7 @@ export interface Emulator {
   readonly architecture: Machine["architecture"];
   /** Tells this driver's guests from those of another agent on the computer. */
   readonly driverTag: string;
+  readonly controlGroups: ControlGroups;
 }
 
 /**
@@ -26,22 +30,26 @@ export async function bootGuest(
   spec: GuestSpec,
   emulator: Emulator,
 ): Promise<GuestRecord> {
+  refuseUnheld(spec, emulator.controlGroups);
   const found = await findRunning(paths, emulator.driverTag);
   const started = found ?? (await start(paths, spec, emulator));
-  await pinVirtualCpus(started.process.pid, spec.cores);
+  await pin(started.process.pid, spec);
   const record = recordOf(spec, { ...started, bootId: hostBootId() });
   await writeRecord(paths, record);
   return record;
 }
 
 async function start(paths: GuestFolder, spec: GuestSpec, emulator: Emulator) {
+  const { driverTag, controlGroups } = emulator;
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(paths, spec, attempt);
+    const name = processName(spec.guestId, driverTag);
+    const groups = await makeGroup(paths, name, controlGroups.places, limitsOf(spec));
     try {
       const process = await launch(
         paths,
         command(spec, emulator, port),
-        confinement(spec, emulator),
+        confinement(spec, emulator, groups),
       );
       return { process, port };
     } catch (error) {
@@ -67,13 +75,14 @@ function command(spec: GuestSpec, emulator: Emulator, port: number): string[] {
   return [emulator.binary, ...qemuArguments(spec, { accelerator, architecture, name, port })];
 }
 
-function confinement(spec: GuestSpec, { accelerator }: Emulator) {
+function confinement(spec: GuestSpec, { accelerator }: Emulator, groups: readonly string[]) {
   const kvm = accelerator === "kvm" ? kvmGroup() : { group: null };
   if ("refusal" in kvm) throw new DriverError("unsupported", kvm.refusal);
   return {
     owner: ownerOf(spec.uid),
     kvmGroup: kvm.group,
     cores: spec.cores,
+    groups,
     fileBytesMax: fileBytesMax(spec),
   };
 }
@@ -81,6 +90,18 @@ function confinement(spec: GuestSpec, { accelerator }: Emulator) {
 function fileBytesMax({ size, image }: GuestSpec): number {
   const diskBytes = image.rootDisk === undefined ? size.diskBytes : overlayBytesMax(size.diskBytes);
   return Math.max(diskBytes, FILE_BYTES_MIN);
+}
+
+/** A dedicated guest has its cores to itself, so nothing but they caps it. */
+export function limitsOf({ size, cpuMode }: Pick<GuestSpec, "size" | "cpuMode">): GroupLimits {
+  const { cpuMilli, memoryBytes } = size;
+  return { cpuMilli, cpuCapMilli: cpuMode === "shared" ? cpuMilli : null, memoryBytes };
+}
+
+function refuseUnheld({ cpuMode }: GuestSpec, { sharedCpu, reason }: ControlGroups): void {
+  if (cpuMode === "dedicated" || sharedCpu) return;
+  const message = `shared cpu needs control groups, and here ${reason}; ask for dedicated cores`;
+  throw new DriverError("fractions-unsupported", message);
 }
 
 /** Room for what QEMU may write beside the disk, where the guest has none. */

@@ -8,6 +8,8 @@ const spec: GuestSpec = {
   guestId: "lease_1",
   hostname: "one",
   size: { cpuMilli: 2000, memoryBytes: 256 * 1024 * 1024, diskBytes: 1024 * 1024 * 1024 },
+  maxSize: { cpuMilli: 2000, memoryBytes: 256 * 1024 * 1024, diskBytes: 0 },
+  cpuMode: "dedicated",
   cores: [2, 3],
   uid: 64_000,
   image: { kernelPath: "/k", initramfsPath: "/i", kernelArguments: "extra=1" },
@@ -64,6 +66,14 @@ test("a boot loader is refused where only UEFI could run it", () => {
   expect(() => qemuArguments({ ...spec, image }, arm)).toThrow(/UEFI/);
 });
 
+test("a guest that may grow has room for it from its start, where its machine can", () => {
+  const maxSize = { cpuMilli: 4000, memoryBytes: 1024 * 1024 * 1024, diskBytes: 0 };
+  const grows = qemuArguments({ ...spec, maxSize }, machine).join(" ");
+  expect(grows).toContain("-smp 2,maxcpus=4 -m 262144K,slots=16,maxmem=1048576K");
+  const arm = { ...machine, architecture: "aarch64" } as const;
+  expect(qemuArguments({ ...spec, maxSize }, arm).join(" ")).toContain("-smp 2 -m 262144K ");
+});
+
 test("no key and no path of the host is among the arguments", () => {
   expect(line()).not.toMatch(/SECRET|AAAA| \//);
 });
@@ -75,12 +85,25 @@ test("KVM is used as it was proven", () => {
 });
 
 test.each([
+  [{ cpuMilli: 0 }],
   [{ cpuMilli: 500 }],
   [{ cpuMilli: 1500 }],
   [{ memoryBytes: 1000 }],
   [{ diskBytes: 513 }],
 ])("a size that cannot be made exactly is refused: %o", (size) => {
   expect(() => line(size)).toThrow(DriverError);
+});
+
+test("a shared guest has whole virtual cpus for its part of the pool", () => {
+  for (const [cpuMilli, cpus] of [
+    [10, 1],
+    [500, 1],
+    [1500, 2],
+  ]) {
+    const size = { ...spec.size, cpuMilli: cpuMilli ?? 0 };
+    const args = qemuArguments({ ...spec, cpuMode: "shared", size }, machine).join(" ");
+    expect(args).toMatch(new RegExp(`-smp ${cpus}[, ]`));
+  }
 });
 
 test("a running process tells its guest and its port", () => {
@@ -99,9 +122,11 @@ test("a name that would leave its folder or its option is refused", () => {
 
 test("a guest's process gets its own user, no group and no capability", () => {
   const owner = { uid: 64_000, gid: 64_000 };
-  const rest = { kvmGroup: null, cores: [2, 3], fileBytesMax: 4096 };
+  const rest = { kvmGroup: null, cores: [2, 3], groups: ["/g"], fileBytesMax: 4096 };
   const command = confinedCommand(["qemu", "-x"], { owner, ...rest }).join(" ");
-  expect(command).toMatch(/taskset -c 2,3 prlimit --core=0 --fsize=4096 setpriv --no-new-privs/);
+  expect(command).toMatch(
+    /sublet \/g -- taskset -c 2,3 prlimit --core=0 --fsize=4096 setpriv --no-new-privs/,
+  );
   expect(command).toMatch(/--reuid=64000 --regid=64000 --clear-groups .* qemu -x$/);
   const own = confinedCommand(["qemu"], { owner: null, ...rest }).join(" ");
   expect(own).toMatch(/setpriv --no-new-privs qemu$/);

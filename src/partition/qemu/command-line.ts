@@ -1,5 +1,7 @@
+import { SHARED_MILLI_MIN } from "../allocation.ts";
 import { DriverError, type GuestSpec, type KernelImage } from "../driver.ts";
 import { MACHINE_FILES } from "./guest-folder.ts";
+import { MEMORY_SLOTS } from "./resize/memory.ts";
 import { rootDiskArguments } from "./root-disk.ts";
 
 export interface Machine {
@@ -14,13 +16,11 @@ export interface Machine {
 export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
   refuseUnsupported(spec, machine);
   const { address } = spec.access;
-  const cpus = spec.size.cpuMilli / 1000;
   return [
     // Threads named after their virtual cpu: the meter finds them by it.
     ...["-name", `${machine.name},debug-threads=on`],
     ...machineArguments(machine),
-    ...["-smp", `${cpus}`],
-    ...["-m", `${spec.size.memoryBytes / 1024}K`],
+    ...sizeArguments(spec, machine),
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     // A guest that powers off leaves its process, paused, for a last reading of its counters.
     ...["-no-reboot", "-no-shutdown"],
@@ -40,6 +40,11 @@ export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
     ...["-qmp", `unix:${MACHINE_FILES.qmpSocket},server=on,wait=off`],
     ...["-sandbox", SANDBOX],
   ];
+}
+
+/** Whole virtual cpus; what a shared guest may use of them is its group's matter. */
+export function virtualCpus({ cpuMilli }: Pick<GuestSpec["size"], "cpuMilli">): number {
+  return Math.ceil(cpuMilli / 1000);
 }
 
 /**
@@ -78,6 +83,20 @@ const TRANSLATION_CACHE_MIB = 128;
 const SEED_DRIVE = "if=none,id=seed,format=raw,readonly=on,file.driver=vvfat";
 const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
+/** Room to grow is the machine's from its start; it costs the guest next to nothing. */
+function sizeArguments({ size, maxSize }: GuestSpec, { architecture }: Machine): string[] {
+  const cpus = virtualCpus(size);
+  const cpusMax = Math.max(cpus, virtualCpus(maxSize));
+  const memory = `${size.memoryBytes / 1024}K`;
+  const isFixed = architecture !== "x86_64";
+  const grows = !isFixed && maxSize.memoryBytes > size.memoryBytes;
+  const room = `,slots=${MEMORY_SLOTS},maxmem=${Math.floor(maxSize.memoryBytes / MEMORY_STEP_BYTES) * (MEMORY_STEP_BYTES / 1024)}K`;
+  return [
+    ...["-smp", isFixed || cpusMax === cpus ? `${cpus}` : `${cpus},maxcpus=${cpusMax}`],
+    ...["-m", grows ? `${memory}${room}` : memory],
+  ];
+}
+
 function machineArguments({ accelerator, architecture }: Machine): string[] {
   // Devices that a partition has no use for are left out: each is code that a guest can reach.
   const kind =
@@ -112,14 +131,18 @@ function kernelCommandLine(image: KernelImage, { architecture }: Machine): strin
   return `console=${console} quiet panic=-1 ${image.kernelArguments}`.trim();
 }
 
-function refuseUnsupported({ size, access, image }: GuestSpec, { architecture }: Machine): void {
+function refuseUnsupported(
+  { size, cpuMode, access, image }: GuestSpec,
+  { architecture }: Machine,
+): void {
   const refuse = (message: string): never => {
     throw new DriverError("unsupported", message);
   };
-  if (size.cpuMilli < 1000 || size.cpuMilli % 1000 !== 0) {
-    refuse(
-      `${size.cpuMilli} millicores: a part of a core needs control groups; ask for whole cores`,
-    );
+  if (cpuMode === "dedicated" && (size.cpuMilli < 1000 || size.cpuMilli % 1000 !== 0)) {
+    refuse(`${size.cpuMilli} millicores: only whole cores can be dedicated; ask for shared cpu`);
+  }
+  if (size.cpuMilli < SHARED_MILLI_MIN) {
+    refuse(`${size.cpuMilli} millicores: ask for ${SHARED_MILLI_MIN} or more`);
   }
   if (size.memoryBytes <= 0 || size.memoryBytes % MEMORY_STEP_BYTES !== 0) {
     refuse(`${size.memoryBytes} bytes of memory: ask for a multiple of 1 MiB`);

@@ -10,6 +10,8 @@ export interface Confinement {
   readonly kvmGroup: number | null;
   /** The host's cores for the process's own threads; empty means any. */
   readonly cores: readonly number[];
+  /** Folders of the control groups that the process joins before it becomes QEMU. */
+  readonly groups: readonly string[];
   /** No file of the process may grow beyond this. */
   readonly fileBytesMax: number;
 }
@@ -20,7 +22,7 @@ export interface Confinement {
  */
 export function confinedCommand(
   qemu: readonly string[],
-  { owner, kvmGroup, cores, fileBytesMax }: Confinement,
+  { owner, kvmGroup, cores, groups, fileBytesMax }: Confinement,
 ): string[] {
   const pinned = cores.length > 0 ? ["taskset", "-c", cores.join(",")] : [];
   const limited = ["prlimit", "--core=0", `--fsize=${fileBytesMax}`];
@@ -30,18 +32,21 @@ export function confinedCommand(
     user.push(kvmGroup === null ? "--clear-groups" : `--groups=${kvmGroup}`);
     user.push("--inh-caps=-all", "--bounding-set=-all");
   }
-  return [...SHELL, ...pinned, ...limited, ...user, ...qemu];
+  return [...SHELL, ...groups, "--", ...pinned, ...limited, ...user, ...qemu];
 }
 
 /**
  * Makes descriptor 3 the process's output, and closes those that the agent itself was started
  * with: Node does not, and an untrusted process must not hold them. It is bash, since dash cannot
- * name descriptors above 9.
+ * name descriptors above 9. Then it joins its control groups, before there is any other thread, and
+ * does not go on where it cannot: nothing of a guest runs outside of its limits.
  */
-const CLOSE_AND_EXEC =
+const CLOSE_JOIN_EXEC =
   'for fd in $(ls /proc/self/fd); do if ((fd > 3)); then eval "exec $fd>&-"; fi; done; ' +
-  'exec "$@" >&3 2>&3 3>&-';
-const SHELL = ["/bin/bash", "-c", CLOSE_AND_EXEC, "sublet"];
+  "exec >&3 2>&3 3>&-; " +
+  'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; done; shift; ' +
+  'exec "$@"';
+const SHELL = ["/bin/bash", "-c", CLOSE_JOIN_EXEC, "sublet"];
 
 /** Who owns a guest's files and process. Its group has the user's number, and so no other member. */
 export function ownerOf(uid: number): Owner | null {

@@ -5,12 +5,15 @@ import type { DriverFacts, GuestSpec, PartitionDriver } from "../driver.ts";
 import { sshGreets } from "./banner.ts";
 import { bootGuest, type Emulator } from "./boot.ts";
 import { drainConsole, readConsoleLog } from "./console.ts";
+import { type ControlGroups, findControlGroups } from "./control-group/find.ts";
 import { hasCode, named } from "./errno.ts";
 import { guestFolder, isGuestId } from "./guest-folder.ts";
 import { observeGuest } from "./observe.ts";
+import { pin } from "./pin.ts";
 import { prepareGuest } from "./prepare.ts";
 import { defaultBinary, probeQemu } from "./probe.ts";
-import { readRecord } from "./record.ts";
+import { readRecord, writeRecord } from "./record.ts";
+import { resizeGuest } from "./resize/resize.ts";
 import { findRunning, guestIdOfProcess, guestProcesses } from "./running.ts";
 import { stopGuest } from "./stop.ts";
 import { Turns } from "./turns.ts";
@@ -23,34 +26,42 @@ export interface QemuDriverOptions {
   readonly qemuBinary?: string;
   /** Without it, KVM is tried and used where it works. */
   readonly accelerator?: "kvm" | "tcg";
-}
-
-export interface QemuDriver extends PartitionDriver {
-  /** The last megabyte at most of what the guest wrote to its serial console. */
-  console(guestId: string): Promise<string>;
+  /** Without it, they are looked for and tried. */
+  readonly controlGroups?: ControlGroups;
 }
 
 /** Virtual machines run by QEMU, one process each. Nothing is kept in the driver's memory that
  * a new one does not find again: files, and the table of processes. */
-export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
+export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
   const folder = resolve(options.folder);
   const { log } = options;
   const qemuBinary = options.qemuBinary ?? defaultBinary();
   const driverTag = createHash("sha256").update(folder).digest("hex").slice(0, 12);
   const turns = new Turns();
   let facts: Promise<DriverFacts> | null = null;
+  let found: Promise<ControlGroups> | null = null;
+
+  const groups = () => {
+    found ??= options.controlGroups ? Promise.resolve(options.controlGroups) : findControlGroups();
+    return found;
+  };
 
   const probe = () => {
-    facts ??= probeQemu({ folder, qemuBinary, accelerator: options.accelerator }).catch((error) => {
-      // QEMU may be installed before the next question.
-      facts = null;
-      throw named(error);
-    });
+    facts ??= groups()
+      .then((controlGroups) =>
+        probeQemu({ folder, qemuBinary, accelerator: options.accelerator, controlGroups }),
+      )
+      .catch((error) => {
+        // QEMU may be installed before the next question.
+        facts = null;
+        throw named(error);
+      });
     return facts;
   };
   const emulator = async (): Promise<Emulator> => {
     const { accelerator, architecture } = await probe();
-    return { binary: qemuBinary, accelerator, architecture, driverTag };
+    const controlGroups = await groups();
+    return { binary: qemuBinary, accelerator, architecture, driverTag, controlGroups };
   };
   const inTurn = <T>(guestId: string, operation: () => Promise<T>): Promise<T> =>
     turns.take(guestId, operation).catch((error: unknown) => {
@@ -89,13 +100,25 @@ export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
     },
     stop: (guestId, graceMs) =>
       inTurn(guestId, () => stopGuest(pathsOf(guestId), driverTag, graceMs, log)),
+    resize: (guestId, to) =>
+      inTurn(guestId, async () => resizeGuest(pathsOf(guestId), await emulator(), to)),
+    moveToCores: (guestId, cores) =>
+      inTurn(guestId, async () => {
+        const paths = pathsOf(guestId);
+        const running = await findRunning(paths, driverTag);
+        const record = await readRecord(paths);
+        if (running === null || record?.cpuMode !== "shared") return;
+        await pin(running.process.pid, { cpuMode: "shared", cores });
+        await writeRecord(paths, { ...record, cores });
+      }),
     wipe: (guestId) => inTurn(guestId, () => wipeGuest(pathsOf(guestId), driverTag)),
     list: () => listGuests(folder, driverTag),
-    console: async (guestId) => {
-      const paths = pathsOf(guestId);
-      if ((await findRunning(paths, driverTag)) !== null) await drainConsole(paths);
-      return (await readConsoleLog(paths)).toString();
-    },
+    console: (guestId) =>
+      inTurn(guestId, async () => {
+        const paths = pathsOf(guestId);
+        if ((await findRunning(paths, driverTag)) !== null) await drainConsole(paths);
+        return (await readConsoleLog(paths)).toString();
+      }),
   };
 }
 

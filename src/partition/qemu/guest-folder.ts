@@ -12,6 +12,7 @@ export interface GuestFolder {
   readonly folder: string;
   readonly recordPath: string;
   readonly counterPath: string;
+  readonly groupPath: string;
   readonly consolePath: string;
   readonly complaintsPath: string;
   readonly machine: string;
@@ -27,6 +28,7 @@ export function guestFolder(driverFolder: string, guestId: string): GuestFolder 
     folder,
     recordPath: join(folder, "guest.json"),
     counterPath: join(folder, "counter.json"),
+    groupPath: join(folder, "group.json"),
     consolePath: join(folder, "console.log"),
     complaintsPath: join(folder, "complaints"),
     machine: join(folder, "machine"),

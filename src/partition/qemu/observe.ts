@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type { GuestObservation } from "../driver.ts";
+import { groupCpuNs } from "./control-group/group.ts";
 import { neverBackwards } from "./counter.ts";
 import { virtualCpuNs } from "./cpu-time.ts";
 import type { GuestFolder } from "./guest-folder.ts";
@@ -17,7 +18,8 @@ export async function observeGuest(
   const running = await findRunning(paths, driverTag);
   if (running === null) return observeWithoutProcess(paths);
   const processId = processIdOf({ bootId: hostBootId(), process: running.process });
-  const cpuNs = await neverBackwards(paths, processId, virtualCpuNs(running.process.pid));
+  const readNs = await cpuNsOf(paths, running.process.pid);
+  const cpuNs = await neverBackwards(paths, processId, readNs);
   const exitReason = await reasonOf(paths, running, log);
   // It may have ended while it was asked; then what is left of it is told.
   if (!isAlive(running.process)) return observeWithoutProcess(paths);
@@ -29,6 +31,11 @@ export async function observeGuest(
     cpuNs,
     exitReason,
   };
+}
+
+/** A group counts what threads that are gone have used; their own counters died with them. */
+export async function cpuNsOf(paths: GuestFolder, pid: number): Promise<bigint> {
+  return (await groupCpuNs(paths)) ?? virtualCpuNs(pid);
 }
 
 async function reasonOf(
@@ -57,7 +64,8 @@ async function observeWithoutProcess(paths: GuestFolder): Promise<GuestObservati
     state: "exited",
     processId,
     port: record.port,
-    cpuNs: await neverBackwards(paths, processId, 0n),
+    // A group outlives its process, and so tells of its last moments what no thread can.
+    cpuNs: await neverBackwards(paths, processId, (await groupCpuNs(paths)) ?? 0n),
     exitReason: record.ended ?? died,
   };
 }

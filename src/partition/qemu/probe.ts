@@ -3,6 +3,7 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { DriverError, type DriverFacts } from "../driver.ts";
 import { kvmGroup } from "./confinement.ts";
+import type { ControlGroups } from "./control-group/find.ts";
 import { writeDurably } from "./durable-file.ts";
 import { hasCode } from "./errno.ts";
 import { type KvmVerdict, tryKvm } from "./kvm-trial.ts";
@@ -13,6 +14,7 @@ export interface ProbeOptions {
   readonly folder: string;
   readonly qemuBinary: string;
   readonly accelerator: "kvm" | "tcg" | undefined;
+  readonly controlGroups: ControlGroups;
 }
 
 /**
@@ -22,12 +24,15 @@ export interface ProbeOptions {
 export async function probeQemu(options: ProbeOptions): Promise<DriverFacts> {
   const version = await qemuVersion(options.qemuBinary);
   const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
+  const { sharedCpu, memoryLimit, reason: controlGroupsReason } = options.controlGroups;
+  const held = { sharedCpu, memoryLimit, controlGroupsReason };
   if (options.accelerator !== undefined) {
     const acceleratorReason = "set in the agent's configuration";
-    return { accelerator: options.accelerator, acceleratorReason, architecture, version };
+    return { accelerator: options.accelerator, acceleratorReason, architecture, version, ...held };
   }
-  const { works, reason } = await kvmVerdict(options, version);
-  return { accelerator: works ? "kvm" : "tcg", acceleratorReason: reason, architecture, version };
+  const { works, reason: acceleratorReason } = await kvmVerdict(options, version);
+  const accelerator = works ? "kvm" : "tcg";
+  return { accelerator, acceleratorReason, architecture, version, ...held };
 }
 
 /** Debian's package of the emulator for this computer's own processor. */

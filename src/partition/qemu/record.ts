@@ -14,7 +14,10 @@ export interface GuestRecord {
   readonly address: string;
   readonly uid: number;
   readonly size: GuestSpec["size"];
+  readonly cpuMode: GuestSpec["cpuMode"];
   readonly cores: readonly number[];
+  /** Of this life of the process; see `resize/`. */
+  readonly cpuTakenOut?: boolean;
   /** Why the process is gone, where the driver ended it; else it died by itself. */
   readonly ended?: string;
 }
@@ -31,6 +34,7 @@ export function recordOf(
     address: spec.access.address,
     uid: spec.uid,
     size: spec.size,
+    cpuMode: spec.cpuMode,
     cores: spec.cores,
   };
 }

@@ -9,6 +9,8 @@ const spec = (seed: "nocloud" | "sublet" | undefined, user = "debian"): GuestSpe
   guestId: "lease_1",
   hostname: "one",
   size: { cpuMilli: 1000, memoryBytes: 1, diskBytes: 1 },
+  maxSize: { cpuMilli: 1000, memoryBytes: 1, diskBytes: 1 },
+  cpuMode: "dedicated",
   cores: [],
   uid: 64_000,
   image: { rootDisk: { path: "/d", format: "raw" }, ...(seed === undefined ? {} : { seed }) },

@@ -1,6 +1,7 @@
 import type { GuestSpec } from "../driver.ts";
 import { GUEST_MAC } from "./command-line.ts";
 import { publicLineOf } from "./host-key.ts";
+import { VENDOR_DATA } from "./vendor-data.ts";
 
 /** A file of the seed volume. */
 export interface SeedFile {
@@ -43,7 +44,6 @@ function nocloudFiles({ guestId, hostname, access }: GuestSpec): SeedFile[] {
       ed25519_public: publicLineOf(hostKeyPrivate),
     },
   };
-  const vendorData = { write_files: [{ path: HOTPLUG_PATH, content: HOTPLUG_RULES }] };
   const networkConfig = {
     version: 2,
     ethernets: { partition: { match: { macaddress: GUEST_MAC }, dhcp4: true, dhcp6: false } },
@@ -52,19 +52,10 @@ function nocloudFiles({ guestId, hostname, access }: GuestSpec): SeedFile[] {
   return [
     { path: "meta-data", text: ended(JSON.stringify(metaData)) },
     { path: "user-data", text: `#cloud-config\n${ended(JSON.stringify(userData))}` },
-    { path: "vendor-data", text: `#cloud-config\n${ended(JSON.stringify(vendorData))}` },
+    { path: "vendor-data", text: `#cloud-config\n${ended(JSON.stringify(VENDOR_DATA))}` },
     { path: "network-config", text: ended(JSON.stringify(networkConfig)) },
   ];
 }
-
-const HOTPLUG_PATH = "/etc/udev/rules.d/80-sublet-hotplug.rules";
-/** A cpu or memory that was added is not used until it is brought on line; memory as movable, or
- * it could never be taken out again. udevd reads new rules by itself. */
-const HOTPLUG_RULES = [
-  'SUBSYSTEM=="cpu", ACTION=="add", TEST=="online", ATTR{online}=="0", ATTR{online}="1"',
-  'SUBSYSTEM=="memory", ACTION=="add", TEST=="state", ATTR{state}=="offline", ATTR{state}="online_movable"',
-  "",
-].join("\n");
 
 function ended(text: string): string {
   return text.endsWith("\n") ? text : `${text}\n`;

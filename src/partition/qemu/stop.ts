@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { drainConsole } from "./console.ts";
 import { neverBackwards } from "./counter.ts";
-import { virtualCpuNs } from "./cpu-time.ts";
 import { type GuestFolder, MACHINE_FILES } from "./guest-folder.ts";
+import { cpuNsOf } from "./observe.ts";
 import { isAlive, type ProcessIdentity } from "./process-table.ts";
 import { qmp } from "./qmp.ts";
 import { processIdOf, readRecord, writeRecord } from "./record.ts";
@@ -66,7 +66,7 @@ async function keepReason(paths: GuestFolder): Promise<void> {
 
 async function keepCounter(paths: GuestFolder, process: ProcessIdentity): Promise<void> {
   const processId = processIdOf({ bootId: hostBootId(), process });
-  await neverBackwards(paths, processId, virtualCpuNs(process.pid));
+  await neverBackwards(paths, processId, await cpuNsOf(paths, process.pid));
 }
 
 async function quit(paths: GuestFolder): Promise<void> {

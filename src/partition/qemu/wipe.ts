@@ -1,6 +1,7 @@
 import { lstat, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DriverError, type WipeEvidence } from "../driver.ts";
+import { removeGroup } from "./control-group/group.ts";
 import { syncFolder } from "./durable-file.ts";
 import { hasCode } from "./errno.ts";
 import type { GuestFolder } from "./guest-folder.ts";
@@ -17,6 +18,7 @@ export async function wipeGuest(paths: GuestFolder, driverTag: string): Promise<
     const message = `guest ${paths.guestId} runs as process ${running.process.pid}; stop it first`;
     throw new DriverError("guest-alive", message);
   }
+  await removeGroup(paths);
   const evidence = await count(paths.folder);
   await rm(paths.folder, { recursive: true, force: true });
   await syncIfThere(dirname(paths.folder));
