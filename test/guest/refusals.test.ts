@@ -33,10 +33,15 @@ test("a second agent on the same data is refused and told who has it", async () 
   expect(refused.error().message).toContain(`process ${market.agent.pid()}`);
 });
 
+/** Where no other agent has cores already. */
+function anotherComputer(): NodeJS.ProcessEnv {
+  return { SUBLET_RUN: join(market.folder, "another-computer") };
+}
+
 test("a computer that comes with a used token does not join", async () => {
   const data = join(market.folder, "impostor");
   const argv = ["agent", "--data", data, "--join", market.joinToken, "--json"];
-  const refused = await market.sublet(argv);
+  const refused = await market.sublet(argv, { env: anotherComputer() });
   expect(refused.exitCode).toBe(1);
   expect(refused.error().code).toBe("enrolment-token-invalid");
   expect(refused.error().message).toContain("sublet host add");
@@ -52,7 +57,7 @@ test("an agent without QEMU names what is missing and what to type, and keeps it
   mkdirSync(nothing);
   const data = join(market.folder, "bare");
   const argv = ["agent", "--data", data, "--join", joinToken, "--json"];
-  const refused = await market.sublet(argv, { env: { PATH: nothing } });
+  const refused = await market.sublet(argv, { env: { ...anotherComputer(), PATH: nothing } });
   expect(refused.exitCode).toBe(1);
   expect(refused.error().code).toBe("qemu-missing");
   expect(refused.error().message).toMatch(/QEMU .* is missing; type: apt-get install qemu-system-/);
