@@ -55,5 +55,10 @@ export function ownEnvironment(): NodeJS.ProcessEnv {
     names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
   );
   // Agents of other test runs on this computer are not these tests' neighbours.
-  return { ...own, SUBLET_RUN: join(tmpdir(), `sublet-test-run-${process.pid}`) };
+  return { ...own, SUBLET_RUN: join(runRoot(), `run-${process.pid}`) };
+}
+
+/** Within the run's own folder, which goes when the run ends. */
+function runRoot(): string {
+  return process.env.SUBLET_TEST_FOLDER ?? tmpdir();
 }
