@@ -34,7 +34,7 @@ interface About<K extends Report["kind"]> {
 export const NOT_TAKEN = "lease-ended";
 
 /**
- * The host's signed word that it took an extension (decision 20). While the extension is pending
+ * The host's signed word that it took an extension (decision 17). While the extension is pending
  * that settles it, whatever the server's clock says. One that lapsed, or that this server forgot, is
  * had back if calendar and funds still allow; else what it adds is not charged and the lease ends.
  */
