@@ -18,10 +18,7 @@ interface CopyInput {
 export const cpVerb = verb<CopyInput>({
   usage: "cp <source> <destination>",
   summary: "Copy files into a lease's partition, or out of it.",
-  examples: [
-    "sublet cp words.txt lease_01k9…:/root/",
-    "sublet cp -r lease_01k9…:/root/results ./results",
-  ],
+  examples: ["sublet cp words.txt lease_01k9…:", "sublet cp -r lease_01k9…:results ./results"],
   options: [new Option("-r, --recursive", "folders with all that is in them"), identityOption()],
   run: async (context, { source, destination, recursive, identity }) => {
     const from = readPlace(source);
@@ -29,7 +26,7 @@ export const cpVerb = verb<CopyInput>({
     const leaseId = from.leaseId ?? to.leaseId;
     if (leaseId === null || (from.leaseId !== null && to.leaseId !== null)) {
       throw new InputError(
-        "one side, and one only, is in a lease: LEASE:PATH, like lease_01k…:/root/",
+        "one side, and one only, is in a lease: LEASE:PATH, like lease_01k…:results.txt",
       );
     }
     const target = await wayIn(context, leaseId, identity);

@@ -15,8 +15,8 @@ export function demoInput(): string {
 /** For each number, how many steps 3n+1 takes to come to 1. In awk: any guest has one. */
 export const DEMO_PROGRAM = `awk '{ n = $1; steps = 0
   while (n != 1) { if (n % 2) n = 3 * n + 1; else n = n / 2; steps++ }
-  print $1, steps > "/root/result.txt"
-  if (NR % 500 == 0) { print "  in the partition: " NR " numbers done"; fflush() } }' /root/numbers.txt`;
+  print $1, steps > "/data/result.txt"
+  if (NR % 500 == 0) { print "  in the partition: " NR " numbers done"; fflush() } }' /data/numbers.txt`;
 
 export function computeHere(input: string): string {
   let text = "";

@@ -127,14 +127,14 @@ async function compute({ stage, teller }: Play, leaseId: string): Promise<boolea
   const resultPath = join(folder, "result.txt");
   await writeFile(inputPath, input);
   teller.say("A file goes up, a computation on it runs in the partition, its output is streamed.");
-  const upload = ["cp", inputPath, `${leaseId}:/root/numbers.txt`, "--as", "client"];
+  const upload = ["cp", inputPath, `${leaseId}:/data/numbers.txt`, "--as", "client"];
   teller.command(upload);
   await verbs.do(...upload);
   const run = ["run", "--lease", leaseId, "--as", "client", "--", DEMO_PROGRAM];
-  teller.command([...run.slice(0, -1), "awk … /root/numbers.txt"]);
+  teller.command([...run.slice(0, -1), "awk … /data/numbers.txt"]);
   const exitCode = await verbs.attached(...run);
   if (exitCode !== 0) throw new Error(`the computation ended with ${exitCode}`);
-  const download = ["cp", `${leaseId}:/root/result.txt`, resultPath, "--as", "client"];
+  const download = ["cp", `${leaseId}:/data/result.txt`, resultPath, "--as", "client"];
   teller.command(download);
   await verbs.do(...download);
   const equal = (await readFile(resultPath, "utf8")) === computeHere(input);
