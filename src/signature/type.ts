@@ -17,6 +17,12 @@
  * | `sublet-extended`     | agent  | an extension is taken, until this instant     | partition/signed   |
  * | `sublet-usage`        | agent  | a batch of usage records                      | meter/record       |
  * | `sublet-wipe-receipt` | agent  | nothing of this lease is left                 | partition/signed   |
+ * | `sublet-host-card`    | agent  | this host, its key and what it has             | enablement/capacity |
+ * | `sublet-capacity-request` | agent | this host wants standby capacity enabled    | enablement/capacity |
+ * | `sublet-acts`         | agent  | what was done with capacity, act by act        | enablement/capacity |
+ * | `sublet-provider-card` | provider | this provider and its keys                  | enablement/capacity |
+ * | `sublet-capacity-code` | provider | this host may use so much standby capacity  | enablement/capacity |
+ * | `sublet-acts-receipt` | provider | these acts are stored durably                 | enablement/capacity |
  */
 export const SIGNED_TYPES = {
   "sublet-grant": "server",
@@ -32,5 +38,11 @@ export const SIGNED_TYPES = {
   "sublet-extended": "agent",
   "sublet-usage": "agent",
   "sublet-wipe-receipt": "agent",
+  "sublet-host-card": "agent",
+  "sublet-capacity-request": "agent",
+  "sublet-acts": "agent",
+  "sublet-provider-card": "provider",
+  "sublet-capacity-code": "provider",
+  "sublet-acts-receipt": "provider",
 } as const;
 export type SignedType = keyof typeof SIGNED_TYPES;

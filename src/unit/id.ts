@@ -20,6 +20,10 @@ export const ID_PREFIXES = [
   "report",
   "power",
   "console",
+  "request",
+  "code",
+  "service",
+  "order",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -38,6 +42,9 @@ export type ChainId = Id<"chain">;
 export type BatchId = Id<"batch">;
 export type ConsoleRequestId = Id<"console">;
 export type TransactionId = Id<"transaction">;
+export type CapacityRequestId = Id<"request">;
+export type CodeId = Id<"code">;
+export type ServiceId = Id<"service">;
 
 /** Crockford's alphabet in lower case: no i, l, o or u to misread. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
