@@ -43,7 +43,7 @@ export function draw(accounts: readonly CodeAccount[], atMs: number, amount: big
   for (const account of inForce(accounts, atMs)) {
     if (rest === 0n) break;
     const left = leftOf(account);
-    const quantity = left > rest ? rest : left;
+    const quantity = lesser(left, rest);
     debits.push({ codeId: account.codeId, quantity });
     rest -= quantity;
   }
@@ -74,4 +74,8 @@ export function runsOutInNs(
     if (usable > 0n) ns += usable;
   }
   return ns;
+}
+
+function lesser(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
