@@ -37,7 +37,7 @@ const BOOTSTRAP_PROGRAMS = [
 ];
 
 const COMMANDS = {
-  demo: { programs: true, steps: [["bin/sublet.js", "demo"]] },
+  demo: { programs: true, bootstrap: true, steps: [["bin/sublet.js", "demo"]] },
   test: {
     programs: true,
     bootstrap: true,

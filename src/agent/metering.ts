@@ -5,8 +5,13 @@ import { inTransaction } from "../meter/transaction.ts";
 import { BackwardReadingError } from "../meter/usage.ts";
 import type { GuestObservation } from "../partition/driver.ts";
 import { type AgentContext, instantNow } from "./context.ts";
-import { ANSWER_TIMEOUT_MS } from "./lease/facts.ts";
 import { changeLease, type LeaseRow, listLeases, readLease } from "./lease/store.ts";
+
+/**
+ * How long the way in of a delivered guest may take to greet. Longer than while it boots, where a
+ * probe may hang on a network that is not up yet: a busy guest is slow and not silent.
+ */
+const READING_ANSWER_TIMEOUT_MS = 5_000;
 
 /** Three missed readings: then nobody has witnessed the time between. */
 const GAP_READINGS = 3;
@@ -54,7 +59,7 @@ export async function doesGuestAnswer(
   observation: GuestObservation,
 ): Promise<boolean> {
   if (observation.state === "running") {
-    const answers = await context.driver.answers(lease.leaseId, ANSWER_TIMEOUT_MS);
+    const answers = await context.driver.answers(lease.leaseId, READING_ANSWER_TIMEOUT_MS);
     return answers || isComputing(context, lease, observation);
   }
   // Not so when it never answered in this life: then it is the guest that does not work.

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DemoFacts } from "../../src/cli/demo/facts.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
+import { debian12 } from "./debian-12.ts";
 import { hireJanitor } from "./janitor.ts";
 import { end, processesIn } from "./processes.ts";
 import { ROOT, smallLinux } from "./small-linux.ts";
@@ -27,6 +28,7 @@ export interface PlayedDemo {
 
 export async function playDemo(): Promise<PlayedDemo> {
   await smallLinux();
+  await debian12();
   const temporary = makeTempFolder("story");
   const folder = temporary.path;
   const janitor = hireJanitor(folder);

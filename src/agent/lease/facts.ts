@@ -7,7 +7,7 @@ import { countReports } from "../report/store.ts";
 import { type LeaseRow, listLeases } from "./store.ts";
 
 /** How long an SSH server may take to greet; it is on this computer. */
-export const ANSWER_TIMEOUT_MS = 2_000;
+const ANSWER_TIMEOUT_MS = 2_000;
 
 /** Looks at the world and the record, and no further than the lease's stage needs. */
 export async function factsOf(context: AgentContext, lease: LeaseRow): Promise<LeaseFacts> {

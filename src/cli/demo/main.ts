@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { setStage } from "./stage.ts";
-import { playStory } from "./story.ts";
+import { type Play, playStory } from "./story.ts";
 import { createTeller } from "./teller.ts";
 
 export interface DemoOptions {
@@ -19,7 +19,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     process.stderr.write("sublet: the demo needs two cores: one to lend and one to live on\n");
     return 1;
   }
-  const imageFolder = await buildImage();
+  const images = await buildImages();
   const teller = createTeller(process.stdout);
   const stage = await setStage(
     { dataFolder: options.dataFolder, keep: options.keep, debug: options.debug ?? false },
@@ -30,7 +30,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const onSignal = (signal: NodeJS.Signals) => told.reject(new Error(`told to stop (${signal})`));
   for (const signal of signals) process.on(signal, onSignal);
   try {
-    const story = playStory({ stage, teller, imageFolder });
+    const story = playStory({ stage, teller, images });
     const facts = await Promise.race([story, stage.broken, told.promise]);
     if (options.keep) {
       stage.leave();
@@ -62,12 +62,15 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 /** Counts as installation: cached, and made anew only when its parts have changed. */
-async function buildImage(): Promise<string> {
+async function buildImages(): Promise<Play["images"]> {
   const { buildSmallLinux } = await import("../../../tools/small-linux/build.ts");
-  const { folder } = await buildSmallLinux({
+  const { buildDebian12 } = await import("../../../tools/debian-12/build.ts");
+  const log = (line: string) => process.stderr.write(`${line}\n`);
+  const smallLinux = await buildSmallLinux({
     outputFolder: `${CACHE}small-linux`,
     cacheFolder: `${CACHE}packages`,
-    log: (line) => process.stderr.write(`${line}\n`),
+    log,
   });
-  return folder;
+  const debian = await buildDebian12({ outputFolder: `${CACHE}debian-12`, log });
+  return { smallLinux: smallLinux.folder, debian: debian.folder };
 }

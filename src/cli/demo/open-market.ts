@@ -10,11 +10,20 @@ export interface OpenedMarket {
   readonly serverId: string;
   readonly serverPid: number | undefined;
   readonly agentPid: number | undefined;
+  /** By name: what a partition has when it is not lent. */
+  readonly standingMemoryBytes: Readonly<Record<string, number>>;
 }
+
+/** A whole core, part of another, and what the lender keeps. */
+const PARTITIONS = [
+  ["big", "--cpu", "1", "--memory", "512MiB", "--disk", "1GiB", "--lendable"],
+  ["part", "--cpu", "0.5", "--shared", "--memory", "256MiB", "--disk", "128MiB", "--lendable"],
+  ["own", "--cpu", "0.25", "--shared", "--memory", "128MiB", "--disk", "64MiB", "--not-lendable"],
+] as const;
 
 /** Server, parties, image, host, partitions, offer: everything before the first wish. */
 export async function openMarket(play: Play, timed: Timed): Promise<OpenedMarket> {
-  const { stage, teller, imageFolder } = play;
+  const { stage, teller, images } = play;
   const { verbs } = stage;
   teller.say("A management server starts, with a database of its own.");
   const { url, operatorKey, pid } = await timed("server", "it starts", stage.startServer());
@@ -22,19 +31,24 @@ export async function openMarket(play: Play, timed: Timed): Promise<OpenedMarket
   await login(operatorKey, "operator");
   const { serverId } = await createClient({ url }).call("describeServer");
 
-  teller.say("The operator lets in a lender and a client, who brings 10.00 EUR.");
+  teller.say("The operator lets in a lender and a client, who brings 100.00 EUR.");
   for (const role of ["lender", "client"]) {
     const add = ["party", "add", role, "--role", role, "--as", "operator"];
     teller.command(add);
     const { key } = await verbs.do<Response<"addParty">>(...add);
     await login(key, role);
   }
-  await verbs.do("account", "deposit", "client", "10.00", "--as", "operator");
+  await verbs.do("account", "deposit", "client", "100.00", "--as", "operator");
 
-  teller.say("A small Linux is put on the file server.");
-  const addImage = ["image", "add", imageFolder, "--as", "operator"];
-  teller.command(addImage.with(2, "small-linux"));
-  await timed("image", "uploading", verbs.do(...addImage));
+  teller.say("Two operating systems are put on the file server: a small Linux, and a Debian 12.");
+  for (const [name, folder] of [
+    ["small-linux", images.smallLinux],
+    ["debian-12", images.debian],
+  ] as const) {
+    const addImage = ["image", "add", folder, "--as", "operator"];
+    teller.command(addImage.with(2, name));
+    await timed(`${name}Upload`, "uploading", verbs.do(...addImage));
+  }
 
   teller.say("This computer becomes a host.");
   const addHost = ["host", "add", "h1", "--as", "lender"];
@@ -47,18 +61,23 @@ export async function openMarket(play: Play, timed: Timed): Promise<OpenedMarket
     `base: ${formatCpu(base.cpuMilli)} cores, ${formatBytes(base.memoryBytes)} of memory; ${facts?.accelerator.toUpperCase()} (${facts?.acceleratorReason})`,
   );
 
-  teller.say("Its lender cuts it into two partitions: one to lend, one to keep.");
-  const lend = ["--cpu", "1", "--memory", "256MiB", "--disk", "128MiB", "--lendable"];
-  const own = ["--cpu", "0.5", "--memory", "256MiB", "--disk", "128MiB", "--shared"];
-  await tell("partition", "set", "h1", "lend", ...lend, "--as", "lender");
-  await tell("partition", "set", "h1", "own", ...own, "--not-lendable", "--as", "lender");
-  const prices = ["--price-core", "36.00/h", "--price-memory", "3.60/h"];
+  teller.say("Its lender cuts it into three partitions: two to lend, one to keep.");
+  const standingMemoryBytes: Record<string, number> = {};
+  for (const [name, ...size] of PARTITIONS) {
+    const set = ["partition", "set", "h1", name, ...size, "--as", "lender"];
+    teller.command(set);
+    const partition = await verbs.do<Response<"setPartition">>(...set);
+    standingMemoryBytes[name] = partition.size.memoryBytes;
+  }
   const lengths = ["--min-lease", "1m", "--max-lease", "1d"];
-  await tell("offer", "set", "h1", "lend", ...prices, ...lengths, "--as", "lender");
+  const memory = ["--price-memory", "3.60/h"];
+  await tell("offer", "set", "h1", "big", "--price-core", "36.00/h", ...memory, ...lengths);
+  await tell("offer", "set", "h1", "part", "--price-shared-core", "36.00/h", ...memory, ...lengths);
   teller.detail("(prices are high so that seconds can be seen on the bill)");
-  return { serverId, serverPid: pid(), agentPid: agent.pid() };
+  return { serverId, serverPid: pid(), agentPid: agent.pid(), standingMemoryBytes };
 
-  async function tell(...argv: string[]): Promise<void> {
+  async function tell(...typed: string[]): Promise<void> {
+    const argv = [...typed, "--as", "lender"];
     teller.command(argv);
     await verbs.do(...argv);
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Response } from "../../api/contract/contract.ts";
 import type { BillVerification } from "../../billing/verify/verify-bill.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
+import type { Lease } from "./borrow.ts";
 import type { Timed } from "./open-market.ts";
 import type { Play } from "./story.ts";
 
@@ -13,16 +14,21 @@ export interface Settled {
 }
 
 /** End, wipe, bill and its verification. */
-export async function settleUp(play: Play, leaseId: string, timed: Timed): Promise<Settled> {
+export async function settleUp(play: Play, lease: Lease, timed: Timed): Promise<Settled> {
   const { stage, teller } = play;
   const { verbs } = stage;
-  teller.say("The client ends the lease.");
+  const { leaseId, image, partition } = lease;
+  teller.say(`The client ends the lease of the ${image.name}.`);
   const end = ["lease", "end", leaseId, "--as", "client"];
   teller.command(end);
   await verbs.do(...end);
-  const billId = await timed("end", "the guest stops and is wiped", billed(play, leaseId));
+  const billId = await timed(
+    `${image.name}End`,
+    "the guest stops and is wiped",
+    billed(play, leaseId),
+  );
   const freed = await verbs.do<Response<"setPartition">>(
-    ...["partition", "show", "h1", "lend", "--as", "lender"],
+    ...["partition", "show", "h1", partition.name, "--as", "lender"],
   );
   teller.say(
     freed.inUse === null
@@ -39,7 +45,11 @@ export async function settleUp(play: Play, leaseId: string, timed: Timed): Promi
   teller.say("Verified from the signed records, by code that shares nothing with the rating:");
   const verify = ["bill", "verify", billId, "--as", "client"];
   teller.command(verify);
-  const result = await timed("verify", "verifying", verbs.do<BillVerification>(...verify));
+  const result = await timed(
+    `${image.name}Verify`,
+    "verifying",
+    verbs.do<BillVerification>(...verify),
+  );
   for (const { severity, message } of result.findings) {
     teller.detail(`${severity === "differs" ? "differs" : "cannot be proven"}: ${message}`);
   }

@@ -1,32 +1,64 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { Response } from "../../api/contract/contract.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
-import { computeHere, DEMO_PROGRAM, demoInput } from "./computation.ts";
+import { parseBytes } from "../../unit/quantity.ts";
+import {
+  askTooMuch,
+  book,
+  type Guest,
+  type Lease,
+  readGuest,
+  ready,
+  tellWayIn,
+  type Wish,
+} from "./borrow.ts";
 import type { DemoFacts } from "./facts.ts";
-import { openMarket } from "./open-market.ts";
-import { settleUp } from "./settle-up.ts";
+import { bookLater, giveBack } from "./later.ts";
+import { type OpenedMarket, openMarket, type Timed } from "./open-market.ts";
+import { type Settled, settleUp } from "./settle-up.ts";
 import type { Stage } from "./stage.ts";
 import type { Teller } from "./teller.ts";
+import { compute, type Refusals, tellRefusals, tryToResize } from "./work.ts";
 
 export interface Play {
   readonly stage: Stage;
   readonly teller: Teller;
-  readonly imageFolder: string;
+  readonly images: { readonly smallLinux: string; readonly debian: string };
 }
 
-/** The client's wish. */
-const WISH = ["--cpu", "1", "--memory", "192MiB", "--disk", "64MiB", "--os", "small-linux"];
-const DURATION = ["--for", "10m"];
+const DEBIAN_SIZE = ["--memory", "448MiB", "--disk", "1GiB", "--os", "debian-12"];
+const TOO_MUCH = {
+  cpuMilli: 64_000,
+  memoryBytes: parseBytes("448MiB"),
+  diskBytes: parseBytes("1GiB"),
+};
+/** What the client asks for, in this order. */
+const WISHES = {
+  tooMuch: { name: "tooMuch", argv: ["--cpu", "64", ...DEBIAN_SIZE], duration: ["--for", "10m"] },
+  debian: { name: "debian", argv: ["--cpu", "1", ...DEBIAN_SIZE], duration: ["--for", "10m"] },
+  small: {
+    name: "small",
+    argv: [
+      ...["--cpu", "0.5", "--shared", "--memory", "192MiB", "--disk", "64MiB"],
+      ...["--os", "small-linux"],
+    ],
+    duration: ["--for", "10m"],
+  },
+  later: { name: "later", argv: ["--cpu", "1", ...DEBIAN_SIZE], duration: ["--for", "2h"] },
+} as const satisfies Record<string, Wish>;
 
-type Lease = Response<"bookLease">;
+/** A lease that ran, with all that the facts say of it. */
+interface Borrowed {
+  readonly lease: Lease;
+  readonly guest: Guest;
+}
 
-/** The whole of it: requirement, search, lease, work, refusals, end, bill. */
+/**
+ * The whole of it: requirements, search, two leases beside each other, work, refusals, a booking
+ * for later, ends, bills.
+ */
 export async function playStory(play: Play): Promise<DemoFacts & { pids: readonly number[] }> {
-  const { stage, teller } = play;
-  const { verbs } = stage;
+  const { teller } = play;
   const durationsMs: Record<string, number> = {};
-  const timed = async <T>(name: string, what: string, work: Promise<T>): Promise<T> => {
+  const timed: Timed = async (name, what, work) => {
     const since = performance.now();
     const value = await teller.during(what, work);
     durationsMs[name] = Math.round(performance.now() - since);
@@ -35,128 +67,93 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
   const market = await openMarket(play, timed);
 
   teller.say("The client says what it needs, and the server searches its resource database.");
-  const search = ["search", ...WISH, ...DURATION, "--as", "client"];
-  teller.command(search);
-  const found = await timed("search", "searching", verbs.do<Response<"search">>(...search));
-  const [match] = found.matches;
-  if (!match) throw new Error("the search found nothing");
-  teller.detail(
-    `${match.host.name}/${match.partition?.name} fits${match.recut ? ", re-cut to size" : ""}: at most ${money(match.quote.totalMicros)} for it`,
-  );
-
-  teller.say("The client books it. The partition is re-cut, the small Linux boots in it.");
-  const create = ["lease", "create", ...WISH, ...DURATION, "--yes", "--as", "client"];
-  teller.command(create);
+  const matches = await askTooMuch(play, WISHES.tooMuch, TOO_MUCH);
+  teller.say("So it asks for what there is, and books it: a Debian begins to boot there.");
   const since = performance.now();
-  const { leaseId } = await verbs.do<Lease>(...create);
-  const lease = await timed("ready", "the partition boots", ready(play, leaseId));
-  teller.say(
-    `The way in has arrived: ${lease.access?.user}@${lease.access?.address} port ${lease.access?.port}, host key pinned.`,
-  );
+  const debian = await book(play, WISHES.debian, timed);
+  const debianReady = ready(play, debian);
+  debianReady.catch(() => undefined);
 
-  const guest = await readGuest(play, leaseId);
-  durationsMs.leaseToFirstCommand = Math.round(performance.now() - since);
-  teller.detail(`the guest itself says: ${guest.guestOs}, kernel ${guest.guestKernel}`);
+  teller.say("Beside it the client borrows part of the other core, for a small Linux.");
+  const small = await borrowSmall(play, timed, durationsMs);
+  const later = await bookLater(play, WISHES.later);
 
-  const refusals = { server: "", agent: "" };
-  const work = compute(play, leaseId);
-  const attempts = tryToResize(play).then((codes) => Object.assign(refusals, codes));
-  const [resultEqual] = await Promise.all([timed("computation", "it computes", work), attempts]);
-  tellRefusals(play, refusals);
+  const debianLease = await timed("debianReady", "the Debian boots", debianReady);
+  durationsMs.debianLeaseToReady = Math.round(performance.now() - since);
+  tellWayIn(play, debianLease);
+  teller.say("Two operating systems run on one computer; both are asked at the same time.");
+  const [smallGuest, debianGuest] = await Promise.all([
+    readGuest(play, small.lease.leaseId),
+    readGuest(play, debianLease.leaseId),
+  ]);
+  const besideEachOther =
+    smallGuest.guestBootId === small.guest.guestBootId &&
+    smallGuest.guestBootId !== debianGuest.guestBootId;
 
-  const settled = await settleUp(play, leaseId, timed);
+  const cancelled = await giveBack(play, later);
+  const settled = [
+    await settleUp(play, small.lease, timed),
+    await settleUp(play, debianLease, timed),
+  ];
   durationsMs.total = teller.elapsedMs();
+  const borrowed = [small, { lease: debianLease, guest: debianGuest }];
   return {
     durationsMs,
-    ids: {
-      serverId: market.serverId,
-      hostId: lease.host.id,
-      partitionId: lease.partition.id,
-      imageId: lease.image.imageId,
-      leaseId,
-      billId: settled.billId,
-    },
-    leases: [{ leaseId, ...guest }],
-    refusals,
-    resultEqual,
-    billTotal: formatMoneyMicros(BigInt(settled.totalMicros)),
-    billTotalMicros: settled.totalMicros,
-    currency: settled.currency,
-    verified: settled.verified,
+    ...factsOf(market, borrowed, settled),
+    besideEachOther,
+    counterOffer: { matches, bookedCpuMilli: debianLease.size.cpuMilli },
+    later: { leaseId: later.leaseId, state: later.state, outcome: cancelled },
+    refusals: small.refusals,
+    resultEqual: small.resultEqual,
     pids: [market.serverPid, market.agentPid].filter((pid) => pid !== undefined),
   };
 }
 
-function money(micros: string): string {
-  return `${formatMoneyMicros(BigInt(micros))} EUR`;
+/** Boots in seconds, works, and is not to be changed meanwhile. */
+async function borrowSmall(play: Play, timed: Timed, durationsMs: Record<string, number>) {
+  const since = performance.now();
+  const booked = await book(play, WISHES.small, timed);
+  const lease = await timed("ready", "the partition boots", ready(play, booked));
+  tellWayIn(play, lease);
+  const guest = await readGuest(play, lease.leaseId);
+  durationsMs.leaseToFirstCommand = Math.round(performance.now() - since);
+  let refusals: Refusals = { server: "", agent: "" };
+  const attempts = tryToResize(play, lease.partition.name).then((codes) => {
+    refusals = codes;
+  });
+  const work = timed("computation", "it computes", compute(play, lease.leaseId));
+  const [resultEqual] = await Promise.all([work, attempts]);
+  tellRefusals(play, refusals);
+  return { lease, guest, refusals, resultEqual };
 }
 
-async function ready({ stage: { verbs }, teller }: Play, leaseId: string): Promise<Lease> {
-  let told = 0;
-  for (;;) {
-    const shown = await verbs.do<Response<"showLease">>("lease", "show", leaseId, "--as", "client");
-    for (const event of shown.events.slice(told)) {
-      const step = event.detail.step ?? event.reason ?? "";
-      teller.detail(`${event.kind}${step ? `: ${step}` : ""}`);
-    }
-    told = shown.events.length;
-    const { state, reason } = shown.lease;
-    if (state === "ready") return shown.lease;
-    if (state === "ending" || state === "ended") throw new Error(`the lease ended: ${reason}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-interface Ran {
-  readonly exitCode: number;
-  readonly stdout: string;
-}
-
-async function readGuest({ stage: { verbs } }: Play, leaseId: string) {
-  const script =
-    '. /etc/os-release; echo "$PRETTY_NAME"; uname -r; cat /proc/sys/kernel/random/boot_id';
-  const { stdout } = await verbs.do<Ran>("run", "--lease", leaseId, "--as", "client", "--", script);
-  const [guestOs = "", guestKernel = "", guestBootId = ""] = stdout.trim().split("\n");
-  return { guestOs, guestKernel, guestBootId };
-}
-
-async function compute({ stage, teller }: Play, leaseId: string): Promise<boolean> {
-  const { verbs, folder } = stage;
-  const input = demoInput();
-  const inputPath = join(folder, "numbers.txt");
-  const resultPath = join(folder, "result.txt");
-  await writeFile(inputPath, input);
-  teller.say("A file goes up, a computation on it runs in the partition, its output is streamed.");
-  const upload = ["cp", inputPath, `${leaseId}:/data/numbers.txt`, "--as", "client"];
-  teller.command(upload);
-  await verbs.do(...upload);
-  const run = ["run", "--lease", leaseId, "--as", "client", "--", DEMO_PROGRAM];
-  teller.command([...run.slice(0, -1), "awk … /data/numbers.txt"]);
-  const exitCode = await verbs.attached(...run);
-  if (exitCode !== 0) throw new Error(`the computation ended with ${exitCode}`);
-  const download = ["cp", `${leaseId}:/data/result.txt`, resultPath, "--as", "client"];
-  teller.command(download);
-  await verbs.do(...download);
-  const equal = (await readFile(resultPath, "utf8")) === computeHere(input);
-  teller.detail(
-    equal
-      ? "the result is the same, to the byte, as the same computation done here"
-      : "the result DIFFERS from the same computation done here",
-  );
-  return equal;
-}
-
-async function tryToResize({ stage }: Play): Promise<{ server: string; agent: string }> {
-  const { verbs, agentSocket } = stage;
-  const size = ["--cpu", "1", "--memory", "128MiB", "--disk", "64MiB"];
-  const atServer = await verbs.ask("partition", "set", "h1", "lend", ...size, "--as", "lender");
-  const atAgent = await verbs.ask("partition", "set", "lend", ...size, "--agent", agentSocket);
-  const code = (answer: typeof atServer) => (answer.ok ? "done" : answer.code);
-  return { server: code(atServer), agent: code(atAgent) };
-}
-
-function tellRefusals({ teller }: Play, refusals: { server: string; agent: string }): void {
-  teller.say("Meanwhile somebody tried to resize the partition under the client's feet.");
-  teller.detail(`the server: ${refusals.server}`);
-  teller.detail(`the agent, over its local socket: ${refusals.agent}`);
+function factsOf(market: OpenedMarket, borrowed: readonly Borrowed[], bills: readonly Settled[]) {
+  const [first] = borrowed;
+  const [bill] = bills;
+  if (!first || !bill) throw new Error("nothing was borrowed");
+  const total = bills.reduce((sum, { totalMicros }) => sum + BigInt(totalMicros), 0n);
+  return {
+    ids: {
+      serverId: market.serverId,
+      hostId: first.lease.host.id,
+      partitionId: first.lease.partition.id,
+      imageId: first.lease.image.imageId,
+      leaseId: first.lease.leaseId,
+      billId: bill.billId,
+    },
+    leases: borrowed.map(({ lease, guest }, index) => ({
+      leaseId: lease.leaseId,
+      partition: lease.partition.name,
+      image: lease.image.name,
+      recut: lease.size.memoryBytes !== market.standingMemoryBytes[lease.partition.name],
+      ...guest,
+      billId: bills[index]?.billId ?? "",
+      billTotalMicros: bills[index]?.totalMicros ?? "",
+      verified: bills[index]?.verified ?? false,
+    })),
+    billTotal: formatMoneyMicros(total),
+    billTotalMicros: total.toString(),
+    currency: bill.currency,
+    verified: bills.every(({ verified }) => verified),
+  };
 }

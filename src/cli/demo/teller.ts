@@ -8,12 +8,14 @@ export interface Teller {
   command(argv: readonly string[]): void;
   /** Something that came out of it. */
   detail(line: string): void;
-  /** Says `what` and how long it takes, every few seconds, until `work` is done. */
+  /** Says `what` and how long it takes, now and then, until `work` is done. */
   during<T>(what: string, work: Promise<T>): Promise<T>;
   elapsedMs(): number;
 }
 
-const STILL_EVERY_MS = 2000;
+/** Soon at first, so that nobody wonders; then more and more seldom. */
+const STILL_FIRST_MS = 2000;
+const STILL_MOST_MS = 15_000;
 
 export function createTeller(screen: Screen): Teller {
   const startedAt = performance.now();
@@ -31,13 +33,15 @@ export function createTeller(screen: Screen): Teller {
     command: (argv) => detail(`$ sublet ${argv.map(shown).join(" ")}`),
     during: async (what, work) => {
       const since = performance.now();
-      const timer = setInterval(() => {
-        detail(`… ${what}, ${Math.round((performance.now() - since) / 1000)} s so far`);
-      }, STILL_EVERY_MS);
+      let timer = setTimeout(function still() {
+        const ms = performance.now() - since;
+        detail(`… ${what}, ${Math.round(ms / 1000)} s so far`);
+        timer = setTimeout(still, Math.min(ms, STILL_MOST_MS));
+      }, STILL_FIRST_MS);
       try {
         return await work;
       } finally {
-        clearInterval(timer);
+        clearTimeout(timer);
       }
     },
   };
