@@ -16,6 +16,8 @@ export interface Input<N extends OperationName> {
   readonly params: Params<N>;
   readonly query: Query<N>;
   readonly body: Body<N>;
+  /** Where the request came from, as the network says; left out where none was in between. */
+  readonly address?: string;
 }
 
 /** One operation: the whole use case, top to bottom. Throws Refusal. */

@@ -25,9 +25,12 @@ import { addHost } from "./lender/add-host.ts";
 import { drainHost } from "./lender/drain-host.ts";
 import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
+import { listOwnCapacity } from "./lender/list-own-capacity.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
+import { listProviders } from "./lender/list-providers.ts";
 import { removeHost } from "./lender/remove-host.ts";
 import { removePartition } from "./lender/remove-partition.ts";
+import { requestCapacity } from "./lender/request-capacity.ts";
 import { setCarveOffer } from "./lender/set-carve-offer.ts";
 import { setMaintenance } from "./lender/set-maintenance.ts";
 import { setOffer } from "./lender/set-offer.ts";
@@ -41,6 +44,13 @@ import { deposit } from "./operator/deposit.ts";
 import { listKeys } from "./operator/list-keys.ts";
 import { listParties } from "./operator/list-parties.ts";
 import { revokeKey } from "./operator/revoke-key.ts";
+import { listCapacityTerms, setCapacityTerms } from "./provider/capacity-terms.ts";
+import { issueCode } from "./provider/issue-code.ts";
+import { declineCapacity, listCapacityRequests } from "./provider/list-capacity-requests.ts";
+import { listCodes } from "./provider/list-codes.ts";
+import { registerHost } from "./provider/register-host.ts";
+import { showProviderCard } from "./provider/show-provider-card.ts";
+import { claimCode } from "./public/claim-code.ts";
 import { describeServer } from "./public/describe-server.ts";
 import { listImages } from "./public/list-images.ts";
 import { whoami } from "./public/whoami.ts";
@@ -91,4 +101,16 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   report,
   sendUsage,
   answerConsole,
+  claimCode,
+  requestCapacity,
+  listOwnCapacity,
+  listProviders,
+  showProviderCard,
+  setCapacityTerms,
+  listCapacityTerms,
+  registerHost,
+  listCapacityRequests,
+  declineCapacity,
+  issueCode,
+  listCodes,
 };

@@ -56,6 +56,20 @@ export const PERMISSIONS = {
   report: "agent",
   sendUsage: "agent",
   answerConsole: "agent",
+
+  // The number itself is the permission.
+  claimCode: "anyone",
+  requestCapacity: ["lender"],
+  listOwnCapacity: ["lender"],
+  listProviders: ["lender"],
+  showProviderCard: ["provider"],
+  setCapacityTerms: ["provider"],
+  listCapacityTerms: ["provider"],
+  registerHost: ["provider"],
+  listCapacityRequests: ["provider"],
+  declineCapacity: ["provider"],
+  issueCode: ["provider"],
+  listCodes: ["provider"],
 } as const satisfies Record<OperationName, Permission>;
 
 /** The routes beside the JSON contract. */

@@ -37,6 +37,7 @@ export function registerOperations(app: FastifyInstance, context: ServerContext)
           params: request.params as never,
           query: request.query as never,
           body: request.body as never,
+          address: request.ip,
         });
       },
     });

@@ -51,6 +51,66 @@ create table bill (
   constraint bill_bill_id_check CHECK ((bill_id ~~ 'bill\_%'::text))
 );
 
+create table capacity_code (
+  code_id text not null,
+  provider_party_id text not null,
+  host_id text not null,
+  customer_party_id text not null,
+  sequence integer not null,
+  request_id text,
+  jws text not null,
+  code jsonb not null,
+  issued_at timestamp with time zone not null,
+  claim_sha256 bytea,
+  claim_expires_at timestamp with time zone,
+  claimed_at timestamp with time zone,
+  claimed_by_sha256 bytea,
+  constraint capacity_code_pkey PRIMARY KEY (code_id),
+  constraint capacity_code_claim_sha256_key UNIQUE (claim_sha256),
+  constraint capacity_code_sequence UNIQUE (provider_party_id, host_id, sequence),
+  constraint capacity_code_customer_party_id_fkey FOREIGN KEY (customer_party_id) REFERENCES party(party_id),
+  constraint capacity_code_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_code_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id),
+  constraint capacity_code_request_id_fkey FOREIGN KEY (request_id) REFERENCES capacity_request(request_id),
+  constraint capacity_code_check CHECK (((claim_sha256 IS NULL) = (claim_expires_at IS NULL))),
+  constraint capacity_code_check1 CHECK (((claimed_at IS NULL) = (claimed_by_sha256 IS NULL))),
+  constraint capacity_code_claim_sha256_check CHECK ((length(claim_sha256) = 32)),
+  constraint capacity_code_code_id_check CHECK ((code_id ~~ 'code\_%'::text)),
+  constraint capacity_code_sequence_check CHECK ((sequence > 0))
+);
+
+create table capacity_request (
+  request_id text not null,
+  host_id text not null,
+  provider_party_id text not null,
+  resource text not null,
+  quantity bigint not null,
+  for_seconds bigint not null,
+  request_jws text,
+  state text default 'open'::text not null,
+  created_at timestamp with time zone not null,
+  settled_at timestamp with time zone,
+  constraint capacity_request_pkey PRIMARY KEY (request_id),
+  constraint capacity_request_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_request_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id),
+  constraint capacity_request_check CHECK (((state = 'open'::text) = (settled_at IS NULL))),
+  constraint capacity_request_for_seconds_check CHECK ((for_seconds > 0)),
+  constraint capacity_request_quantity_check CHECK ((quantity > 0)),
+  constraint capacity_request_request_id_check CHECK ((request_id ~~ 'request\_%'::text)),
+  constraint capacity_request_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text]))),
+  constraint capacity_request_state_check CHECK ((state = ANY (ARRAY['open'::text, 'issued'::text, 'declined'::text])))
+);
+
+create table capacity_terms (
+  provider_party_id text not null,
+  resource text not null,
+  terms jsonb not null,
+  set_at timestamp with time zone not null,
+  constraint capacity_terms_pkey PRIMARY KEY (provider_party_id, resource),
+  constraint capacity_terms_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id),
+  constraint capacity_terms_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text])))
+);
+
 create table charge (
   chain_id text not null,
   seq bigint not null,
@@ -63,6 +123,13 @@ create table charge (
   constraint charge_chain_id_seq_fkey FOREIGN KEY (chain_id, seq) REFERENCES usage_record(chain_id, seq),
   constraint charge_quantity_check CHECK ((quantity >= (0)::numeric)),
   constraint charge_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text, 'disk'::text, 'time'::text])))
+);
+
+create table claim_attempt (
+  claim_attempt_id bigint generated always as identity not null,
+  address text not null,
+  at timestamp with time zone not null,
+  constraint claim_attempt_pkey PRIMARY KEY (claim_attempt_id)
 );
 
 create table console_request (
@@ -128,6 +195,7 @@ create table host (
   maintenance_from timestamp with time zone,
   maintenance_until timestamp with time zone,
   removed_at timestamp with time zone,
+  card_jws text,
   constraint host_pkey PRIMARY KEY (host_id),
   constraint host_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
   constraint host_architecture_check CHECK ((architecture = ANY (ARRAY['x86_64'::text, 'aarch64'::text]))),
@@ -422,6 +490,17 @@ create table party (
   constraint party_roles_check CHECK (((cardinality(roles) > 0) AND (roles <@ ARRAY['lender'::text, 'client'::text, 'provider'::text, 'operator'::text])))
 );
 
+create table provider_key (
+  kid text not null,
+  party_id text not null,
+  public_jwk jsonb not null,
+  private_jwk jsonb not null,
+  created_at timestamp with time zone not null,
+  retired_at timestamp with time zone,
+  constraint provider_key_pkey PRIMARY KEY (kid),
+  constraint provider_key_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
+);
+
 create table reservation (
   reservation_id text not null,
   host_id text not null,
@@ -519,7 +598,12 @@ CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (p
 CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
 CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
+CREATE INDEX capacity_code_host ON public.capacity_code USING btree (host_id, sequence);
+CREATE UNIQUE INDEX capacity_code_request ON public.capacity_code USING btree (request_id) WHERE (request_id IS NOT NULL);
+CREATE INDEX capacity_request_host ON public.capacity_request USING btree (host_id, request_id);
+CREATE INDEX capacity_request_open ON public.capacity_request USING btree (provider_party_id) WHERE (state = 'open'::text);
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
+CREATE INDEX claim_attempt_at ON public.claim_attempt USING btree (at);
 CREATE INDEX console_request_pending ON public.console_request USING btree (host_id) WHERE (answered_at IS NULL);
 CREATE INDEX hold_open ON public.hold USING btree (party_id) WHERE (released_at IS NULL);
 CREATE INDEX host_lender ON public.host USING btree (lender_party_id);
@@ -534,6 +618,7 @@ CREATE INDEX ledger_entry_account ON public.ledger_entry USING btree (account_id
 CREATE UNIQUE INDEX offer_carve_in_force ON public.offer USING btree (host_id) WHERE ((partition_id IS NULL) AND (withdrawn_at IS NULL));
 CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WHERE (withdrawn_at IS NULL);
 CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
+CREATE UNIQUE INDEX provider_key_current ON public.provider_key USING btree (party_id) WHERE (retired_at IS NULL);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
 CREATE UNIQUE INDEX reservation_lease ON public.reservation USING btree (lease_id) WHERE (lease_id IS NOT NULL);
 CREATE INDEX usage_batch_chain ON public.usage_batch USING btree (chain_id);
@@ -798,6 +883,24 @@ begin
   if found then
     raise exception 'partition % is booked by %', new.partition_id, booked.lease_id
       using errcode = 'SL001', constraint = 'partition_booked', detail = booked.lease_id;
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.guard_capacity_code()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'DELETE' or (old.code_id, old.provider_party_id, old.host_id, old.customer_party_id,
+      old.sequence, old.request_id, old.jws, old.code, old.issued_at)
+      is distinct from (new.code_id, new.provider_party_id, new.host_id, new.customer_party_id,
+      new.sequence, new.request_id, new.jws, new.code, new.issued_at)
+    or (old.claimed_at is not null and old.claim_sha256 is not distinct from new.claim_sha256
+      and (old.claimed_at, old.claimed_by_sha256)
+        is distinct from (new.claimed_at, new.claimed_by_sha256)) then
+    raise exception 'a code is claimed, and nothing else'
+      using errcode = 'SL003', constraint = 'append_only';
   end if;
   return new;
 end $function$;
@@ -1068,6 +1171,8 @@ end $function$;
 
 CREATE TRIGGER bill_append BEFORE DELETE OR UPDATE ON public.bill FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER bill_keep BEFORE TRUNCATE ON public.bill FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_code_guard BEFORE DELETE OR UPDATE ON public.capacity_code FOR EACH ROW EXECUTE FUNCTION guard_capacity_code();
+CREATE TRIGGER capacity_code_keep BEFORE TRUNCATE ON public.capacity_code FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_keep BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER hold_guard BEFORE DELETE OR UPDATE ON public.hold FOR EACH ROW EXECUTE FUNCTION guard_hold();
@@ -1100,6 +1205,8 @@ CREATE CONSTRAINT TRIGGER partition_minimums AFTER INSERT OR UPDATE ON public.pa
 CREATE TRIGGER partition_promised BEFORE UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION guard_booked();
 CREATE TRIGGER partition_removal BEFORE INSERT OR UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION guard_partition_removal();
 CREATE TRIGGER party_keep BEFORE TRUNCATE ON public.party FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER provider_key_guard BEFORE DELETE OR UPDATE ON public.provider_key FOR EACH ROW EXECUTE FUNCTION guard_signing_key();
+CREATE TRIGGER provider_key_keep BEFORE TRUNCATE ON public.provider_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER reservation_capacity AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_capacity();
 CREATE CONSTRAINT TRIGGER reservation_carved AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_carved();
 CREATE TRIGGER reservation_freeze BEFORE INSERT OR DELETE OR UPDATE ON public.reservation FOR EACH ROW EXECUTE FUNCTION freeze_reservation();

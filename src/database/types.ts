@@ -56,6 +56,42 @@ export interface Bill {
   totalMicros: Int8;
 }
 
+export interface CapacityCode {
+  claimedAt: Timestamp | null;
+  claimedBySha256: Buffer | null;
+  claimExpiresAt: Timestamp | null;
+  claimSha256: Buffer | null;
+  code: Json;
+  codeId: string;
+  customerPartyId: string;
+  hostId: string;
+  issuedAt: Timestamp;
+  jws: string;
+  providerPartyId: string;
+  requestId: string | null;
+  sequence: number;
+}
+
+export interface CapacityRequest {
+  createdAt: Timestamp;
+  forSeconds: Int8;
+  hostId: string;
+  providerPartyId: string;
+  quantity: Int8;
+  requestId: string;
+  requestJws: string | null;
+  resource: string;
+  settledAt: Timestamp | null;
+  state: Generated<string>;
+}
+
+export interface CapacityTerms {
+  providerPartyId: string;
+  resource: string;
+  setAt: Timestamp;
+  terms: Json;
+}
+
 export interface Charge {
   billId: string;
   chainId: string;
@@ -63,6 +99,12 @@ export interface Charge {
   quantity: Numeric;
   resource: string;
   seq: Int8;
+}
+
+export interface ClaimAttempt {
+  address: string;
+  at: Timestamp;
+  claimAttemptId: Generated<Int8>;
 }
 
 export interface ConsoleRequest {
@@ -96,6 +138,7 @@ export interface Host {
   baseCpuMilli: Generated<number>;
   baseDiskBytes: Generated<Int8>;
   baseMemoryBytes: Generated<Int8>;
+  cardJws: string | null;
   createdAt: Timestamp;
   desiredGeneration: Generated<Int8>;
   drainedAt: Timestamp | null;
@@ -278,6 +321,15 @@ export interface Party {
   roles: string[];
 }
 
+export interface ProviderKey {
+  createdAt: Timestamp;
+  kid: string;
+  partyId: string;
+  privateJwk: Json;
+  publicJwk: Json;
+  retiredAt: Timestamp | null;
+}
+
 export interface Reservation {
   cpuMilli: number;
   diskBytes: Int8;
@@ -338,7 +390,11 @@ export interface DB {
   account: Account;
   apiKey: ApiKey;
   bill: Bill;
+  capacityCode: CapacityCode;
+  capacityRequest: CapacityRequest;
+  capacityTerms: CapacityTerms;
   charge: Charge;
+  claimAttempt: ClaimAttempt;
   consoleRequest: ConsoleRequest;
   enrolmentToken: EnrolmentToken;
   hold: Hold;
@@ -354,6 +410,7 @@ export interface DB {
   offer: Offer;
   partition: Partition;
   party: Party;
+  providerKey: ProviderKey;
   reservation: Reservation;
   setting: Setting;
   signingKey: SigningKey;

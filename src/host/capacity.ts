@@ -10,6 +10,8 @@ export const hostFactsSchema = z.strictObject({
   kernel: z.string(),
   /** Numbers of the cores that the agent may use. */
   cores: z.array(z.number().int().nonnegative()),
+  /** Those of them that are in standby. */
+  standbyCores: z.array(z.number().int().nonnegative()).optional(),
   cpuModel: z.string(),
   /** Guests can be held to a part of the pool: shared cpu, and fractions of a core. */
   sharedCpu: z.boolean(),
@@ -25,6 +27,8 @@ export const hostCapacitySchema = z.strictObject({
   architecture: architectureSchema,
   reserve: sizeSchema,
   base: sizeSchema,
+  /** Installed and not enabled. Agents from before there was any do not speak of it. */
+  standby: sizeSchema.optional(),
   facts: hostFactsSchema,
 });
 export type HostCapacity = z.infer<typeof hostCapacitySchema>;

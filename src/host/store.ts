@@ -5,7 +5,7 @@ import type { DB, Host as HostRow } from "../database/types.ts";
 import { refusal } from "../refusal/refusal.ts";
 import { type HostId, newId, type PartyId } from "../unit/id.ts";
 import type { Architecture } from "../unit/schema.ts";
-import type { Size } from "../unit/size.ts";
+import { SIZE_ZERO, type Size } from "../unit/size.ts";
 import type { HostCapacity, HostFacts } from "./capacity.ts";
 import type { HostSigns, Presence } from "./liveness.ts";
 
@@ -19,6 +19,8 @@ export interface Host extends HostSigns {
   readonly reserve: Size;
   readonly base: Size;
   readonly standby: Size;
+  /** By its card alone: no agent of it speaks to this server. */
+  readonly isRegistered: boolean;
   readonly desiredGeneration: bigint;
   /** No new leases since then; those that exist go on. */
   readonly drainedAt: Date | null;
@@ -112,7 +114,7 @@ export async function updateCapacity(
   hostId: HostId,
   capacity: HostCapacity,
 ): Promise<void> {
-  const { reserve, base } = capacity;
+  const { reserve, base, standby = SIZE_ZERO } = capacity;
   try {
     await db
       .updateTable("host")
@@ -125,6 +127,8 @@ export async function updateCapacity(
         baseCpuMilli: base.cpuMilli,
         baseMemoryBytes: base.memoryBytes,
         baseDiskBytes: base.diskBytes,
+        standbyCpuMilli: standby.cpuMilli,
+        standbyMemoryBytes: standby.memoryBytes,
       })
       .where("hostId", "=", hostId)
       .execute();
@@ -262,6 +266,7 @@ function toHost(row: Selectable<HostRow>): Host {
       memoryBytes: Number(row.standbyMemoryBytes),
       diskBytes: 0,
     },
+    isRegistered: row.cardJws !== null,
     desiredGeneration: row.desiredGeneration,
     enrolledAt: row.enrolledAt,
     seenAt: row.seenAt,

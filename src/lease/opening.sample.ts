@@ -39,6 +39,7 @@ const HOST: Host = {
   reserve: NONE,
   base: SIZE(16, 32, 100),
   standby: NONE,
+  isRegistered: false,
   desiredGeneration: 1n,
   enrolledAt: NOW,
   seenAt: NOW,

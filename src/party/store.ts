@@ -99,6 +99,10 @@ export async function listParties(db: Kysely<DB>): Promise<Party[]> {
   return rows.map(toParty);
 }
 
+export async function mapParties(db: Kysely<DB>): Promise<ReadonlyMap<PartyId, Party>> {
+  return new Map((await listParties(db)).map((party) => [party.partyId, party]));
+}
+
 function toParty(row: Selectable<PartyRow>): Party {
   return { partyId: row.partyId as PartyId, name: row.name, roles: row.roles as Role[] };
 }

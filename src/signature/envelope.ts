@@ -80,6 +80,12 @@ export function claimedKid(jws: string): string | null {
   return opened.ok && typeof opened.header.kid === "string" ? opened.header.kid : null;
 }
 
+/** The payload before anything is verified, to find the key in it. Undefined: not an envelope. */
+export function claimedPayload(jws: string): unknown {
+  const opened = open(jws);
+  return opened.ok ? parseJson(opened.bytes[1]) : undefined;
+}
+
 /** Removes the line breaks and white space that pasting adds. `verify` itself never does. */
 export function unwrapPasted(text: string): string {
   return text.replace(/\s+/g, "");

@@ -1,4 +1,5 @@
 import { agentOperations } from "./agent.ts";
+import { claimOperations, ownerOperations, providerOperations } from "./capacity.ts";
 import { lenderOperations } from "./lender.ts";
 import type {
   BodyOf,
@@ -17,6 +18,9 @@ export const contract = {
   ...lenderOperations,
   ...clientOperations,
   ...agentOperations,
+  ...claimOperations,
+  ...ownerOperations,
+  ...providerOperations,
 };
 export type Contract = typeof contract;
 export type OperationName = keyof Contract;

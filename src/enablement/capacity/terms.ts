@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { naturalText } from "../../unit/schema.ts";
+import { microsText, naturalText } from "../../unit/schema.ts";
+import { billingPeriodSchema } from "./billing-period.ts";
 
 /**
  * What metered use of enabled capacity costs: micro-units of `currency` for a core-hour or, of
@@ -81,3 +82,24 @@ export const reportingSchema = z.strictObject({
   /** From the day a report is due, or the limit was passed, until what is in service is returned. */
   graceSeconds: z.number().int().nonnegative(),
 });
+
+/** On what terms a provider sells a resource; a code is made of them and keeps its own copy. */
+export const capacityTermsSchema = z.strictObject({
+  priceMicrosPerHour: microsText,
+  overdraftPriceMicrosPerHour: microsText,
+  unreturnedPriceMicrosPerHour: microsText,
+  increment: capacityTariffSchema.shape.increment,
+  rounding: capacityTariffSchema.shape.rounding,
+  /** From its issue until then a code may be used. */
+  validSeconds: z
+    .number()
+    .int()
+    .positive()
+    .max(10 * 366 * 86_400),
+  billingPeriod: billingPeriodSchema,
+  threshold: thresholdRuleSchema,
+  reporting: reportingSchema,
+  exhaustion: exhaustionSchema,
+  returnMeans: z.array(returnMeansSchema).min(1).max(3),
+});
+export type CapacityTerms = z.infer<typeof capacityTermsSchema>;
