@@ -3,6 +3,7 @@ import { sqlPeriod } from "../database/period.ts";
 import type { DB } from "../database/types.ts";
 import type { Quote } from "../market/quote.ts";
 import type { Tariff } from "../market/tariff.ts";
+import type { Window } from "../market/window.ts";
 import { refusal } from "../refusal/refusal.ts";
 import type {
   BillId,
@@ -47,6 +48,9 @@ export interface Lease {
   readonly quote: Quote;
   /** As the offer had it: the longest that the lease may become, extensions included. */
   readonly leaseSecondsMax: number;
+  /** As the offer had them: when it may run, extensions included. None: always. */
+  readonly windows: readonly Window[];
+  readonly timeZone: string;
   /** In the order in which they were asked for. */
   readonly extensions: readonly Extension[];
   readonly sshPublicKey: string;
@@ -87,11 +91,13 @@ export interface NewLease {
   readonly tariff: Tariff;
   readonly quote: Quote;
   readonly leaseSecondsMax: number;
+  readonly windows: readonly Window[];
+  readonly timeZone: string;
   readonly sshPublicKey: string;
 }
 
 export async function insertLease(tx: Kysely<DB>, lease: NewLease, now: Date): Promise<void> {
-  const { period, size, tariff, quote, ...columns } = lease;
+  const { period, size, tariff, quote, windows, ...columns } = lease;
   await tx
     .insertInto("lease")
     .values({
@@ -101,6 +107,7 @@ export async function insertLease(tx: Kysely<DB>, lease: NewLease, now: Date): P
       period: sqlPeriod(period),
       tariff: JSON.stringify(tariff),
       quote: JSON.stringify(quote),
+      windows: JSON.stringify(windows),
       createdAt: now,
     })
     .execute();

@@ -54,6 +54,8 @@ export function leaseOf(some: Partial<LeaseView> = {}): LeaseView {
     tariff: TARIFF,
     quote,
     leaseSecondsMax: 7 * 86_400,
+    windows: [],
+    timeZone: "UTC",
     extensions: [],
     access: null,
     accessJws: null,

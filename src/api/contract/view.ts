@@ -191,6 +191,9 @@ export const leaseView = z.strictObject({
   quote: quoteSchema,
   /** The longest that the lease may become, extensions included. */
   leaseSecondsMax: z.number().int(),
+  /** When it may run, extensions included; none is always. */
+  windows: z.array(windowSchema),
+  timeZone: z.string(),
   /** In the order in which they were asked for. */
   extensions: z.array(extensionView),
   /** Null unless ready. Only the client sees it. */
