@@ -66,7 +66,7 @@ function checkTerms(
   const closing = windowEnd(lease, period.start);
   if (closing !== null && closing < endsAt && closing < longest) {
     // Booked so, it stays so; it only becomes no longer.
-    const until = closing < period.end ? period.end : closing;
+    const until = new Date(Math.max(closing.getTime(), period.end.getTime()));
     const windows = windowsText(lease);
     throw refusal("lease-outside-windows", { leaseId, windows, until: until.toISOString() });
   }

@@ -24,6 +24,8 @@ beforeAll(async () => {
   });
   mkdirSync(join(folder.path, "ssh", "default"), { recursive: true });
   writeFileSync(join(folder.path, "ssh", "default", "id_ed25519"), "a key");
+  mkdirSync(join(folder.path, "ssh", "x"), { recursive: true });
+  writeFileSync(join(folder.path, "ssh", "x", "id_ed25519"), "a key");
   // In place of OpenSSH: tells its arguments, and ends as it is told to.
   writeFileSync(
     join(folder.path, "ssh.sh"),
@@ -57,6 +59,27 @@ test("the guest's key is pinned under the lease's name, and the command's exit c
   expect(told.stdout.split("\n")).toContain(`UserKnownHostsFile="${knownHosts}"`);
   expect(readFileSync(knownHosts, "utf8")).toBe(`${leaseId} ${access.hostKey}\n`);
   expect(statSync(knownHosts).mode & 0o777).toBe(0o600);
+});
+
+test("flags of ours behind the lease are ours, and those behind -- the command's", async () => {
+  // Nobody is logged in by that name, so it was ours.
+  const asked = await cli("ssh", leaseId, "--json", "--as", "x", "--", "env");
+  expect(JSON.parse(asked.stdout)).toMatchObject(refused("not-logged-in"));
+  const own = join(folder.path, "ssh", "x", "id_ed25519");
+  const ran = await cli("ssh", leaseId, `--identity=${own}`, "--json", "--", "env", "--as", "y");
+  expect(JSON.parse(ran.stdout)).toMatchObject({ command: ["env", "--as", "y"], exitCode: 7 });
+  expect(JSON.parse(ran.stdout).stdout).toContain(`IdentityFile="${own}"`);
+
+  const late = await cli("run", "uname", "-a", "--lease", leaseId, "--json");
+  expect(JSON.parse(late.stdout)).toMatchObject({ leaseId, command: ["uname", "-a"] });
+  const theirs = await cli("run", "--lease", leaseId, "--json", "--", "uname", "--json", "--help");
+  expect(JSON.parse(theirs.stdout).command).toEqual(["uname", "--json", "--help"]);
+
+  expect((await cli("ssh", leaseId, "--help")).stdout).toContain("Usage: sublet ssh");
+  const unknown = await cli("ssh", leaseId, "--ass", "x");
+  expect(unknown).toMatchObject({ exitCode: 255, stdout: "" });
+  expect(unknown.stderr).toContain("unknown option '--ass'");
+  expect((await cli("ssh", leaseId, "ls", "--as")).stderr).toContain("argument missing");
 });
 
 test("another key later is refused by name", async () => {
