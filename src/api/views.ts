@@ -131,6 +131,8 @@ export function viewLease(lease: Lease, viewer: PartyId): LeaseView {
     })),
     access: open && accessSchema.parse(access),
     accessJws,
+    agentKeys:
+      open && lease.agentKeys.map(({ jwk, rotationJws }) => ({ jwk: { ...jwk }, rotationJws })),
     power: {
       state: lease.powerState,
       generation: lease.powerGeneration,

@@ -62,6 +62,8 @@ export interface Lease {
   readonly powerDoneGeneration: number;
   readonly powerJws: string | null;
   readonly access: ({ readonly accessJws: string } & Readonly<Record<string, unknown>>) | null;
+  /** Every key that its host's agent has had, and the statement by the one before it. */
+  readonly agentKeys: readonly AgentKey[];
   readonly wipeReceiptJws: string | null;
   /** The server's statement that its host was removed, in the place of a wipe receipt. */
   readonly removalJws: string | null;
@@ -72,6 +74,11 @@ export interface Lease {
   readonly endingAt: Date | null;
   readonly endedAt: Date | null;
   readonly billId: BillId | null;
+}
+
+export interface AgentKey {
+  readonly jwk: Readonly<Record<string, string>>;
+  readonly rotationJws: string | null;
 }
 
 export interface NewLease {
@@ -283,6 +290,8 @@ async function selectLeases(
       (select e.reason from lease_event e where e.lease_id = l.lease_id and e.reason is not null
         and e.kind not like 'extension-%' and (e.kind <> 'waiting' or l.state = 'booked')
         order by e.seq desc limit 1) as reason,
+      (select jsonb_agg(jsonb_build_object('jwk', k.public_jwk, 'rotationJws', k.rotation_jws)
+        order by k.from_at, k.kid) from host_key k where k.host_id = l.host_id) as agent_keys,
       ${EXTENSIONS_OF_LEASE} as extensions
     from lease l
     join party c on c.party_id = l.client_party_id

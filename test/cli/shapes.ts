@@ -59,6 +59,7 @@ export function leaseOf(some: Partial<LeaseView> = {}): LeaseView {
     extensions: [],
     access: null,
     accessJws: null,
+    agentKeys: null,
     power: { state: "on", generation: 0, doneGeneration: 0 },
     createdAt: at,
     preparingAt: null,

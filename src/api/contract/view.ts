@@ -15,6 +15,7 @@ import {
   idSchema,
   instantText,
   integerText,
+  jwkSchema,
   jwsText,
   nameText,
   naturalText,
@@ -171,6 +172,9 @@ export const extensionView = z.strictObject({
   settledAt: instantText.nullable(),
 });
 
+/** What the agent signs. */
+export const accessView = accessSchema;
+
 export const leaseView = z.strictObject({
   leaseId: idSchema("lease"),
   state: leaseStateSchema,
@@ -197,9 +201,16 @@ export const leaseView = z.strictObject({
   /** In the order in which they were asked for. */
   extensions: z.array(extensionView),
   /** Null unless ready. Only the client sees it. */
-  access: accessSchema.nullable(),
+  access: accessView.nullable(),
   /** The agent's signature over `access`. */
   accessJws: jwsText.nullable(),
+  /**
+   * Where there is an access: the agent's keys, oldest first, each with the statement by the one
+   * before that let it in. Whoever has pinned one of them follows the statements to the others.
+   */
+  agentKeys: z
+    .array(z.strictObject({ jwk: jwkSchema, rotationJws: jwsText.nullable() }))
+    .nullable(),
   /** What the client wants of its guest's power, and up to which number its host has done it. */
   power: z.strictObject({
     state: powerStateSchema,
