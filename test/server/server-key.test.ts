@@ -99,7 +99,7 @@ test("a running agent follows the server's new key, and what the old one signed 
   }, soon);
   const exported = await endedBill(leaseId);
   expect(claimedKid(exported.grantJws ?? "")).toBe(before);
-  expect(claimedKid(exported.extensionGrantJws[0] ?? "")).toBe(after);
+  expect(claimedKid(exported.extensionGrantJws?.[0] ?? "")).toBe(after);
   expect(verifyBill(exported).verified).toBe(true);
 });
 

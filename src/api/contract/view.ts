@@ -132,10 +132,11 @@ export const mismatchView = z.strictObject({
   partition: partitionName.nullable(),
   host: hostName,
   reasons: z.array(z.strictObject({ code: z.string(), message: z.string() })),
-  /** The nearest that would match instead: another size, or the same later. */
+  /** The nearest that would match instead: another size, a shorter lease, or the same later. */
   counter: z
     .discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("size"), size: sizeSchema }),
+      z.strictObject({ kind: z.literal("duration"), durationSeconds: z.number().int() }),
       z.strictObject({ kind: z.literal("start"), start: instantText }),
     ])
     .nullable(),
