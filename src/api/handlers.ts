@@ -41,6 +41,7 @@ import { deposit } from "./operator/deposit.ts";
 import { listKeys } from "./operator/list-keys.ts";
 import { listParties } from "./operator/list-parties.ts";
 import { revokeKey } from "./operator/revoke-key.ts";
+import { rotateServerKey } from "./operator/rotate-server-key.ts";
 import { describeServer } from "./public/describe-server.ts";
 import { listImages } from "./public/list-images.ts";
 import { whoami } from "./public/whoami.ts";
@@ -54,6 +55,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   addKey,
   listKeys,
   revokeKey,
+  rotateServerKey,
   deposit,
   addImage,
   addHost,

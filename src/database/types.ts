@@ -130,6 +130,7 @@ export interface HostKey {
   hostId: string;
   kid: string;
   publicJwk: Json;
+  rotationJws: string | null;
   untilAt: Timestamp | null;
 }
 
@@ -178,7 +179,9 @@ export interface Lease {
   sshPublicKey: string;
   state: string;
   tariff: Json;
+  timeZone: string;
   usageSeqFinal: Int8 | null;
+  windows: Json;
   wipeReceiptJws: string | null;
 }
 
@@ -305,6 +308,7 @@ export interface SigningKey {
   privateJwk: Json;
   publicJwk: Json;
   retiredAt: Timestamp | null;
+  successionJws: string | null;
 }
 
 export interface UsageBatch {
