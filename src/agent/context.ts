@@ -3,10 +3,11 @@ import type { Client } from "../api/client/client.ts";
 import type { HostCapacity } from "../host/capacity.ts";
 import type { PartitionDriver } from "../partition/driver.ts";
 import type { Log } from "../process/log.ts";
-import { type KeyRing, keyRing } from "../signature/key.ts";
+import type { KeyRing } from "../signature/key.ts";
 import type { Clock } from "../unit/clock.ts";
 import type { AgentConfig } from "./config.ts";
 import type { AgentKeys } from "./identity/keys.ts";
+import { type TrustedServer, trustServer } from "./identity/server-keys.ts";
 import type { Joined } from "./identity/store.ts";
 import { createServerTime, type ServerTime } from "./time/time.ts";
 import { createTurns, type Turns } from "./turns.ts";
@@ -22,7 +23,9 @@ export interface AgentContext {
   readonly client: Client;
   readonly keys: AgentKeys;
   readonly joined: Joined;
+  /** Those that the agent believes; a rotation of the server's key adds one. */
   readonly serverKeys: KeyRing;
+  readonly learnServerKeys: TrustedServer["learn"];
   readonly time: ServerTime;
   readonly turns: Turns;
   /** Downloads under way, by digest. */
@@ -47,7 +50,8 @@ export interface ContextParts {
 }
 
 export function createContext(parts: ContextParts): AgentContext {
-  const time = createServerTime(parts.db, parts.clock);
+  const server = trustServer(parts.db, parts.joined, parts.log);
+  const time = createServerTime(parts.db, parts.clock, server);
   return {
     config: parts.config,
     capacity: parts.capacity,
@@ -57,7 +61,8 @@ export function createContext(parts: ContextParts): AgentContext {
     driver: parts.driver,
     keys: parts.keys,
     joined: parts.joined,
-    serverKeys: keyRing(parts.joined.serverKeys),
+    serverKeys: server.keys,
+    learnServerKeys: server.learn,
     client: parts.client(time),
     time,
     turns: createTurns(),

@@ -29,6 +29,7 @@ export function absorbDesired(context: AgentContext, desired: DesiredState): voi
     context.log.error({ hostId: desired.hostId }, "the server sent another host's desired state");
     return;
   }
+  context.learnServerKeys(desired.successionJws);
   inTransaction(context.db, () => {
     for (const partition of desired.partitions) absorbPartition(context, partition);
     for (const partitionId of desired.removedPartitionIds) {

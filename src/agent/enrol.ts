@@ -9,6 +9,7 @@ import type { Log } from "../process/log.ts";
 import { importPublicKey } from "../signature/key.ts";
 import { AgentError } from "./agent-error.ts";
 import type { AgentConfig } from "./config.ts";
+import { trustServer } from "./identity/server-keys.ts";
 import { type Joined, ownKey, readJoined, writeJoined } from "./identity/store.ts";
 
 export interface EnrolInput {
@@ -43,8 +44,8 @@ export async function enrol(input: EnrolInput): Promise<Joined> {
       body: { secret: token.secret, publicJwk: key.publicJwk, capacity: input.capacity },
     }),
   );
-  const serverKeys = answer.serverKeys.map(importPublicKey);
-  if (answer.serverId !== token.serverId || !serverKeys.some((k) => k.kid === token.serverKid)) {
+  const pinned = answer.serverKeys.map(importPublicKey).filter((k) => k.kid === token.serverKid);
+  if (answer.serverId !== token.serverId || pinned.length === 0) {
     throw new AgentError(
       "server-key-wrong",
       `what answers at ${url} is not the server that made this token; check the address, and who stands between`,
@@ -55,11 +56,13 @@ export async function enrol(input: EnrolInput): Promise<Joined> {
     hostName: answer.name,
     serverId: answer.serverId,
     serverUrl: url,
-    serverKeys,
+    serverKeys: pinned,
   };
   writeJoined(db, joined);
+  // Only the token's key is vouched for; of others what it has let in since.
+  trustServer(db, joined, input.log).learn(answer.successionJws);
   input.log.info({ hostId: joined.hostId, name: joined.hostName, server: url }, "joined");
-  return joined;
+  return readJoined(db) ?? joined;
 }
 
 function parseToken(text: string): JoinToken {

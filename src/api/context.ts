@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Database } from "../database/connect.ts";
-import type { ServerKeys } from "../enablement/signing-key-store.ts";
+import type { LiveServerKeys } from "../enablement/signing-key-store.ts";
 import type { BlobStore } from "../image/blob-store.ts";
 import type { MarketTerms } from "../market/offer.ts";
 import type { Clock } from "../unit/clock.ts";
@@ -12,7 +12,7 @@ export interface ServerContext {
   readonly log: Logger;
   readonly blobs: BlobStore;
   readonly serverId: string;
-  readonly keys: ServerKeys;
+  readonly keys: LiveServerKeys;
   readonly terms: MarketTerms;
   readonly billingTimeZone: string;
   /** Where agents and clients reach this server. Known once it listens. */

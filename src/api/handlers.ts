@@ -51,6 +51,7 @@ import { listCodes } from "./provider/list-codes.ts";
 import { registerHost } from "./provider/register-host.ts";
 import { showProviderCard } from "./provider/show-provider-card.ts";
 import { claimCode } from "./public/claim-code.ts";
+import { rotateServerKey } from "./operator/rotate-server-key.ts";
 import { describeServer } from "./public/describe-server.ts";
 import { listImages } from "./public/list-images.ts";
 import { whoami } from "./public/whoami.ts";
@@ -64,6 +65,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   addKey,
   listKeys,
   revokeKey,
+  rotateServerKey,
   deposit,
   addImage,
   addHost,

@@ -15,6 +15,7 @@ export const PERMISSIONS = {
   addKey: ["operator"],
   listKeys: ["operator"],
   revokeKey: ["operator"],
+  rotateServerKey: ["operator"],
   deposit: ["operator"],
   addImage: ["operator"],
 

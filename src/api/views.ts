@@ -118,6 +118,8 @@ export function viewLease(lease: Lease, viewer: PartyId): LeaseView {
     tariff: lease.tariff,
     quote: lease.quote,
     leaseSecondsMax: lease.leaseSecondsMax,
+    windows: lease.windows.map(({ days, from, to }) => ({ days: [...days], from, to })),
+    timeZone: lease.timeZone,
     extensions: lease.extensions.map((extension) => ({
       extensionId: extension.extensionId,
       state: extension.state,
@@ -129,6 +131,8 @@ export function viewLease(lease: Lease, viewer: PartyId): LeaseView {
     })),
     access: open && accessSchema.parse(access),
     accessJws,
+    agentKeys:
+      open && lease.agentKeys.map(({ jwk, rotationJws }) => ({ jwk: { ...jwk }, rotationJws })),
     power: {
       state: lease.powerState,
       generation: lease.powerGeneration,

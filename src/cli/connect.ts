@@ -1,7 +1,13 @@
 import type { Client } from "../api/client/client.ts";
 import { InputError } from "../unit/quantity.ts";
 import { checkPinned } from "./config/pinned-keys.ts";
-import { DEFAULT_PROFILE, listProfiles, type Profile, readProfile } from "./config/profile.ts";
+import {
+  DEFAULT_PROFILE,
+  listProfiles,
+  type Profile,
+  readProfile,
+  writeProfile,
+} from "./config/profile.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./failure.ts";
 import { parseServerUrl } from "./option/url.ts";
@@ -36,9 +42,10 @@ export async function connect(context: Context): Promise<Connection> {
     };
   }
   if (common.key !== undefined) throw new InputError("--key also needs --server URL");
-  const profile = await chosenProfile(context);
-  const client = await clientOf(profile.url, profile.key);
-  checkPinned(profile, await client.call("describeServer"));
+  const stored = await chosenProfile(context);
+  const client = await clientOf(stored.url, stored.key);
+  const profile = checkPinned(stored, await client.call("describeServer"));
+  if (profile !== stored) await writeProfile(environment.configFolder, profile);
   return { client, profile, profileName: profile.name };
 }
 

@@ -55,8 +55,23 @@ const revoke = verb<{ id: string }>({
   },
 });
 
+const rotateServer = verb({
+  usage: "rotate-server",
+  summary: "Let the server sign with a new key from now on (operator).",
+  examples: ["sublet key rotate-server"],
+  more: "Agents and clients follow by themselves: the key before says so by its signature. What it\nsigned stays good. It is no remedy for a key that was stolen: who has it can sign a successor.",
+  run: async (context) => {
+    const { client } = await connect(context);
+    const { keys } = await client.call("describeServer");
+    const retireKid = keys.at(-1)?.kid ?? "";
+    const rotated = await client.call("rotateServerKey", { body: { retireKid } });
+    const text = `the server signs with ${rotated.kid}; ${retireKid} has let it in and signs no more`;
+    return { json: { ...rotated, retiredKid: retireKid }, text };
+  },
+});
+
 export const keyVerbs: VerbGroup = {
   name: "key",
-  summary: "Keys of parties (operator)",
-  verbs: [add, list, revoke],
+  summary: "Keys of parties, and of the server (operator)",
+  verbs: [add, list, revoke, rotateServer],
 };

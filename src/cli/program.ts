@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import type { CommonOptions, Context } from "./context.ts";
 import { EXIT_WRONG_USAGE } from "./failure.ts";
 import { laterVerbs } from "./later.ts";
+import { takeOwnFlags } from "./own-flags.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Verb, VerbGroup } from "./verb.ts";
 import { chapters } from "./verbs.ts";
@@ -10,6 +11,8 @@ import { chapters } from "./verbs.ts";
 /** One run: what it works with and how it will end. */
 export interface Session {
   readonly surroundings: Surroundings;
+  /** As it was typed. */
+  readonly argv: readonly string[];
   exitCode: number;
   json: boolean;
   /** The command whose help would have told. */
@@ -86,11 +89,12 @@ function addVerb(parent: Command, verb: Verb, session: Session): void {
 }
 
 async function perform(command: Command, verb: Verb, session: Session): Promise<void> {
-  const common = command.optsWithGlobals<CommonOptions>();
-  session.json = common.json ?? false;
-  const context: Context = { ...session.surroundings, json: session.json, common };
-  const input = { ...command.opts(), ...argumentsByName(command) };
   try {
+    const words = verb.passThrough ? takeOwnFlags(command, session.argv) : command.processedArgs;
+    const common = command.optsWithGlobals<CommonOptions>();
+    session.json = common.json ?? false;
+    const context: Context = { ...session.surroundings, json: session.json, common };
+    const input = { ...command.opts(), ...argumentsByName(command, words) };
     const outcome = await verb.run(context, input as never);
     session.exitCode = outcome.exitCode ?? 0;
     const text = context.json ? JSON.stringify(outcome.json) : outcome.text;
@@ -101,10 +105,10 @@ async function perform(command: Command, verb: Verb, session: Session): Promise<
   }
 }
 
-function argumentsByName(command: Command): Record<string, unknown> {
+function argumentsByName(command: Command, words: readonly unknown[]): Record<string, unknown> {
   const entries = command.registeredArguments.map((argument, index) => [
     argument.name(),
-    command.processedArgs[index],
+    words[index],
   ]);
   return Object.fromEntries(entries);
 }

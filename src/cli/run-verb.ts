@@ -15,6 +15,10 @@ export function identityOption(): Option {
   );
 }
 
+/** Of both verbs that have a command behind them. */
+const OWN_UNTIL =
+  "The long flags below are Sublet's wherever they stand before --; all behind -- is the command's.";
+
 export const runVerb = verb<{ lease?: string; command: string[]; identity?: string }>({
   usage: "run <command...>",
   summary: "Run a command in a lease's partition; its output is streamed, its exit code returned.",
@@ -22,7 +26,7 @@ export const runVerb = verb<{ lease?: string; command: string[]; identity?: stri
     "sublet run --lease lease_01k9… -- uname -a",
     "sublet run --lease lease_01k9… 'sort | uniq -c' < words.txt",
   ],
-  more: "Several arguments arrive as typed; a single one is a line for the guest's shell. With --json the\noutput is collected: {leaseId, command, exitCode, stdout, stderr}.",
+  more: `${OWN_UNTIL}\nSeveral arguments arrive as typed; a single one is a line for the guest's shell. With --json the\noutput is collected: {leaseId, command, exitCode, stdout, stderr}.`,
   options: [new Option("--lease <id>", "the lease to run in"), identityOption()],
   passThrough: true,
   failureExitCode: EXIT_OURS,
@@ -48,12 +52,12 @@ interface SshInput {
 export const sshVerb = verb<SshInput>({
   usage: "ssh <lease> [command...]",
   summary: "Open a shell in a lease's partition, or run a command there as ssh does.",
-  examples: ["sublet ssh lease_01k9…", "sublet ssh --tty lease_01k9… -- top"],
+  examples: ["sublet ssh lease_01k9…", "sublet ssh lease_01k9… --tty -- top"],
+  more: OWN_UNTIL,
   options: [new Option("--tty", "a terminal for the command, too"), identityOption()],
   passThrough: true,
   failureExitCode: EXIT_OURS,
-  run: async (context, { lease, command: typed, tty, identity }) => {
-    const command = typed[0] === "--" ? typed.slice(1) : typed;
+  run: async (context, { lease, command, tty, identity }) => {
     if (context.json && command.length === 0) {
       throw new InputError("--json needs a command; a shell has no one document to print");
     }

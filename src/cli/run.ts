@@ -5,7 +5,7 @@ import type { Surroundings } from "./surroundings.ts";
 
 /** Runs one command line and gives its exit code. Never throws. */
 export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
-  const session: Session = { surroundings, exitCode: 0, json: asksForJson(argv) };
+  const session: Session = { surroundings, argv, exitCode: 0, json: asksForJson(argv) };
   try {
     await buildProgram(session).parseAsync([...argv], { from: "user" });
     return session.exitCode;

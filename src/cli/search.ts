@@ -1,5 +1,6 @@
 import type { Response } from "../api/contract/contract.ts";
 import { formatMoneyMicros } from "../unit/money.ts";
+import { formatDurationSeconds } from "../unit/quantity.ts";
 import { RESOURCES, type Size } from "../unit/size.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
@@ -89,6 +90,7 @@ export function counterText(
 ): string {
   if (counter === null) return "-";
   if (counter.kind === "start") return `from ${instant(counter.start).replace(/:00Z$/, "Z")}`;
+  if (counter.kind === "duration") return `for ${formatDurationSeconds(counter.durationSeconds)}`;
   const changed = RESOURCES.filter((resource) => counter.size[resource] !== wanted[resource]);
   const isSmaller = changed.every((resource) => counter.size[resource] < wanted[resource]);
   const isLarger = changed.every((resource) => counter.size[resource] > wanted[resource]);

@@ -12,7 +12,7 @@ export interface VerbSpec<Input> {
   readonly options?: readonly Option[];
   /** Whether it speaks to a server as somebody and so takes `--as`, `--server` and `--key`. */
   readonly speaksAs?: boolean;
-  /** Everything behind the first argument belongs to somebody's command. */
+  /** Behind its first argument is somebody's command, up to `--` with our long flags in it. */
   readonly passThrough?: boolean;
   /** Options that it does not know are no wrong usage: it refuses anyway. */
   readonly takesAnything?: boolean;

@@ -27,8 +27,15 @@ export async function insertHostKey(
 /** Under the host's lock: the present key's time is over, and `jwk` takes its place, if any. */
 export async function replaceHostKey(
   tx: Kysely<DB>,
-  { hostId, jwk, now }: { hostId: HostId; jwk: PublicJwk | null; now: Date },
+  change: {
+    hostId: HostId;
+    jwk: PublicJwk | null;
+    /** Signed by the present key: that `jwk` takes its place. */
+    rotationJws: string | null;
+    now: Date;
+  },
 ): Promise<void> {
+  const { hostId, jwk, rotationJws, now } = change;
   await tx
     .updateTable("hostKey")
     .set({ untilAt: now })
@@ -38,7 +45,7 @@ export async function replaceHostKey(
   if (jwk === null) return;
   await tx
     .insertInto("hostKey")
-    .values({ kid: jwk.kid, hostId, publicJwk: JSON.stringify(jwk), fromAt: now })
+    .values({ kid: jwk.kid, hostId, publicJwk: JSON.stringify(jwk), rotationJws, fromAt: now })
     .execute();
   await tx
     .updateTable("host")

@@ -151,6 +151,15 @@ export async function bumpDesiredGeneration(db: Kysely<DB>, hostId: HostId): Pro
     .execute();
 }
 
+/** Every agent is to look again. */
+export async function bumpEveryDesiredGeneration(db: Kysely<DB>): Promise<void> {
+  await db
+    .updateTable("host")
+    .set({ desiredGeneration: sql`desired_generation + 1` })
+    .where("removedAt", "is", null)
+    .execute();
+}
+
 export async function insertHostEvent(
   db: Kysely<DB>,
   event: { hostId: HostId; kind: string; detail: object; now: Date },

@@ -167,6 +167,8 @@ async function writeLease(
     tariff: match.tariff,
     quote: match.quote,
     leaseSecondsMax: offer.leaseSecondsMax,
+    windows: offer.windows,
+    timeZone: offer.timeZone,
     sshPublicKey: booking.sshPublicKey,
   };
   await insertLease(tx, lease, now);

@@ -1,18 +1,23 @@
 import { type Match, rankMatches } from "../market/match.ts";
 import type { Requirement } from "../market/requirement.ts";
 import { RESOURCES } from "../unit/size.ts";
+import { chooseExactly } from "./choose-exactly.ts";
 import { type Deciding, decideOpening, type Opening, openingsAfter } from "./opening.ts";
 
 /**
  * The different partitions that can be had at once: as many as are wanted, or as many as there are.
- * Chosen one after another, each decided with those before it as taken; first by price, and where
- * that does not reach, by what takes the least of its host. Pure.
+ * Chosen one after another, each decided with those before it as taken; first by price; where that
+ * does not reach, by what takes the least of its host; and where that does not either, by trying
+ * the combinations. Pure.
  */
 export function chooseTogether(deciding: Deciding, openings: readonly Opening[]): readonly Match[] {
   const byPrice = chooseBy(rankMatches, deciding, openings);
   if (byPrice.length === deciding.requirement.count) return byPrice;
   const byRoom = chooseBy(rankByRoom, deciding, openings);
-  return byRoom.length > byPrice.length ? byRoom : byPrice;
+  if (byRoom.length === deciding.requirement.count) return byRoom;
+  const isPayable = (matches: readonly Match[]) => isAffordable(matches, deciding.requirement);
+  const tried = chooseExactly(deciding, openings, isPayable);
+  return [tried, byRoom, byPrice].reduce((most, one) => (one.length >= most.length ? one : most));
 }
 
 function chooseBy(

@@ -14,6 +14,7 @@ import {
   SIZE,
 } from "./opening.sample.ts";
 import { type Deciding, decideOpening, type Opening } from "./opening.ts";
+import { TURNAROUND_SECONDS } from "./reservation-store.ts";
 
 function counterTo(deciding: Deciding, opening: Opening): Counter["offer"] | null {
   const decision = decideOpening(deciding, opening);
@@ -88,6 +89,41 @@ describe("the counter-offer", () => {
       { kind: "start", start: new Date("2027-01-05T09:00:00Z") },
     ],
     [
+      "of one that is lent for less is the longest lease",
+      decidingOf({ durationSeconds: 5 * 3600 }),
+      openingOf({ offer: { leaseSecondsMax: 3 * 3600 } }),
+      { kind: "duration", durationSeconds: 3 * 3600 },
+    ],
+    [
+      "ends with the window when that is nearer than the wait for the next one",
+      decidingOf({ durationSeconds: 5 * 3600 }),
+      openingOf({ offer: { windows: [{ days: ["mon", "tue"], from: "08:00", to: "12:00" }] } }),
+      { kind: "duration", durationSeconds: 3 * 3600 },
+    ],
+    [
+      "ends before the next lease, with the turnaround between them",
+      decidingOf({ durationSeconds: 5 * 3600 }),
+      openingOf({ held: [heldFor(SIZE(2), 4, 24, true)] }),
+      { kind: "duration", durationSeconds: 4 * 3600 - TURNAROUND_SECONDS },
+    ],
+    [
+      "waits when that is nearer than a lease that is shorter",
+      decidingOf({ durationSeconds: 50 * 3600 }),
+      openingOf({ held: [heldFor(SIZE(2), 1, 1, true)] }),
+      { kind: "start", start: at(2) },
+    ],
+    [
+      "is not shorter than the offer's shortest lease",
+      decidingOf({ durationSeconds: 5 * 3600 }),
+      openingOf({
+        offer: {
+          leaseSecondsMin: 4 * 3600,
+          windows: [{ days: ["mon"], from: "08:00", to: "12:00" }],
+        },
+      }),
+      null,
+    ],
+    [
       "is none where neither size nor time is the matter",
       decidingOf({ labels: { region: "eu" }, size: SIZE(12) }),
       openingOf(),
@@ -116,10 +152,11 @@ describe("the counter-offer", () => {
         if (counter === null) return;
         countered++;
         const { requirement } = deciding;
-        const changed =
-          counter.kind === "size"
-            ? { ...requirement, size: counter.size }
-            : { ...requirement, start: counter.start.toISOString() };
+        const { kind: _kind, ...change } = counter;
+        const changed: typeof requirement = {
+          ...requirement,
+          ...("start" in change ? { start: change.start.toISOString() } : change),
+        };
         expect(decideOpening({ ...deciding, requirement: changed }, opening).ok).toBe(true);
       }),
       { numRuns: 400 },
@@ -127,7 +164,7 @@ describe("the counter-offer", () => {
     expect(countered).toBeGreaterThan(50);
   });
 
-  test("is the nearest: no earlier start matches, and no size with any resource closer", () => {
+  test("is the nearest: no earlier start matches, no longer lease, and no size with any resource closer", () => {
     fc.assert(
       fc.property(mismatched, fc.integer({ min: 1, max: 100 }), ({ deciding, opening }, part) => {
         const counter = counterTo(deciding, opening);
@@ -138,6 +175,12 @@ describe("the counter-offer", () => {
           const earlier = new Date(from.getTime() + Math.floor(((wait - 1) * part) / 100));
           const sooner = { ...requirement, start: earlier.toISOString() };
           expect(decideOpening({ ...deciding, requirement: sooner }, opening).ok).toBe(false);
+        }
+        if (counter?.kind === "duration") {
+          const missing = requirement.durationSeconds - counter.durationSeconds;
+          const durationSeconds = counter.durationSeconds + Math.ceil((missing * part) / 100);
+          const longer = { ...requirement, durationSeconds };
+          expect(decideOpening({ ...deciding, requirement: longer }, opening).ok).toBe(false);
         }
         if (counter?.kind !== "size") return;
         for (const resource of RESOURCES) {
@@ -150,6 +193,24 @@ describe("the counter-offer", () => {
         }
       }),
       { numRuns: 400 },
+    );
+  });
+
+  test("where only its end is in the way, is the longest lease that matches, to the second", () => {
+    const hours = fc.integer({ min: 1, max: 40 });
+    fc.assert(
+      fc.property(hours, hours, hours, (free, more, longest) => {
+        const deciding = decidingOf({ durationSeconds: (free + more) * 3600 });
+        const opening = openingOf({
+          held: [heldFor(SIZE(2), free, 100, true)],
+          offer: { leaseSecondsMax: longest * 3600 },
+        });
+        const counter = counterTo(deciding, opening);
+        const most = Math.min(longest * 3600, free * 3600 - TURNAROUND_SECONDS);
+        // A lease that is no longer than the longest may wait instead, where that is nearer.
+        if (counter?.kind === "start") expect(free + more).toBeLessThanOrEqual(longest);
+        else expect(counter).toEqual({ kind: "duration", durationSeconds: most });
+      }),
     );
   });
 });

@@ -4,14 +4,15 @@ import { mapSize, RESOURCES, type Size, sizesEqual } from "../unit/size.ts";
 import { candidateFor, type Deciding, decideOpening, type Opening, periodOf } from "./opening.ts";
 import { TURNAROUND_SECONDS } from "./reservation-store.ts";
 
-/** What would match instead: another size at the same time, or the same size later. */
+/** What would match instead: another size, a shorter lease, or the same later. One thing changes. */
 export type CounterOffer =
   | { readonly kind: "size"; readonly size: Size }
+  | { readonly kind: "duration"; readonly durationSeconds: number }
   | { readonly kind: "start"; readonly start: Date };
 
 /**
  * A counter-offer and how far it is from what was wanted: the part of a resource that changes the
- * most, or the wait as a part of the duration.
+ * most, the part of the duration that is missing, or the wait as a part of the duration.
  */
 export interface Counter {
   readonly offer: CounterOffer;
@@ -19,8 +20,8 @@ export interface Counter {
 }
 
 /**
- * The nearest that this opening has instead, or null when neither another size nor another time
- * helps. Asked for as it is, it matches. Pure.
+ * The nearest that this opening has instead, or null when neither another size, a shorter lease
+ * nor another time helps. Asked for as it is, it matches. Pure.
  */
 export function counterOffer(
   deciding: Deciding,
@@ -42,8 +43,27 @@ export function counterOffer(
       (start.getTime() - periodOf(requirement, now).start.getTime()) /
       (requirement.durationSeconds * 1000),
   };
-  if (bySize === null || byTime === null) return bySize ?? byTime;
-  return bySize.distance <= byTime.distance ? bySize : byTime;
+  const counters = [bySize, byDuration(deciding, opening, reasons), byTime];
+  // Of equals the first: a size now, then less time now, then a wait.
+  return counters.reduce((nearest, one) => {
+    if (nearest === null || one === null) return nearest ?? one;
+    return one.distance < nearest.distance ? one : nearest;
+  });
+}
+
+function byDuration(
+  deciding: Deciding,
+  opening: Opening,
+  reasons: readonly Reason[],
+): Counter | null {
+  if (!reasons.every(({ code }) => BY_DURATION.includes(code))) return null;
+  const durationSeconds = longestFrom(deciding, opening);
+  if (durationSeconds === null) return null;
+  const wanted = deciding.requirement.durationSeconds;
+  return {
+    offer: { kind: "duration", durationSeconds },
+    distance: (wanted - durationSeconds) / wanted,
+  };
 }
 
 const BY_SIZE: readonly MismatchCode[] = [
@@ -55,6 +75,15 @@ const BY_SIZE: readonly MismatchCode[] = [
   "cost-above-limit",
 ];
 const BY_TIME: readonly MismatchCode[] = ["taken", "capacity-short", "outside-windows"];
+
+/** What stands in the way of the end of a lease, and of nothing before it. */
+const BY_DURATION: readonly MismatchCode[] = [
+  "lease-too-long",
+  "outside-windows",
+  "host-maintenance",
+  "taken",
+  "capacity-short",
+];
 
 function changeOf(wanted: number, offered: number): number {
   if (wanted === offered) return 0;
@@ -126,4 +155,26 @@ function earliestStart(deciding: Deciding, opening: Opening): Date | null {
     return decideOpening({ ...deciding, requirement: later }, opening).ok;
   });
   return found ?? null;
+}
+
+/** The least that a requirement may ask for. */
+const SECONDS_MIN = 60;
+
+/**
+ * The longest lease from the wanted start on, shorter than what was wanted. Of a period that matches
+ * every shorter one does, down to the offer's shortest lease, so it is found by halving.
+ */
+function longestFrom(deciding: Deciding, opening: Opening): number | null {
+  const { requirement } = deciding;
+  const matches = (durationSeconds: number) =>
+    decideOpening({ ...deciding, requirement: { ...requirement, durationSeconds } }, opening).ok;
+  let low = Math.max(SECONDS_MIN, opening.offer.leaseSecondsMin);
+  let high = requirement.durationSeconds - 1;
+  if (high < low || !matches(low)) return null;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (matches(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }

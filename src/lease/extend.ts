@@ -5,6 +5,7 @@ import { listPartitions } from "../host/partition-store.ts";
 import { bumpDesiredGeneration, lockHost } from "../host/store.ts";
 import { quote } from "../market/price.ts";
 import type { Quote } from "../market/quote.ts";
+import { windowEnd, windowsText } from "../market/window.ts";
 import { refusal } from "../refusal/refusal.ts";
 import type { LeaseId } from "../unit/id.ts";
 import { formatDurationSeconds } from "../unit/quantity.ts";
@@ -36,11 +37,11 @@ export function pendingExtension({ extensions }: Lease): Extension | undefined {
 }
 
 /**
- * By the lease's own terms; the calendar is asked afterwards. Refuses: lease-over,
- * extension-pending, lease-too-long.
+ * By the lease's own terms, as its offer had them at the booking; the calendar is asked afterwards.
+ * Refuses: lease-over, extension-pending, lease-too-long, lease-outside-windows.
  */
 export function planExtension(lease: Lease, seconds: number, now: Date): ExtensionPlan {
-  const { leaseId, period, state, leaseSecondsMax } = lease;
+  const { leaseId, period, state } = lease;
   if (period === null || state === "ending" || state === "ended") {
     throw refusal("lease-over", { leaseId, state });
   }
@@ -50,12 +51,29 @@ export function planExtension(lease: Lease, seconds: number, now: Date): Extensi
     throw refusal("extension-pending", { leaseId, until: pending.endsAt.toISOString() });
   }
   const endsAt = new Date(period.end.getTime() + seconds * 1000);
+  checkTerms(lease, period, endsAt);
+  return { endsBefore: period.end, endsAt, ...costUntil(lease, endsAt) };
+}
+
+/** Of the longest lease and the windows, the one that ends sooner says until when it can last. */
+function checkTerms(
+  lease: Lease,
+  period: { readonly start: Date; readonly end: Date },
+  endsAt: Date,
+): void {
+  const { leaseId, leaseSecondsMax } = lease;
   const longest = new Date(period.start.getTime() + leaseSecondsMax * 1000);
+  const closing = windowEnd(lease, period.start);
+  if (closing !== null && closing < endsAt && closing < longest) {
+    // Booked so, it stays so; it only becomes no longer.
+    const until = new Date(Math.max(closing.getTime(), period.end.getTime()));
+    const windows = windowsText(lease);
+    throw refusal("lease-outside-windows", { leaseId, windows, until: until.toISOString() });
+  }
   if (endsAt > longest) {
     const most = formatDurationSeconds(leaseSecondsMax);
     throw refusal("lease-too-long", { leaseId, most, until: longest.toISOString() });
   }
-  return { endsBefore: period.end, endsAt, ...costUntil(lease, endsAt) };
 }
 
 /** What the whole lease costs at the most when it ends then, and by how much that is more. */

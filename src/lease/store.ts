@@ -3,6 +3,7 @@ import { sqlPeriod } from "../database/period.ts";
 import type { DB } from "../database/types.ts";
 import type { Quote } from "../market/quote.ts";
 import type { Tariff } from "../market/tariff.ts";
+import type { Window } from "../market/window.ts";
 import { refusal } from "../refusal/refusal.ts";
 import type {
   BillId,
@@ -47,6 +48,9 @@ export interface Lease {
   readonly quote: Quote;
   /** As the offer had it: the longest that the lease may become, extensions included. */
   readonly leaseSecondsMax: number;
+  /** As the offer had them: when it may run, extensions included. None: always. */
+  readonly windows: readonly Window[];
+  readonly timeZone: string;
   /** In the order in which they were asked for. */
   readonly extensions: readonly Extension[];
   readonly sshPublicKey: string;
@@ -58,6 +62,8 @@ export interface Lease {
   readonly powerDoneGeneration: number;
   readonly powerJws: string | null;
   readonly access: ({ readonly accessJws: string } & Readonly<Record<string, unknown>>) | null;
+  /** Every key that its host's agent has had, and the statement by the one before it. */
+  readonly agentKeys: readonly AgentKey[];
   readonly wipeReceiptJws: string | null;
   /** The server's statement that its host was removed, in the place of a wipe receipt. */
   readonly removalJws: string | null;
@@ -68,6 +74,11 @@ export interface Lease {
   readonly endingAt: Date | null;
   readonly endedAt: Date | null;
   readonly billId: BillId | null;
+}
+
+export interface AgentKey {
+  readonly jwk: Readonly<Record<string, string>>;
+  readonly rotationJws: string | null;
 }
 
 export interface NewLease {
@@ -87,11 +98,13 @@ export interface NewLease {
   readonly tariff: Tariff;
   readonly quote: Quote;
   readonly leaseSecondsMax: number;
+  readonly windows: readonly Window[];
+  readonly timeZone: string;
   readonly sshPublicKey: string;
 }
 
 export async function insertLease(tx: Kysely<DB>, lease: NewLease, now: Date): Promise<void> {
-  const { period, size, tariff, quote, ...columns } = lease;
+  const { period, size, tariff, quote, windows, ...columns } = lease;
   await tx
     .insertInto("lease")
     .values({
@@ -101,6 +114,7 @@ export async function insertLease(tx: Kysely<DB>, lease: NewLease, now: Date): P
       period: sqlPeriod(period),
       tariff: JSON.stringify(tariff),
       quote: JSON.stringify(quote),
+      windows: JSON.stringify(windows),
       createdAt: now,
     })
     .execute();
@@ -276,6 +290,8 @@ async function selectLeases(
       (select e.reason from lease_event e where e.lease_id = l.lease_id and e.reason is not null
         and e.kind not like 'extension-%' and (e.kind <> 'waiting' or l.state = 'booked')
         order by e.seq desc limit 1) as reason,
+      (select jsonb_agg(jsonb_build_object('jwk', k.public_jwk, 'rotationJws', k.rotation_jws)
+        order by k.from_at, k.kid) from host_key k where k.host_id = l.host_id) as agent_keys,
       ${EXTENSIONS_OF_LEASE} as extensions
     from lease l
     join party c on c.party_id = l.client_party_id

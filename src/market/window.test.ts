@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DAYS } from "../unit/week.ts";
-import { isWithinWindows, nextWindowStart, type Window, windowSchema } from "./window.ts";
+import {
+  isWithinWindows,
+  nextWindowStart,
+  type Window,
+  windowEnd,
+  windowSchema,
+} from "./window.ts";
 
 const WEEKDAYS: Window = { days: ["mon", "tue", "wed", "thu", "fri"], from: "08:00", to: "20:00" };
 const berlin = (...windows: Window[]) => ({ windows, timeZone: "Europe/Berlin" });
@@ -89,6 +95,20 @@ test("the next start is the first at which the whole lease fits, or none", () =>
   expect(next(1)).toEqual(new Date("2027-03-29T06:00:00Z"));
   expect(next(12)).toEqual(new Date("2027-03-29T06:00:00Z"));
   expect(next(12.5)).toBeNull();
+});
+
+test("a lease can go on until its window ends, those that touch being one", () => {
+  const night = berlin(
+    { days: ["sun"], from: "22:00", to: "24:00" },
+    { days: ["mon"], from: "00:00", to: "06:00" },
+  );
+  const end = (start: string) => windowEnd(night, new Date(start))?.toISOString() ?? null;
+  expect(end("2027-03-21T21:30Z")).toBe("2027-03-22T05:00:00.000Z");
+  expect(end("2027-03-22T05:00Z")).toBe("2027-03-22T05:00:00.000Z");
+  expect(end("2027-03-23T12:00Z")).toBe("2027-03-23T12:00:00.000Z");
+  const always = berlin({ days: [...DAYS], from: "00:00", to: "24:00" });
+  expect(windowEnd(always, new Date())).toBeNull();
+  expect(windowEnd(berlin(), new Date())).toBeNull();
 });
 
 test("whatever the windows, no earlier minute would do than the next start", () => {

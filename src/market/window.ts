@@ -54,6 +54,16 @@ export function nextWindowStart(weekly: Weekly, from: Date, durationMs: number):
   return null;
 }
 
+/**
+ * Until when a lease that has begun at `start` can go on within the windows: null is for ever. Of a
+ * start outside of them it is the start itself.
+ */
+export function windowEnd(weekly: Weekly, start: Date): Date | null {
+  if (weekly.windows.length === 0 || isWholeWeek(weekly.windows)) return null;
+  const [stretch] = stretchesFrom(weekly, start);
+  return stretch === undefined || stretch.start > start ? start : stretch.end;
+}
+
 /** Two weeks hold each window twice: one that a change of clocks has shortened is whole in the other. */
 const HORIZON_DAYS = 24;
 const DAY_MS = 86_400_000;

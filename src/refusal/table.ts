@@ -252,6 +252,11 @@ export const REFUSALS = {
     ({ leaseId, most, until }) =>
       `${leaseId} was lent for ${most} at most, that is until ${until}; extend it by less, or book another`,
   ),
+  "lease-outside-windows": row<{ leaseId: string; windows: string; until: string }>(
+    409,
+    ({ leaseId, windows, until }) =>
+      `${leaseId} was lent ${windows} and can last until ${until} at most; extend it to no later than that, or book another`,
+  ),
   "calendar-full": row<{ leaseId: string; partition: string; until: string | null }>(
     409,
     ({ leaseId, partition, until }) =>

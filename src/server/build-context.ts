@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { ServerContext } from "../api/context.ts";
 import type { Database } from "../database/connect.ts";
 import { transaction } from "../database/transaction.ts";
-import { ensureServerKeys } from "../enablement/signing-key-store.ts";
+import { ensureServerKeys, liveServerKeys } from "../enablement/signing-key-store.ts";
 import { createFolderBlobStore } from "../image/blob-store.ts";
 import { systemClock } from "../unit/clock.ts";
 import { InputError } from "../unit/quantity.ts";
@@ -54,7 +54,7 @@ export async function buildContext(
     log,
     blobs: createFolderBlobStore(config.blobFolder),
     serverId: settled.serverId,
-    keys: settled.keys,
+    keys: liveServerKeys(settled.keys),
     terms: { currency, minorUnitDigits, operatorFeePpm },
     billingTimeZone,
     publicUrl: () => late.publicUrl,

@@ -3,6 +3,7 @@ import { closeBillsOnce } from "../billing/close-bills.ts";
 import { lapseExtensionsOnce } from "../billing/lapse-extensions.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
 import { endOverdueOnce, grantDueOnce, holdOverrunsOnce } from "../enablement/grant-due.ts";
+import { followServerKeysOnce } from "../enablement/signing-key-store.ts";
 import { watchHostsOnce } from "../lease/watch-hosts.ts";
 import { BACKOFF } from "../process/backoff.ts";
 import { type Loop, startLoop } from "../process/loop.ts";
@@ -10,11 +11,12 @@ import { type Loop, startLoop } from "../process/loop.ts";
 const EVERY_MS = 1000;
 
 /**
- * What the server does by itself: watch hosts, grant what is due, let extensions lapse, end what is
+ * What the server does by itself: follow its keys, watch hosts, grant what is due, let extensions lapse, end what is
  * overdue, close bills.
  */
 export async function runPassesOnce(context: ServerContext): Promise<void> {
   const { db, clock } = context;
+  await followServerKeysOnce(db.kysely, context.keys);
   const issuer = { serverId: context.serverId, key: context.keys.current };
   const leases = { db, issuer, onNeverGranted: releaseHold };
   await watchHostsOnce({ db, upSince: context.upSince }, clock.now());

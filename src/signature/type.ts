@@ -11,6 +11,7 @@
  * | `sublet-receipt`      | server | these usage records are stored durably        | meter/record       |
  * | `sublet-host-removal` | server | the lender declared this lease's host dead    | partition/signed   |
  * | `sublet-bill`         | server | this bill is closed                           | billing/bill       |
+ * | `sublet-server-key`   | server | this server's key is now that one             | enablement/server-key |
  * | `sublet-agent-token`  | agent  | this request comes from this host             | host/signed        |
  * | `sublet-key-rotation` | agent  | this host's key is now that one               | host/signed        |
  * | `sublet-access`       | agent  | the way in to a lease's guest                 | partition/signed   |
@@ -32,6 +33,7 @@ export const SIGNED_TYPES = {
   "sublet-receipt": "server",
   "sublet-host-removal": "server",
   "sublet-bill": "server",
+  "sublet-server-key": "server",
   "sublet-agent-token": "agent",
   "sublet-key-rotation": "agent",
   "sublet-access": "agent",

@@ -47,6 +47,7 @@ export function createFakeServer(timeMs: () => number) {
         removedPartitionIds: [],
         leases: [],
         consoleRequests: [],
+        successionJws: [],
       },
     } as DesiredState,
     agentKey: null as PublicJwk | null,
@@ -71,7 +72,7 @@ export function createFakeServer(timeMs: () => number) {
       }
       state.agentKey = offered;
       state.agentKeys.set(offered.kid, offered);
-      return { hostId, name: "attic", serverId, serverKeys: [key.publicJwk] };
+      return { hostId, name: "attic", serverId, serverKeys: [key.publicJwk], successionJws: [] };
     },
     rotateHostKey: ({ byOldKeyJws, byNewKeyJws }: Record<string, string>) => {
       const signed = { typ: "sublet-key-rotation", schema: keyRotationSchema } as const;
@@ -89,7 +90,7 @@ export function createFakeServer(timeMs: () => number) {
     },
     tellTime: ({ nonce }: { nonce: string }) => {
       const time = { iss: serverId, aud: hostId, nonce, now: instant(0) };
-      return { timeJws: sign("sublet-time", time, key) };
+      return { timeJws: sign("sublet-time", time, key), successionJws: [] };
     },
     reportCapacity: () => ({ hostId, serverKeys: [key.publicJwk] }),
     readDesired: () => state.desired,

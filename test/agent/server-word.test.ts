@@ -44,7 +44,8 @@ test("a time that the server did not sign, or signed for another question, is no
     sign("sublet-time", { ...time, nonce: "a-nonce-of-another-question" }, server.key),
     sign("sublet-time", { ...time, nonce: "a-nonce-of-another-question" }, generateKey()),
   ]) {
-    server.state.spoil = (name, answer) => (name === "tellTime" ? { timeJws } : answer);
+    server.state.spoil = (name, answer) =>
+      name === "tellTime" ? { timeJws, successionJws: [] } : answer;
     await expect(agent.time.anchor(agent.client, agent.joined)).rejects.toThrow();
     expect(agent.time.nowMs()).toBe(clock.now().getTime());
   }

@@ -20,6 +20,7 @@ export interface FakeServer {
   /** `GET /v1/leases/*`: a star is one segment. */
   routes: Record<string, Route>;
   serverKeys: unknown[];
+  successionJws: string[];
   stop(): Promise<void>;
 }
 
@@ -32,6 +33,7 @@ export async function startFakeServer(): Promise<FakeServer> {
     requests,
     routes: {},
     serverKeys: [generateKey().publicJwk],
+    successionJws: [],
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -39,7 +41,7 @@ export async function startFakeServer(): Promise<FakeServer> {
       }),
   };
   const standing: Record<string, Route> = {
-    "GET /v1/public/server": () => ({ json: description(fake.serverKeys) }),
+    "GET /v1/public/server": () => ({ json: description(fake) }),
     "GET /v1/whoami": ({ key }) => (key === "right" ? { json: PARTY } : notAuthenticated),
   };
   const server = createServer((message, response) => {
@@ -61,7 +63,7 @@ export function problem(status: number, code: string, detail: string, about = {}
 
 const notAuthenticated = problem(401, "not-authenticated", "no valid key was sent");
 
-function description(keys: unknown[]) {
+function description({ serverKeys: keys, successionJws }: FakeServer) {
   return {
     serverId: "server-1",
     version: "0.1.0",
@@ -69,6 +71,7 @@ function description(keys: unknown[]) {
     minorUnitDigits: 2,
     billingTimeZone: "UTC",
     keys,
+    successionJws,
     now: new Date().toISOString(),
   };
 }

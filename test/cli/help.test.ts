@@ -14,7 +14,7 @@ const surroundings = {
   stdout: new PassThrough(),
   stderr: new PassThrough(),
 };
-const program = buildProgram({ surroundings, exitCode: 0, json: false });
+const program = buildProgram({ surroundings, argv: [], exitCode: 0, json: false });
 const verbs = leaves(program).map((command) => [names(command), command] as const);
 
 describe("every verb", () => {

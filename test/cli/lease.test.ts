@@ -231,6 +231,7 @@ test("search shows the nearest counter-offer of each that does not match, in one
           ...mismatch,
           counter: { kind: "size", size: { ...size, cpuMilli: 500, memoryBytes: 2 ** 30 } },
         },
+        { ...mismatch, counter: { kind: "duration", durationSeconds: 3 * 3600 } },
         { ...mismatch, counter: null },
       ],
     }),
@@ -244,6 +245,7 @@ test("search shows the nearest counter-offer of each that does not match, in one
     "smaller: 0.5 cores",
     "larger: 1GiB of memory",
     "another size: 0.5 cores, 1GiB of memory",
+    "for 3h",
     "-",
     undefined,
   ]);

@@ -153,6 +153,48 @@ test("an extension is priced by the lease's own tariff, whatever the offer says 
   await endAndWipe(leaseId);
 });
 
+test("an extension ends in the window that the lease was booked in, whatever the offer says by now", async () => {
+  const { client, lender } = market;
+  const params = { host: "h1", name: "lend" };
+  const days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
+  const windows = [
+    { days: [...days], from: "09:00", to: "11:00" },
+    { days: [...days], from: "11:00", to: "12:00" },
+  ];
+  const weekly = { windows, timeZone: "Etc/GMT+1" };
+  await lender.call("setOffer", { params, body: offerOf({ ...weekly, leaseSecondsMax: 10_800 }) });
+  const day = tomorrow().slice(0, 10);
+  const book = async (hour: string) => {
+    const leaseId = newId("lease");
+    const body = bookingOf({ start: `${day}T${hour}:00:00.000Z` });
+    await client.call("bookLease", { params: { leaseId }, body });
+    return leaseId;
+  };
+  const late = await book("12");
+  const early = await book("10");
+  expect(await show(late)).toMatchObject(weekly);
+  // Nothing of it binds a lease that is booked: neither other windows nor who may borrow.
+  await lender.call("setOffer", {
+    params,
+    body: offerOf({
+      windows: [{ days: ["mon"], from: "00:00", to: "00:01" }],
+      borrowers: { who: "except", parties: ["client"] },
+    }),
+  });
+  const refused = extend(late, 60);
+  expect(await codeOf(refused)).toBe("lease-outside-windows");
+  await expect(refused).rejects.toThrow(`${day}T13:00:00.000Z at most`);
+  await client.call("endLease", { params: { leaseId: late } });
+  expect(await codeOf(extend(early, 2 * HOUR + 60))).toBe("lease-too-long");
+  await expect(extend(early, 2 * HOUR + 60)).rejects.toThrow(`${day}T13:00:00.000Z`);
+  expect((await extend(early, 2 * HOUR)).period?.end).toBe(`${day}T13:00:00.000Z`);
+  await expect(
+    server.database.pool.query("update lease set windows = '[]' where lease_id = $1", [early]),
+  ).rejects.toThrow("terms");
+  await client.call("endLease", { params: { leaseId: early } });
+  await lender.call("setOffer", { params, body: offerOf() });
+});
+
 test("what does not fit is refused by name, and nothing is kept of it", async () => {
   const { client } = market;
   const leaseId = await runningLease();

@@ -94,6 +94,18 @@ test("after a rotation the old key lets nobody in, and leases under it are still
   const { events } = await market.lender.call("showHost", { params: { host: "h1" } });
   expect(events.filter(({ kind }) => kind === "key-rotated")).toHaveLength(1);
 
+  // Its client, which may have pinned the old key, is shown how the new one was let in.
+  const { lease } = await market.client.call("showLease", { params: { leaseId: running } });
+  expect(lease.agentKeys).toEqual([
+    { jwk: { ...old.key.publicJwk }, rotationJws: null },
+    {
+      jwk: { ...next.publicJwk },
+      rotationJws: sign("sublet-key-rotation", said, old.key),
+    },
+  ]);
+  const lenders = await market.lender.call("showLease", { params: { leaseId: running } });
+  expect(lenders.lease.agentKeys).toBeNull();
+
   // What is said of the running lease counts under its own key, and under no other.
   const granted = await readGrant(host, running);
   const wrong = signBatch(host, makeRecords(host, granted, [60, 60]));

@@ -18,7 +18,7 @@ export interface Joined {
   readonly hostName: string;
   readonly serverId: string;
   readonly serverUrl: string;
-  /** Pinned when the host joined. */
+  /** Pinned when the host joined, and those that they have let in since. */
   readonly serverKeys: readonly PublicJwk[];
 }
 
@@ -106,6 +106,13 @@ export function writeJoined(db: DatabaseSync, joined: Joined): void {
     joined.serverUrl,
     JSON.stringify(joined.serverKeys),
   );
+}
+
+export function addServerKeys(db: DatabaseSync, found: readonly PublicJwk[]): void {
+  const joined = readJoined(db);
+  if (joined === null) return;
+  const serverKeys = JSON.stringify([...joined.serverKeys, ...found]);
+  db.prepare("UPDATE identity SET server_keys = ?").run(serverKeys);
 }
 
 export function readLentBefore(db: DatabaseSync): LentBefore | null {

@@ -3,8 +3,9 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Client } from "../../api/client/client.ts";
 import { serverTimeSchema } from "../../host/signed.ts";
 import { verify } from "../../signature/envelope.ts";
-import { type KeyRing, keyRing } from "../../signature/key.ts";
+import type { KeyRing } from "../../signature/key.ts";
 import type { Clock } from "../../unit/clock.ts";
+import type { TrustedServer } from "../identity/server-keys.ts";
 import type { Joined } from "../identity/store.ts";
 import { type Anchor, readAnchor, writeAnchor } from "./store.ts";
 
@@ -20,7 +21,11 @@ export interface ServerTime {
   anchor(client: Client, joined: Joined): Promise<void>;
 }
 
-export function createServerTime(db: DatabaseSync, clock: Clock): ServerTime {
+export function createServerTime(
+  db: DatabaseSync,
+  clock: Clock,
+  server: TrustedServer,
+): ServerTime {
   const bootId = clock.bootId();
   let anchor = readAnchor(db);
   const isAnchored = () => anchor?.bootId === bootId;
@@ -33,9 +38,11 @@ export function createServerTime(db: DatabaseSync, clock: Clock): ServerTime {
     async anchor(client, joined) {
       const nonce = randomBytes(24).toString("base64url");
       const sentNs = clock.monotonicNs();
-      const { timeJws } = await client.call("tellTime", { body: { nonce } });
+      const { timeJws, successionJws } = await client.call("tellTime", { body: { nonce } });
       const answeredNs = clock.monotonicNs();
-      const told = readSignedTime(timeJws, nonce, joined, keyRing(joined.serverKeys));
+      // The first word of every visit: after a rotation it is by a key that is new here.
+      server.learn(successionJws);
+      const told = readSignedTime(timeJws, nonce, joined, server.keys);
       // The server looked at its clock somewhere between the two; the middle halves the error.
       const monotonicNs = (sentNs + answeredNs) / 2n;
       anchor = { bootId, monotonicNs, serverNowMs: told.getTime() };

@@ -34,6 +34,7 @@ export const enrolHost: Handler<"enrolHost"> = async (context, { body }) => {
     name: host.name,
     serverId: context.serverId,
     serverKeys: context.keys.all.map((key) => ({ ...key })),
+    successionJws: [...context.keys.successionJws],
   };
 };
 

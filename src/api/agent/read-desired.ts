@@ -1,4 +1,5 @@
 import { transaction } from "../../database/transaction.ts";
+import { listSuccessions } from "../../enablement/signing-key-store.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
 import { listConsoleRequests } from "../../lease/console-store.ts";
@@ -38,6 +39,8 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         requestId: consoleRequestId,
         leaseId,
       })),
+      // Of the database, not of this server: another one may have rotated the key a moment ago.
+      successionJws: [...(await listSuccessions(tx))],
     };
   };
   // One snapshot: generation, partitions and leases belong together.

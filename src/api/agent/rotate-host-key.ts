@@ -34,7 +34,8 @@ export const rotateHostKey: Handler<"rotateHostKey"> = async (context, { body })
     if (current === newKey.x) return;
     if (current !== known.jwk.x) throw refusal("agent-key-retired", { host: host.name });
     if (await findHostKey(tx, newKey.kid)) throw refuse("bad-payload", "the new key is a used one");
-    await replaceHostKey(tx, { hostId, jwk: newKey, now });
+    const rotationJws = body.byOldKeyJws;
+    await replaceHostKey(tx, { hostId, jwk: newKey, rotationJws, now });
     const detail = { oldKid: known.jwk.kid, newKid: newKey.kid };
     await insertHostEvent(tx, { hostId, kind: "key-rotated", detail, now });
   });

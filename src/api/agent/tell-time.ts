@@ -9,5 +9,6 @@ export const tellTime: Handler<"tellTime"> = async (context, { caller, body: { n
     nonce,
     now: context.clock.now().toISOString(),
   };
-  return { timeJws: sign("sublet-time", time, context.keys.current) };
+  const { current, successionJws } = context.keys;
+  return { timeJws: sign("sublet-time", time, current), successionJws: [...successionJws] };
 };

@@ -57,7 +57,7 @@ function viewMismatch({ candidate, reasons, counter }: Mismatch): MismatchView {
 function viewCounter(
   offer: NonNullable<Mismatch["counter"]>["offer"],
 ): NonNullable<MismatchView["counter"]> {
-  return offer.kind === "size" ? offer : { kind: "start", start: offer.start.toISOString() };
+  return offer.kind === "start" ? { kind: "start", start: offer.start.toISOString() } : offer;
 }
 
 /** What is yet to be carved has no name: it gets one when it is booked. */

@@ -63,6 +63,8 @@ export const desiredStateSchema = z.strictObject({
   consoleRequests: z.array(
     z.strictObject({ requestId: idSchema("console"), leaseId: idSchema("lease") }),
   ),
+  /** By which the server's signing keys were let in: with them whatever is signed here verifies. */
+  successionJws: z.array(jwsText),
 });
 export type DesiredState = z.infer<typeof desiredStateSchema>;
 
@@ -142,6 +144,8 @@ export const agentOperations = {
       name: nameText,
       serverId: z.string(),
       serverKeys: z.array(jwkSchema),
+      /** How each of them was let in by the one before. */
+      successionJws: z.array(jwsText),
     }),
   }),
   rotateHostKey: operation({
@@ -157,7 +161,7 @@ export const agentOperations = {
     path: "/v1/agent/time",
     summary: "The server's time, signed, answering a nonce.",
     body: z.strictObject({ nonce: z.string().min(16).max(64) }),
-    response: z.strictObject({ timeJws: jwsText }),
+    response: z.strictObject({ timeJws: jwsText, successionJws: z.array(jwsText) }),
   }),
   reportCapacity: operation({
     method: "PUT",

@@ -9,6 +9,7 @@ import {
   idSchema,
   instantText,
   jwkSchema,
+  jwsText,
   microsText,
   nameText,
   naturalText,
@@ -41,7 +42,10 @@ export const publicOperations = {
       currency: z.string(),
       minorUnitDigits: z.number().int(),
       billingTimeZone: z.string(),
+      /** All that ever signed; the last one does now. */
       keys: z.array(jwkSchema),
+      /** How each was let in by the one before: who has pinned one follows to the others. */
+      successionJws: z.array(jwsText),
       now: instantText,
     }),
   }),
@@ -103,6 +107,14 @@ export const operatorOperations = {
     summary: "From now on the key opens nothing.",
     params: z.strictObject({ keyId: idSchema("key") }),
     response: z.strictObject({ keyId: idSchema("key"), revokedAt: instantText }),
+  }),
+  rotateServerKey: operation({
+    method: "POST",
+    path: "/v1/operator/server-key",
+    summary:
+      "A new signing key takes the place of the one named. Repeating it changes nothing more.",
+    body: z.strictObject({ retireKid: z.string().max(64) }),
+    response: z.strictObject({ kid: z.string(), keys: z.array(jwkSchema) }),
   }),
   deposit: operation({
     method: "POST",

@@ -15,6 +15,7 @@ import {
   idSchema,
   instantText,
   integerText,
+  jwkSchema,
   jwsText,
   nameText,
   naturalText,
@@ -131,10 +132,11 @@ export const mismatchView = z.strictObject({
   partition: partitionName.nullable(),
   host: hostName,
   reasons: z.array(z.strictObject({ code: z.string(), message: z.string() })),
-  /** The nearest that would match instead: another size, or the same later. */
+  /** The nearest that would match instead: another size, a shorter lease, or the same later. */
   counter: z
     .discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("size"), size: sizeSchema }),
+      z.strictObject({ kind: z.literal("duration"), durationSeconds: z.number().int() }),
       z.strictObject({ kind: z.literal("start"), start: instantText }),
     ])
     .nullable(),
@@ -171,6 +173,9 @@ export const extensionView = z.strictObject({
   settledAt: instantText.nullable(),
 });
 
+/** What the agent signs. */
+export const accessView = accessSchema;
+
 export const leaseView = z.strictObject({
   leaseId: idSchema("lease"),
   state: leaseStateSchema,
@@ -191,12 +196,22 @@ export const leaseView = z.strictObject({
   quote: quoteSchema,
   /** The longest that the lease may become, extensions included. */
   leaseSecondsMax: z.number().int(),
+  /** When it may run, extensions included; none is always. */
+  windows: z.array(windowSchema),
+  timeZone: z.string(),
   /** In the order in which they were asked for. */
   extensions: z.array(extensionView),
   /** Null unless ready. Only the client sees it. */
-  access: accessSchema.nullable(),
+  access: accessView.nullable(),
   /** The agent's signature over `access`. */
   accessJws: jwsText.nullable(),
+  /**
+   * Where there is an access: the agent's keys, oldest first, each with the statement by the one
+   * before that let it in. Whoever has pinned one of them follows the statements to the others.
+   */
+  agentKeys: z
+    .array(z.strictObject({ jwk: jwkSchema, rotationJws: jwsText.nullable() }))
+    .nullable(),
   /** What the client wants of its guest's power, and up to which number its host has done it. */
   power: z.strictObject({
     state: powerStateSchema,

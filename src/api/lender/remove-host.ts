@@ -124,7 +124,7 @@ async function takeAway(tx: Kysely<DB>, host: Host, now: Date): Promise<void> {
     await fillStanding(tx, partition, null, now);
     await markPartitionRemoved(tx, partition.partitionId, now);
   }
-  await replaceHostKey(tx, { hostId, jwk: null, now });
+  await replaceHostKey(tx, { hostId, jwk: null, rotationJws: null, now });
   await updateRemoved(tx, hostId, now);
   await bumpDesiredGeneration(tx, hostId);
 }

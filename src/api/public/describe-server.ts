@@ -8,5 +8,6 @@ export const describeServer: Handler<"describeServer"> = async (context) => ({
   minorUnitDigits: context.terms.minorUnitDigits,
   billingTimeZone: context.billingTimeZone,
   keys: context.keys.all.map((key) => ({ ...key })),
+  successionJws: [...context.keys.successionJws],
   now: context.clock.now().toISOString(),
 });

@@ -1,13 +1,16 @@
 import { join, resolve } from "node:path";
 import type { Client } from "../../api/client/client.ts";
-import type { LeaseView } from "../../api/contract/view.ts";
+import { accessView } from "../../api/contract/view.ts";
+import type { Access } from "../../partition/signed.ts";
 import { refusal } from "../../refusal/refusal.ts";
+import { verify } from "../../signature/envelope.ts";
 import { canonicalJson } from "../../unit/canonical.ts";
 import type { LeaseId } from "../../unit/id.ts";
 import { readIfThere, writePrivateFile } from "../config/private-file.ts";
 import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
+import { pinnedAgent } from "./agent-keys.ts";
 import type { Target } from "./arguments.ts";
 import { identityFor, leaseFolder } from "./key.ts";
 
@@ -18,8 +21,8 @@ export async function wayIn(
   identity: string | undefined,
 ): Promise<Target> {
   const { client, profileName } = await connect(context);
-  const access = await readAccess(client, leaseId);
   const { configFolder } = context.environment;
+  const access = await readAccess(client, configFolder, leaseId);
   return {
     leaseId,
     access,
@@ -31,25 +34,32 @@ export async function wayIn(
   };
 }
 
-async function readAccess(client: Client, leaseId: LeaseId) {
+/** The way in as the lease's host signed it, by a key that is pinned. */
+async function readAccess(client: Client, configFolder: string, leaseId: LeaseId): Promise<Access> {
   const { lease } = await client.call("showLease", { params: { leaseId } });
-  const { access, accessJws, state } = lease;
-  if (access === null || accessJws === null) throw refusal("lease-not-ready", { leaseId, state });
-  if (access.leaseId === leaseId && saysTheSame(accessJws, access)) return access;
-  throw new CliError(
-    "access-differs",
-    `the way in that the server shows is not what the host signed for ${leaseId}; do not use it, and tell the operator`,
-    { leaseId },
-  );
-}
-
-/**
- * Whether the host's signed text is about this very access. Its signature is not verified here: a
- * client does not know the host's key yet, so it trusts the server for that.
- */
-function saysTheSame(jws: string, access: NonNullable<LeaseView["access"]>): boolean {
-  const payload = Buffer.from(jws.split(".")[1] ?? "", "base64url").toString("utf8");
-  return payload === canonicalJson(access);
+  const { access, accessJws, agentKeys, host, state } = lease;
+  if (access === null || accessJws === null || agentKeys === null) {
+    throw refusal("lease-not-ready", { leaseId, state });
+  }
+  const { keys, path, pin } = await pinnedAgent(configFolder, host.id, agentKeys);
+  const signed = verify({ jws: accessJws, typ: "sublet-access", keys, schema: accessView });
+  if (!signed.ok && signed.code === "unknown-key") {
+    throw new CliError(
+      "agent-key-changed",
+      `${host.name} signs with a key that is neither the pinned one nor let in by it, so it may be another machine; ask its lender, and remove ${path} when this is meant`,
+      { leaseId, hostId: host.id, path },
+    );
+  }
+  const isSame = signed.ok && canonicalJson(signed.payload) === canonicalJson(access);
+  if (!isSame || access.leaseId !== leaseId || access.hostId !== host.id) {
+    throw new CliError(
+      "access-differs",
+      `the way in that the server shows is not what the host signed for ${leaseId}; do not use it, and tell the operator`,
+      { leaseId },
+    );
+  }
+  await pin();
+  return signed.payload;
 }
 
 /** Writes the guest's key at the first use; later another key is refused. */
