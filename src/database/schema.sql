@@ -229,6 +229,7 @@ create table host_key (
   public_jwk jsonb not null,
   from_at timestamp with time zone not null,
   until_at timestamp with time zone,
+  rotation_jws text,
   constraint host_key_pkey PRIMARY KEY (kid),
   constraint host_key_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id)
 );
@@ -289,6 +290,8 @@ create table lease (
   power_done_generation integer default 0 not null,
   power_jws text,
   removal_jws text,
+  windows jsonb not null,
+  time_zone text not null,
   constraint lease_pkey PRIMARY KEY (lease_id),
   constraint lease_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
   constraint lease_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
@@ -312,6 +315,7 @@ create table lease (
   constraint lease_power_signed CHECK (((power_generation > 0) = (power_jws IS NOT NULL))),
   constraint lease_power_state_check CHECK ((power_state = ANY (ARRAY['on'::text, 'off'::text, 'restart'::text]))),
   constraint lease_state_check CHECK ((state = ANY (ARRAY['booked'::text, 'preparing'::text, 'ready'::text, 'ending'::text, 'ended'::text]))),
+  constraint lease_windows_check CHECK ((jsonb_typeof(windows) = 'array'::text)),
   constraint lease_wiped_before_ended CHECK (((state <> 'ended'::text) OR (grant_jws IS NULL) OR (COALESCE(wipe_receipt_jws, ''::text) ~~ '%.%.%'::text) OR (COALESCE(removal_jws, ''::text) ~~ '%.%.%'::text))),
   constraint lease_removal TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
@@ -546,6 +550,7 @@ create table signing_key (
   private_jwk jsonb not null,
   created_at timestamp with time zone not null,
   retired_at timestamp with time zone,
+  succession_jws text,
   constraint signing_key_pkey PRIMARY KEY (kid)
 );
 
@@ -621,6 +626,7 @@ CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, nam
 CREATE UNIQUE INDEX provider_key_current ON public.provider_key USING btree (party_id) WHERE (retired_at IS NULL);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
 CREATE UNIQUE INDEX reservation_lease ON public.reservation USING btree (lease_id) WHERE (lease_id IS NOT NULL);
+CREATE UNIQUE INDEX signing_key_current ON public.signing_key USING btree ((true)) WHERE (retired_at IS NULL);
 CREATE INDEX usage_batch_chain ON public.usage_batch USING btree (chain_id);
 CREATE INDEX usage_record_batch ON public.usage_record USING btree (batch_id);
 
@@ -986,8 +992,8 @@ CREATE OR REPLACE FUNCTION public.guard_host_key()
 AS $function$
 begin
   if tg_op = 'DELETE' or old.until_at is not null
-      or (old.kid, old.host_id, old.public_jwk, old.from_at)
-        is distinct from (new.kid, new.host_id, new.public_jwk, new.from_at) then
+      or (old.kid, old.host_id, old.public_jwk, old.from_at, old.rotation_jws)
+        is distinct from (new.kid, new.host_id, new.public_jwk, new.from_at, new.rotation_jws) then
     raise exception 'a key of a host is retired, and nothing else'
       using errcode = 'SL003', constraint = 'append_only';
   end if;
@@ -1091,8 +1097,10 @@ CREATE OR REPLACE FUNCTION public.guard_signing_key()
  LANGUAGE plpgsql
 AS $function$
 begin
-  if tg_op = 'DELETE' or (old.kid, old.public_jwk, old.private_jwk, old.created_at)
-      is distinct from (new.kid, new.public_jwk, new.private_jwk, new.created_at) then
+  if tg_op = 'DELETE' or old.retired_at is not null
+      or (old.kid, old.public_jwk, old.private_jwk, old.created_at, old.succession_jws)
+      is distinct from
+      (new.kid, new.public_jwk, new.private_jwk, new.created_at, new.succession_jws) then
     raise exception 'a signing key is retired, and nothing else'
       using errcode = 'SL003', constraint = 'append_only';
   end if;
@@ -1188,6 +1196,7 @@ CREATE TRIGGER lease_host_open BEFORE UPDATE OF period, removal_jws ON public.le
 CREATE TRIGGER lease_keep BEFORE TRUNCATE ON public.lease FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_length_guard BEFORE UPDATE ON public.lease FOR EACH ROW WHEN ((old.lease_seconds_max IS DISTINCT FROM new.lease_seconds_max)) EXECUTE FUNCTION guard_lease_length();
 CREATE CONSTRAINT TRIGGER lease_removal AFTER INSERT OR UPDATE OF removal_jws ON public.lease DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.removal_jws IS NOT NULL)) EXECUTE FUNCTION check_removal();
+CREATE TRIGGER lease_windows_guard BEFORE UPDATE ON public.lease FOR EACH ROW WHEN (((old.windows IS DISTINCT FROM new.windows) OR (old.time_zone IS DISTINCT FROM new.time_zone))) EXECUTE FUNCTION guard_lease_length();
 CREATE TRIGGER lease_event_append BEFORE DELETE OR UPDATE ON public.lease_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_keep BEFORE TRUNCATE ON public.lease_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lease_event_notify AFTER INSERT ON public.lease_event FOR EACH ROW EXECUTE FUNCTION notify_lease_event();

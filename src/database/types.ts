@@ -173,6 +173,7 @@ export interface HostKey {
   hostId: string;
   kid: string;
   publicJwk: Json;
+  rotationJws: string | null;
   untilAt: Timestamp | null;
 }
 
@@ -221,7 +222,9 @@ export interface Lease {
   sshPublicKey: string;
   state: string;
   tariff: Json;
+  timeZone: string;
   usageSeqFinal: Int8 | null;
+  windows: Json;
   wipeReceiptJws: string | null;
 }
 
@@ -357,6 +360,7 @@ export interface SigningKey {
   privateJwk: Json;
   publicJwk: Json;
   retiredAt: Timestamp | null;
+  successionJws: string | null;
 }
 
 export interface UsageBatch {
