@@ -2,6 +2,7 @@ import { isEnding, type StepAction, type StepLimits, step } from "../../partitio
 import { BACKOFF, backoffMs } from "../../process/backoff.ts";
 import { applyPartitions, keepPoolOnce } from "../allocation/apply.ts";
 import type { AgentContext } from "../context.ts";
+import { keepRoom } from "../state/room.ts";
 import { keepDeadline } from "./deadline.ts";
 import { type EffectFailure, nameFailure } from "./effect-failure.ts";
 import * as ending from "./ending.ts";
@@ -24,6 +25,7 @@ const TOMBSTONE_MS = 30 * 24 * 3_600_000;
  * pass is still at (a long download) is left to that pass.
  */
 export async function convergeOnce(context: AgentContext): Promise<void> {
+  keepRoom(context.db);
   applyPartitions(context);
   const passes = listLeases(context.db).map(({ leaseId }) =>
     context.turns.tryTake(leaseId, () => convergeLease(context, leaseId)),
