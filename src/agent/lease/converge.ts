@@ -1,3 +1,4 @@
+import { inTransaction } from "../../meter/transaction.ts";
 import { isEnding, type StepAction, type StepLimits, step } from "../../partition/step.ts";
 import { BACKOFF, backoffMs } from "../../process/backoff.ts";
 import { applyPartitions, keepPoolOnce } from "../allocation/apply.ts";
@@ -113,7 +114,12 @@ function recordFailure(context: AgentContext, lease: LeaseRow, failure: EffectFa
   if (isHopeless && !isTooLate) {
     ending.fail(context, lease, { reason: failure.code, message: failure.message });
   } else {
-    changeLease(context.db, leaseId, { failures, retryAtNs: nextTry(context, failures) });
+    const isFirst = stage === "ready" && !lease.isDelivered && lease.failures === 0;
+    inTransaction(context.db, () => {
+      changeLease(context.db, leaseId, { failures, retryAtNs: nextTry(context, failures) });
+      // Why the guest is not there again, which is another reason than why it went.
+      if (isFirst) running.tellUndelivered(context, lease, failure.code);
+    });
   }
 }
 
