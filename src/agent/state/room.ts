@@ -6,12 +6,14 @@ import { z } from "zod";
  * What the agent still has to write when the host's disk is full: ends, wipe receipts, and hours of
  * usage records of every guest. A record has about 1 KiB and comes once a minute and guest.
  */
-const ROOM_BYTES = 4 * 2 ** 20;
-/** Made good when so much is used up. */
-const ROOM_BYTES_LEAST = ROOM_BYTES / 2;
+const ROOM_BYTES = 2 ** 20;
+/** Pages of 4 KiB: the log begins anew before it needs more than the room that it has. */
+const LOG_PAGES_MAX = 200;
 
+/** Outside of any transaction. */
 export function createRoom(db: DatabaseSync): void {
   db.exec("CREATE TABLE IF NOT EXISTS room (filler BLOB NOT NULL) STRICT");
+  db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES_MAX}`);
 }
 
 /**
@@ -21,7 +23,7 @@ export function createRoom(db: DatabaseSync): void {
  */
 export function keepRoom(db: DatabaseSync): boolean {
   try {
-    if (roomBytes(db) < ROOM_BYTES_LEAST) {
+    if (!hasRoom(db)) {
       db.prepare("INSERT INTO room (filler) VALUES (zeroblob(?))").run(ROOM_BYTES);
       db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     }
@@ -40,11 +42,12 @@ export function isDatabaseFull(error: unknown): boolean {
 
 const SQLITE_FULL = 13;
 
-function roomBytes(db: DatabaseSync): number {
+/** The free pages are used up by and by, and made good when half of them are. */
+function hasRoom(db: DatabaseSync): boolean {
   const { freelist_count: pages } = freeRow.parse(db.prepare("PRAGMA freelist_count").get());
   const { page_size: bytes } = sizeRow.parse(db.prepare("PRAGMA page_size").get());
   const log = statSync(`${db.location()}-wal`, { throwIfNoEntry: false });
-  return Math.min(pages * bytes, log?.size ?? 0);
+  return pages * bytes >= ROOM_BYTES / 2 && (log?.size ?? 0) >= ROOM_BYTES;
 }
 
 const freeRow = z.object({ freelist_count: z.number() });

@@ -28,8 +28,8 @@ export function openState(folder: string): DatabaseSync {
     for (const step of SCHEMA_STEPS.slice(version)) db.exec(step);
     db.exec(`PRAGMA user_version = ${SCHEMA_STEPS.length}`);
     createSpool(db);
-    createRoom(db);
   });
+  createRoom(db);
   return db;
 }
 
