@@ -38,6 +38,10 @@ export const REFUSALS = {
     500,
     ({ requestId }) => `the server failed; its log has the cause under request ${requestId}`,
   ),
+  "storage-full": row<object>(
+    507,
+    () => "the server's disk is full; its operator must free some space, then try again",
+  ),
   "not-ready": row<{ message: string }>(503, ({ message }) => `${message}; try again in a moment`),
 
   // Parties and money

@@ -1,5 +1,6 @@
 import { UnreachableError } from "../../api/client/error.ts";
 import { DriverError, type DriverErrorCode } from "../../partition/driver.ts";
+import { isDatabaseFull } from "../state/room.ts";
 
 /**
  * How often an effect is tried again: `bounded` a few times, then the lease fails; `never` at all;
@@ -45,5 +46,14 @@ export function nameFailure(error: unknown): EffectFailure {
   if (error instanceof UnreachableError) {
     return new EffectFailure(error.code, message, "always", { cause: error });
   }
+  if (isDiskFull(error)) {
+    const text = "the host's disk is full; the lender must free some space";
+    return new EffectFailure("disk-full", text, "bounded", { cause: error });
+  }
   return new EffectFailure("agent-failed", message, "bounded", { cause: error });
+}
+
+export function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT" || isDatabaseFull(error);
 }
