@@ -84,4 +84,6 @@ ip -n "$host" link set uplink up; ip -n "$host" link set lan up
 ip -n "$open" link set eth0 up; ip -n "$lan" link set eth0 up
 ip -n "$host" route add default via 192.168.77.1
 ip -n "$lan" route add default via 10.77.0.1
+# Answers of the lender's network would come back, were a guest let in there.
+ip netns exec "$host" sh -c 'echo 1 >/proc/sys/net/ipv4/conf/lan/forwarding'
 `;
