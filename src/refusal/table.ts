@@ -135,6 +135,11 @@ export const REFUSALS = {
     409,
     ({ partition }) => `partition ${partition} is not lendable; set it with --lendable first`,
   ),
+  "internet-unsupported": row<{ host: string; reason: string }>(
+    422,
+    ({ host, reason }) =>
+      `${host} cannot give guests the internet: ${reason}; see to that on the host and start its agent anew, or offer without --internet`,
+  ),
   "size-outside-limits": row<{ message: string }>(400, ({ message }) => message),
   unsupported: row<{ what: string; instead: string }>(
     422,

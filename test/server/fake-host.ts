@@ -70,6 +70,7 @@ export function capacity(base: { cpuMilli: number; memoryBytes: number; diskByte
       kernel: "6.1",
       cores: [0, 1, 2, 3],
       ...{ sharedCpu: false, memoryLimit: true, controlGroupsReason: "a host in memory" },
+      ...{ internet: true, internetReason: "a host in memory" },
       cpuModel: "a test",
     },
   };

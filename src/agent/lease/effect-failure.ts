@@ -31,6 +31,7 @@ const DRIVER_RETRY: Readonly<Record<DriverErrorCode, Retry>> = {
   "fractions-unsupported": "never",
   "resize-refused": "never",
   "boot-failed": "bounded",
+  "internet-unsupported": "bounded",
   "port-taken": "bounded",
   "disk-full": "bounded",
   "guest-alive": "always",
