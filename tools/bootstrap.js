@@ -27,6 +27,9 @@ const PROGRAMS = [
   ["xz", "xz-utils"],
   ["dpkg", "dpkg"],
   ["qemu-img", "qemu-utils"],
+  ["ip", "iproute2"],
+  ["nft", "nftables"],
+  ["nsenter", "util-linux"],
 ];
 
 /** Beside those, for building a Debian of its own packages. */

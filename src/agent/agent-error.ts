@@ -6,6 +6,7 @@ export type AgentErrorCode =
   | "memory-exceeds-host"
   | "disk-exceeds-host"
   | "nothing-to-lend"
+  | "resolver-not-public"
   | "data-folder-in-use"
   | "data-from-newer-version"
   | "join-token-invalid"

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lentFrom, RESERVE_DEFAULT } from "./config.ts";
+import { configFrom, lentFrom, RESERVE_DEFAULT } from "./config.ts";
 import { formatCoreList, parseCoreList } from "./core-list.ts";
 
 const GIB = 1024 ** 3;
@@ -52,5 +52,19 @@ test("a list of cores reads as it is written", () => {
   expect(parseCoreList(" 5, 0-2,1 ")).toEqual([0, 1, 2, 5]);
   for (const text of ["", "a", "3-1", "0-99999", "1,,2", "-1"]) {
     expect(() => parseCoreList(text), text).toThrow(/write it like/);
+  }
+});
+
+test("a resolver that guests cannot reach is refused by name", () => {
+  const resolversOf = (...resolvers: string[]) =>
+    configFrom({ dataFolder: "/d", resolvers }).resolvers;
+  expect(resolversOf()).toEqual([]);
+  expect(resolversOf("9.9.9.9", "1.1.1.1")).toEqual(["9.9.9.9", "1.1.1.1"]);
+  for (const refused of [
+    ["192.168.0.1"],
+    ["dns.example"],
+    ["9.9.9.9", "8.8.8.8", "1.1.1.1", "1.0.0.1"],
+  ]) {
+    expect(() => resolversOf(...refused)).toThrow(/--resolver 9\.9\.9\.9/);
   }
 });

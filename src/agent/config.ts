@@ -1,4 +1,6 @@
 import { resolve } from "node:path";
+import { isPublic } from "../partition/qemu/internet/address.ts";
+import { RESOLVERS_MAX } from "../partition/qemu/internet/surroundings.ts";
 import { formatBytes } from "../unit/quantity.ts";
 import { type Size, subtractSizes } from "../unit/size.ts";
 import { AgentError } from "./agent-error.ts";
@@ -23,6 +25,8 @@ export interface AgentOptions {
   readonly reserve?: Partial<Size>;
   /** Where guests' ways in listen. */
   readonly accessAddress?: string;
+  /** What guests with the internet ask for names; the host's own, where public, by default. */
+  readonly resolvers?: readonly string[];
   /** How much disk the agent's copies of images may take, beside what it lends. */
   readonly imageCacheBytes?: number;
   readonly readingEveryMs?: number;
@@ -43,6 +47,7 @@ export interface AgentConfig {
   readonly stopGraceMs: number;
   readonly bootTimeoutMs: number;
   readonly imageCacheBytes: number;
+  readonly resolvers: readonly string[];
 }
 
 /** A cloud image under emulation took 52 s on a loaded machine; more than three times that. */
@@ -68,7 +73,19 @@ export function configFrom(options: AgentOptions): AgentConfig {
     stopGraceMs: options.stopGraceMs ?? 3_000,
     bootTimeoutMs: BOOT_TIMEOUT_MS,
     imageCacheBytes: options.imageCacheBytes ?? IMAGE_CACHE_BYTES,
+    resolvers: resolversFrom(options.resolvers ?? []),
   };
+}
+
+/** Guests reach public addresses alone, so their resolvers must have such. */
+function resolversFrom(told: readonly string[]): readonly string[] {
+  const other = told.find((address) => !isPublic(address));
+  if (other === undefined && told.length <= RESOLVERS_MAX) return told;
+  const fault =
+    other === undefined
+      ? `${told.length} resolvers are more than ${RESOLVERS_MAX}`
+      : `"${other}" is not a public address, and guests reach no others`;
+  throw new AgentError("resolver-not-public", `${fault}; give it like --resolver 9.9.9.9,1.1.1.1`);
 }
 
 /** What the agent gives to the market: `base` is what it was told, less the reserve. */

@@ -62,11 +62,9 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   if (!fitsWithin(partition.size, context.capacity.base)) {
     return no("capacity-exceeded", "more is granted than this host has in all");
   }
-  if (grant.internet) {
-    return no(
-      "internet-unsupported",
-      "this agent cannot let a guest reach the internet safely yet",
-    );
+  const { internet, internetReason } = context.capacity.facts;
+  if (grant.internet && !internet) {
+    return no("internet-unsupported", `this host cannot give the internet: ${internetReason}`);
   }
   if (!fitsWithin(known.min, partition.size) || !fitsWithin(partition.size, known.max)) {
     return no("size-outside-limits", `${partition.name} is not to be re-cut to that size`);

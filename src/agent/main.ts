@@ -6,7 +6,7 @@ import { createQemuDriver } from "../partition/qemu/driver.ts";
 import { BACKOFF } from "../process/backoff.ts";
 import { createLog, type Log } from "../process/log.ts";
 import { startLoop } from "../process/loop.ts";
-import { type AgentOptions, configFrom } from "./config.ts";
+import { type AgentConfig, type AgentOptions, configFrom } from "./config.ts";
 import { answerConsoles } from "./console.ts";
 import type { AgentContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
@@ -56,7 +56,7 @@ export async function runAgent(
   const lock = lockFolder(dataFolder);
   try {
     const db = openState(dataFolder);
-    const makeDriver = async () => qemuDriver(dataFolder, log);
+    const makeDriver = async (config: AgentConfig) => qemuDriver(config, log);
     const started = await startContext({ options, overrides, db, log, makeDriver });
     return await run(started, () => {
       started.place?.leave();
@@ -69,9 +69,9 @@ export async function runAgent(
   }
 }
 
-function qemuDriver(dataFolder: string, log: Log): PartitionDriver {
+function qemuDriver({ dataFolder, resolvers }: AgentConfig, log: Log): PartitionDriver {
   const write = (line: string) => log.info({ driver: "qemu" }, line);
-  return createQemuDriver({ folder: join(dataFolder, "guests"), log: write });
+  return createQemuDriver({ folder: join(dataFolder, "guests"), log: write, resolvers });
 }
 
 async function run({ context, token }: Started, release: () => void): Promise<RunningAgent> {

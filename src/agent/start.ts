@@ -94,5 +94,7 @@ function factsOf(
     sharedCpu: facts.sharedCpu,
     memoryLimit: facts.memoryLimit,
     controlGroupsReason: facts.controlGroupsReason,
+    internet: facts.internet,
+    internetReason: facts.internetReason,
   };
 }

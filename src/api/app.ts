@@ -29,8 +29,10 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
   app.decorateRequest("caller", null);
   app.setErrorHandler((error, request, reply) => {
     const { problem, own } = problemOf(error, request.id);
-    if (own) request.log.error({ err: error, requestId: request.id }, "a request failed");
-    if (!own && !(error instanceof Refusal)) request.log.debug({ err: error }, "a bad request");
+    const isOperators = own || problem.code === "storage-full";
+    if (isOperators) request.log.error({ err: error, requestId: request.id }, "a request failed");
+    if (!isOperators && !(error instanceof Refusal))
+      request.log.debug({ err: error }, "a bad request");
     void reply.code(problem.status).type("application/problem+json").send(problem);
   });
   app.setNotFoundHandler((request, reply) => {

@@ -1,6 +1,6 @@
 import type { FastifyError } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import { isConnectionLost } from "../database/failure.ts";
+import { isConnectionLost, isDiskFull } from "../database/failure.ts";
 import { CommitUnknownError } from "../database/transaction.ts";
 import { type Problem, toProblem } from "../refusal/problem.ts";
 import { type Refusal, Refusal as RefusalClass, refusal } from "../refusal/refusal.ts";
@@ -24,6 +24,7 @@ function refusalOf(error: unknown): Refusal | undefined {
   if (isConnectionLost(error) || error instanceof CommitUnknownError) {
     return refusal("not-ready", { message: "the database does not answer" });
   }
+  if (isDiskFull(error)) return refusal("storage-full", {});
   const { statusCode, code, message } = error as Partial<FastifyError>;
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
     return refusal("too-large", { limitBytes: BODY_BYTES_MAX });

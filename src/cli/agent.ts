@@ -20,6 +20,7 @@ interface AgentInput {
   readonly reserveDisk?: number;
   readonly accessAddress?: string;
   readonly imageCache?: number;
+  readonly resolver?: readonly string[];
 }
 
 export const agentVerb = verb<AgentInput>({
@@ -43,6 +44,11 @@ export const agentVerb = verb<AgentInput>({
     bytes("--reserve-memory <size>", "of that, for the host's own system"),
     bytes("--reserve-disk <size>", "of that, for the host's own system"),
     new Option("--access-address <address>", "where guests' ways in listen; 127.0.0.1 by default"),
+    quantity(
+      "--resolver <addresses>",
+      "what guests with the internet ask for names; the host's own if public",
+      readResolvers,
+    ),
     bytes("--image-cache <size>", "disk for copies of images, beside what it lends; 20GiB"),
   ],
   run: async (context, input) => {
@@ -62,6 +68,7 @@ export const agentVerb = verb<AgentInput>({
         diskBytes: input.reserveDisk,
       }),
       ...given({ accessAddress: input.accessAddress, imageCacheBytes: input.imageCache }),
+      ...given({ resolvers: input.resolver }),
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
     announce(context, agent);
@@ -81,6 +88,11 @@ function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], un
   return Object.fromEntries(
     Object.entries(values).filter(([, value]) => value !== undefined),
   ) as never;
+}
+
+/** The agent reads them, and refuses those that guests cannot reach. */
+function readResolvers(text: string): readonly string[] {
+  return text.split(",").map((address) => address.trim());
 }
 
 /** The agent reads the list; what is not one at all is wrong usage. */

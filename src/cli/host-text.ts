@@ -17,6 +17,8 @@ export function hostText(context: Context, { host, partitions, events }: Shown):
         ["", found.acceleratorReason],
         ["shared cpu", found.sharedCpu ? "yes" : "no"],
         ["", found.controlGroupsReason],
+        ["internet", found.internet ? "yes" : "no"],
+        ["", found.internetReason ?? "its agent is older; start it anew from a newer version"],
       ]
     : [];
   const head = facts([

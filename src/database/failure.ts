@@ -9,6 +9,11 @@ export function isConnectionLost(error: unknown): boolean {
   return LOSSES.has(code) || BROKEN.test(text(error));
 }
 
+/** The server's disk is full: PostgreSQL's word (disk_full), or the operating system's. */
+export function isDiskFull(error: unknown): boolean {
+  return ["53100", "ENOSPC", "EDQUOT"].includes(codeOf(error));
+}
+
 /** The database undid the transaction because of another one: the same work may succeed now. */
 export function isConflict(error: unknown): boolean {
   return codeOf(error) === "40001" || codeOf(error) === "40P01";

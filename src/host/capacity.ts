@@ -19,6 +19,10 @@ export const hostFactsSchema = z.strictObject({
   memoryLimit: z.boolean(),
   /** What of control groups works there, or why not. */
   controlGroupsReason: z.string(),
+  /** Guests can be let out to public addresses alone; absent, from older agents: no. */
+  internet: z.boolean().optional(),
+  /** How that was proven, or why not and what to do. */
+  internetReason: z.string().optional(),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 

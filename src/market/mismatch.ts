@@ -23,6 +23,7 @@ export const MISMATCH_CODES = [
   "os-disk",
   "labels",
   "internet",
+  "internet-unavailable",
   "size-above-maximum",
   "lease-too-short",
   "lease-too-long",
@@ -87,7 +88,7 @@ function systemReasons({ requirement, candidate, image, size }: Question): Reaso
   return reasons;
 }
 
-function conditionReasons({ requirement, candidate: { offer } }: Question): Reason[] {
+function conditionReasons({ requirement, candidate: { offer, host } }: Question): Reason[] {
   const wanted = Object.entries(requirement.labels);
   const missed = wanted.filter(([name, value]) => offer.labels[name] !== value);
   const reasons: Reason[] = missed.map(([name]) => {
@@ -96,6 +97,9 @@ function conditionReasons({ requirement, candidate: { offer } }: Question): Reas
   });
   if (requirement.internet && !offer.internet) {
     reasons.push({ code: "internet", message: "it is lent without the internet" });
+  } else if (requirement.internet && !host.facts?.internet) {
+    const message = "its host cannot give the internet";
+    reasons.push({ code: "internet-unavailable", message });
   }
   return reasons;
 }

@@ -64,6 +64,10 @@ export interface DriverFacts {
   readonly memoryLimit: boolean;
   /** What of control groups works here, or why not. */
   readonly controlGroupsReason: string;
+  /** A guest can be let out to public addresses, and kept from all others. */
+  readonly internet: boolean;
+  /** How that was proven, or why not and what to do. */
+  readonly internetReason: string;
 }
 
 /** In what way: without a restart. */
@@ -85,6 +89,8 @@ export interface GuestSpec {
   readonly cores: readonly number[];
   /** The unprivileged user id that the guest's process runs as; ignored when the agent is not root. */
   readonly uid: number;
+  /** It may reach public addresses, and nothing else; left out: nothing at all. */
+  readonly internet?: boolean;
   readonly image: GuestImage;
   readonly access: {
     /** Where the host listens for the client, e.g. 127.0.0.1. */
@@ -170,4 +176,5 @@ export type DriverErrorCode =
   | "disk-unreadable"
   | "unsupported"
   | "fractions-unsupported"
+  | "internet-unsupported"
   | "resize-refused";

@@ -38,6 +38,10 @@ export const REFUSALS = {
     500,
     ({ requestId }) => `the server failed; its log has the cause under request ${requestId}`,
   ),
+  "storage-full": row<object>(
+    507,
+    () => "the server's disk is full; its operator must free some space, then try again",
+  ),
   "not-ready": row<{ message: string }>(503, ({ message }) => `${message}; try again in a moment`),
 
   // Parties and money
@@ -180,6 +184,11 @@ export const REFUSALS = {
   "not-lendable": row<{ partition: string }>(
     409,
     ({ partition }) => `partition ${partition} is not lendable; set it with --lendable first`,
+  ),
+  "internet-unsupported": row<{ host: string; reason: string }>(
+    422,
+    ({ host, reason }) =>
+      `${host} cannot give guests the internet: ${reason}; see to that on the host and start its agent anew, or offer without --internet`,
   ),
   "size-outside-limits": row<{ message: string }>(400, ({ message }) => message),
   unsupported: row<{ what: string; instead: string }>(

@@ -4,8 +4,9 @@ import type { Database } from "../database/connect.ts";
 import { transaction } from "../database/transaction.ts";
 import { ensureServerKeys, liveServerKeys } from "../enablement/signing-key-store.ts";
 import { createFolderBlobStore } from "../image/blob-store.ts";
-import { systemClock } from "../unit/clock.ts";
+import { type Clock, systemClock } from "../unit/clock.ts";
 import { InputError } from "../unit/quantity.ts";
+import { createSteadyClock } from "../unit/steady-clock.ts";
 import type { ServerConfig } from "./config.ts";
 import { createLeaseChanges, type LeaseChangeHub } from "./lease-changes.ts";
 import { addOperatorKey, ensureOperator, ensureSetting, updateFee } from "./setup-store.ts";
@@ -25,7 +26,7 @@ export async function buildContext(
   log: Logger,
   overrides: Partial<ServerContext> = {},
 ): Promise<BuiltContext> {
-  const clock = overrides.clock ?? systemClock;
+  const clock = overrides.clock ?? serverClock(log);
   const now = clock.now();
   const settled = await transaction(db, async (tx) => {
     const setting = await ensureSetting(tx, config.books, now);
@@ -64,6 +65,14 @@ export async function buildContext(
     ...overrides,
   };
   return { context, changes, operatorKey: settled.operatorKey, late };
+}
+
+/** All that is promised in the market is promised by this clock. */
+function serverClock(log: Logger): Clock {
+  return createSteadyClock(systemClock, (stepMs, aheadOfWallMs) => {
+    const message = "the wall clock was set; the server keeps its own time until its next start";
+    log.warn({ stepMs, aheadOfWallMs }, message);
+  });
 }
 
 /** What was not said agrees with everything. */

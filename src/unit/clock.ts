@@ -10,8 +10,15 @@ export interface Clock {
   bootId(): string;
 }
 
-export const systemClock: Clock = {
+/** A clock that also counts the time in which the computer slept. */
+export interface SourceClock extends Clock {
+  /** CLOCK_BOOTTIME in milliseconds, to a hundredth of a second. */
+  sinceBootMs(): number;
+}
+
+export const systemClock: SourceClock = {
   now: () => new Date(),
   monotonicNs: () => process.hrtime.bigint(),
   bootId: () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+  sinceBootMs: () => Number.parseFloat(readFileSync("/proc/uptime", "utf8")) * 1000,
 };

@@ -13,6 +13,12 @@ import { ROOT } from "./small-linux.ts";
 const execute = promisify(execFile);
 export const MIB = 1024 * 1024;
 
+export interface OwnHost {
+  /** Where guests' files lie; a folder made for it when left out. */
+  readonly guestsFolder?: string;
+  readonly qemuBinary?: string;
+}
+
 /** A driver of its own with guests of the small Linux, for tests that go below the agent. */
 export interface OwnGuests {
   readonly folder: string;
@@ -25,7 +31,7 @@ export interface OwnGuests {
   clear(): Promise<void>;
 }
 
-export async function ownGuests(): Promise<OwnGuests> {
+export async function ownGuests(host: OwnHost = {}): Promise<OwnGuests> {
   const cache = join(ROOT, ".cache");
   const image = await buildSmallLinux({
     outputFolder: join(cache, "small-linux"),
@@ -41,7 +47,8 @@ export async function ownGuests(): Promise<OwnGuests> {
   await writeFile(join(folder, "known_hosts"), `the-guest ${hostKey}`);
   const logged: string[] = [];
   const log = (line: string) => logged.push(line);
-  const driver = createQemuDriver({ folder: join(folder, "guests"), log });
+  const { guestsFolder = join(folder, "guests"), ...binary } = host;
+  const driver = createQemuDriver({ folder: guestsFolder, log, ...binary });
   const until = async (guestId: string, look: () => Promise<boolean>) => {
     for (const end = performance.now() + 150_000; performance.now() < end; await sleep(500)) {
       if (await look()) return;

@@ -1,87 +1,37 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeEach, expect, test } from "vitest";
 import { closeBillsOnce } from "../../src/billing/close-bills.ts";
 import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
-import type { Clock } from "../../src/unit/clock.ts";
-import { type LeaseId, newId } from "../../src/unit/id.ts";
+import { newId } from "../../src/unit/id.ts";
+import { HOUR, openExtensionMarket } from "./extension-market.ts";
 import {
   acknowledgeExtension,
-  becomeReady,
   becomeWiped,
   bookingOf,
-  type Market,
   makeRecords,
   offerOf,
-  openMarket,
   readExtensions,
   readGrant,
   signBatch,
 } from "./fake-host.ts";
-import { codeOf, depositFor, startTestServer, type TestServer } from "./harness.ts";
+import { codeOf, depositFor } from "./harness.ts";
 
-/** The server's clock goes on from the real one, so that ids and tokens stay in order. */
-let aheadMs = 0;
-const clock: Clock = {
-  now: () => new Date(Date.now() + aheadMs),
-  monotonicNs: () => process.hrtime.bigint(),
-  bootId: () => "boot",
-};
-const pass = (seconds: number) => {
-  aheadMs += seconds * 1000;
-};
-
-/** Time passes, and the host is in contact. */
-async function heard(seconds: number): Promise<void> {
-  pass(seconds);
-  await market.host.agent.call("readDesired");
-}
-
-let server: TestServer;
-let market: Market;
-beforeAll(async () => {
-  server = await startTestServer(clock);
-  market = await openMarket(server);
-  await depositFor(server, "client", 90_000_000n);
-});
+const {
+  clock,
+  endAndWipe,
+  eventsOf,
+  extend,
+  heard,
+  hold,
+  holds,
+  market,
+  pass,
+  runningLease,
+  server,
+  show,
+  tomorrow,
+} = await openExtensionMarket();
 afterAll(() => server.stop());
 beforeEach(() => heard(60));
-
-const HOUR = 3600;
-const tomorrow = () => new Date(clock.now().getTime() + 86_400_000).toISOString();
-const extend = (leaseId: LeaseId, seconds = HOUR, more: object = {}) => {
-  const params = { leaseId, extensionId: newId("extension") };
-  return market.client.call("extendLease", { params, body: { seconds, ...more } });
-};
-const show = async (leaseId: LeaseId) =>
-  (await market.client.call("showLease", { params: { leaseId } })).lease;
-const holds = async () => BigInt((await market.client.call("showAccount")).holdsMicros);
-const hold = async (leaseId: LeaseId) => {
-  const { rows } = await server.database.pool.query<{ amount: bigint }>(
-    "select amount_micros as amount from hold where lease_id = $1 and released_at is null",
-    [leaseId],
-  );
-  return rows[0]?.amount ?? 0n;
-};
-const eventsOf = async (leaseId: LeaseId) =>
-  (await market.client.call("showLease", { params: { leaseId } })).events.map(({ kind, reason }) =>
-    reason === null ? kind : `${kind}: ${reason}`,
-  );
-
-async function runningLease(): Promise<LeaseId> {
-  const leaseId = newId("lease");
-  await market.client.call("bookLease", { params: { leaseId }, body: bookingOf() });
-  await server.pass();
-  await becomeReady(market.host, leaseId);
-  return leaseId;
-}
-
-async function endAndWipe(leaseId: LeaseId): Promise<void> {
-  const granted = await readGrant(market.host, leaseId);
-  if ((await show(leaseId)).state !== "ending") {
-    await market.client.call("endLease", { params: { leaseId } });
-  }
-  await becomeWiped(market.host, granted, []);
-  await server.pass();
-}
 
 test("an extension is pending, reserved and held, and in force when its host has acknowledged it", async () => {
   const { client, host } = market;
@@ -306,157 +256,4 @@ test("the bill charges the longer time when the host acknowledged it, and its ex
     { db: server.database, issuer: { serverId: "x", key: server.context.keys.current } },
     clock.now(),
   );
-});
-
-test("an extension that a host in contact does not acknowledge lapses, and all goes back", async () => {
-  const { client, host } = market;
-  const leaseId = await runningLease();
-  await extend(leaseId);
-  pass(HOUR + 29);
-  await host.agent.call("readDesired");
-  await server.pass();
-  expect((await show(leaseId)).extensions).toMatchObject([{ state: "pending" }]);
-  pass(2);
-  await host.agent.call("readDesired");
-  await server.pass();
-  expect((await show(leaseId)).extensions).toMatchObject([
-    { state: "lapsed", reason: "not-acknowledged" },
-  ]);
-  expect(await hold(leaseId)).toBe(120_000n);
-  await server.pass();
-  expect(
-    (await eventsOf(leaseId)).filter((kind) => kind.startsWith("extension-lapsed")),
-  ).toHaveLength(1);
-  await becomeWiped(host, await readGrant(host, leaseId), [], "expired");
-  await server.pass();
-  const found = await client.call("search", { body: bookingOf().requirement });
-  expect(found.matches).toHaveLength(1);
-});
-
-test("a host that is silent keeps its extension: it may have taken it, and only it knows", async () => {
-  const { host } = market;
-  const leaseId = await runningLease();
-  await extend(leaseId);
-  const [code] = await readExtensions(host, leaseId);
-  pass(HOUR + 1800);
-  await server.pass();
-  expect(await show(leaseId)).toMatchObject({ state: "ready", extensions: [{ state: "pending" }] });
-  // Back again, with its word: it counts, though the old end is long past.
-  await acknowledgeExtension(host, leaseId, code);
-  expect(await show(leaseId)).toMatchObject({
-    state: "ready",
-    period: { end: code?.grant.period.end },
-  });
-  await endAndWipe(leaseId);
-});
-
-test("a host that comes back after the new end is believed, and the time is charged", async () => {
-  const { host } = market;
-  const leaseId = await runningLease();
-  const granted = await readGrant(host, leaseId);
-  await extend(leaseId);
-  const [code] = await readExtensions(host, leaseId);
-  pass(2 * HOUR + 61);
-  await server.pass();
-  expect(await show(leaseId)).toMatchObject({
-    state: "ending",
-    extensions: [{ state: "pending" }],
-  });
-  await acknowledgeExtension(host, leaseId, code);
-  const records = makeRecords(host, granted, [2 * HOUR]);
-  await host.agent.call("sendUsage", { body: { usageJws: signBatch(host, records) } });
-  await becomeWiped(host, granted, records, "expired");
-  await server.pass();
-  const { billId, outcome } = await show(leaseId);
-  expect(outcome).toBe("completed");
-  const params = { billId: billId ?? "bill_" } as const;
-  const { bill } = await market.client.call("showBill", { params });
-  expect(bill.sumMicros).toBe("222000");
-});
-
-test("an acknowledgement that comes after the lapse counts while partition and funds are there", async () => {
-  const { host } = market;
-  const leaseId = await runningLease();
-  await extend(leaseId);
-  const [code] = await readExtensions(host, leaseId);
-  pass(HOUR + 31);
-  await host.agent.call("readDesired");
-  await server.pass();
-  expect((await show(leaseId)).extensions).toMatchObject([{ state: "lapsed" }]);
-  await acknowledgeExtension(host, leaseId, code);
-  expect(await show(leaseId)).toMatchObject({
-    state: "ready",
-    period: { end: code?.grant.period.end },
-    extensions: [{ state: "in-force", reason: null }],
-  });
-  expect(await hold(leaseId)).toBe(230_000n);
-  await endAndWipe(leaseId);
-});
-
-test("when the time was given to another meanwhile, the lease ends and is not charged for it", async () => {
-  const { client, host } = market;
-  const leaseId = await runningLease();
-  const granted = await readGrant(host, leaseId);
-  await extend(leaseId);
-  const [code] = await readExtensions(host, leaseId);
-  pass(HOUR + 31);
-  await host.agent.call("readDesired");
-  await server.pass();
-  const other = { leaseId: newId("lease") };
-  const start = new Date(clock.now().getTime() + 60_000).toISOString();
-  await client.call("bookLease", { params: other, body: bookingOf({ start }) });
-  await acknowledgeExtension(host, leaseId, code);
-  expect(await show(leaseId)).toMatchObject({ state: "ending", extensions: [{ state: "lapsed" }] });
-  expect(await eventsOf(leaseId)).toEqual(
-    expect.arrayContaining(["extension-not-charged: calendar-full", "ending: extension-lapsed"]),
-  );
-  const records = makeRecords(host, granted, [HOUR + 90]);
-  await host.agent.call("sendUsage", { body: { usageJws: signBatch(host, records) } });
-  await becomeWiped(host, granted, records, "extension-lapsed");
-  await server.pass();
-  const { billId, outcome } = await show(leaseId);
-  expect(outcome).toBe("completed");
-  const params = { billId: billId ?? "bill_" } as const;
-  const { bill } = await client.call("showBill", { params });
-  expect(bill.sumMicros).toBe("111000");
-  await client.call("endLease", { params: other });
-});
-
-test("a host that refuses an extension says why, and the lease keeps its end", async () => {
-  const { host } = market;
-  const leaseId = await runningLease();
-  const before = await show(leaseId);
-  await extend(leaseId);
-  const [code] = await readExtensions(host, leaseId);
-  const refused = { reason: "extension-differs", message: "a test" };
-  await host.report({
-    kind: "extension-refused",
-    leaseId,
-    extensionSha256: code?.sha256 ?? "",
-    ...refused,
-  });
-  expect(await show(leaseId)).toMatchObject({
-    period: before.period,
-    reason: null,
-    extensions: [{ state: "lapsed", reason: "extension-differs" }],
-  });
-  expect(await hold(leaseId)).toBe(120_000n);
-  await endAndWipe(leaseId);
-});
-
-test("ending a lease early gives back what a pending extension holds and reserves, at once", async () => {
-  const { client } = market;
-  const leaseId = await runningLease();
-  await extend(leaseId, 3 * HOUR);
-  const end = new Date((await show(leaseId)).period?.end ?? 0).getTime();
-  await client.call("endLease", { params: { leaseId } });
-  expect(await hold(leaseId)).toBe(120_000n);
-  expect((await show(leaseId)).extensions).toMatchObject([
-    { state: "lapsed", reason: "ended-by-client" },
-  ]);
-  const other = { leaseId: newId("lease") };
-  const start = new Date(end + 30_000).toISOString();
-  await client.call("bookLease", { params: other, body: bookingOf({ start }) });
-  await client.call("endLease", { params: other });
-  await endAndWipe(leaseId);
 });

@@ -70,6 +70,7 @@ export function capacity(base: { cpuMilli: number; memoryBytes: number; diskByte
       kernel: "6.1",
       cores: [0, 1, 2, 3],
       ...{ sharedCpu: false, memoryLimit: true, controlGroupsReason: "a host in memory" },
+      ...{ internet: true, internetReason: "a host in memory" },
       cpuModel: "a test",
     },
   };
@@ -256,10 +257,13 @@ export function offerOf(change: Partial<SentBody<"setOffer">> = {}): SentBody<"s
   };
 }
 
-async function addTestImage(server: TestServer): Promise<void> {
+export async function addTestImage(
+  server: TestServer,
+  { version = "1", initramfs = Buffer.from("a test's initramfs") } = {},
+): Promise<void> {
   const parts = [];
   for (const role of ["kernel", "initramfs"] as const) {
-    const content = Buffer.from(`a test's ${role}`);
+    const content = role === "kernel" ? Buffer.from("a test's kernel") : initramfs;
     const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
     await server.operator.fetch(`/v1/operator/blobs/${digest}`, {
       method: "PUT",
@@ -272,7 +276,7 @@ async function addTestImage(server: TestServer): Promise<void> {
     body: {
       manifest: {
         name: "small-linux",
-        version: "1",
+        version,
         architecture: "x86_64",
         boot: { kind: "kernel", kernelArguments: "" },
         user: "root",

@@ -6,6 +6,7 @@ import {
   becomeReady,
   becomeWiped,
   bookingOf,
+  capacity,
   enrolFakeHost,
   type FakeHost,
   GIB,
@@ -125,6 +126,24 @@ describe("conditions of an offer", () => {
     expect(await grantOf(false)).toBe(false);
     await offer();
     expect(reasonsAt(await find({ internet: true }), "h1")).toEqual(["internet"]);
+  });
+
+  test("a host that cannot give the internet is not matched, and may not offer it", async () => {
+    await offer({ internet: true });
+    const { facts, ...told } = capacity({
+      cpuMilli: 4000,
+      memoryBytes: 8 * GIB,
+      diskBytes: 100 * GIB,
+    });
+    const without = { ...facts, internet: false, internetReason: "nft is missing" };
+    const report = (given: typeof facts) =>
+      market.host.agent.call("reportCapacity", { body: { ...told, facts: given } });
+    await report(without);
+    expect(reasonsAt(await find({ internet: true }), "h1")).toEqual(["internet-unavailable"]);
+    expect(placesOf(await find())).toEqual(["h1/lend"]);
+    expect(await codeOf(offer({ internet: true }))).toBe("internet-unsupported");
+    await offer();
+    await report(facts);
   });
 });
 

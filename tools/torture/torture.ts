@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { openMarket } from "../../test/guest/market.ts";
-import { borrowUntil } from "./borrower.ts";
+import { type Borrower, borrowUntil } from "./borrower.ts";
 import { type Chance, createChance } from "./chance.ts";
 import { faultsOf } from "./check.ts";
 import { kill, revive, VICTIMS } from "./kill.ts";
+import { CLIENTS, widen } from "./widen.ts";
 
 export interface TortureOptions {
   readonly seed: number;
@@ -19,15 +20,21 @@ export interface TortureResult {
 }
 
 /**
- * A real market with a real guest, in which server, agent, database and QEMU are killed at random
- * while somebody borrows, works and ends; then everything must come to rest and add up.
+ * A real market with real guests, in which server, agent, database and QEMU are killed at random
+ * while more clients than there are partitions borrow dedicated and shared ones, now and for later,
+ * extend, stop, start, restart, work and end; then everything must come to rest and add up.
  */
 export async function torture({ seed, seconds, tell }: TortureOptions): Promise<TortureResult> {
   const market = await openMarket("torture");
   const stop = new AbortController();
   const kills: Record<string, number> = {};
   try {
-    const borrowing = borrowUntil(market, createChance(seed + 1), stop.signal, tell);
+    await widen(market);
+    const borrowers = CLIENTS.map((name, index): Borrower => {
+      const chance = createChance(seed + 1 + index);
+      return { market, name, chance, stopped: stop.signal, tell };
+    });
+    const borrowing = Promise.all(borrowers.map(borrowUntil));
     borrowing.catch(() => stop.abort());
     const killing = killUntil(createChance(seed));
     await sleep(seconds * 1000, undefined, { signal: stop.signal }).catch((error: unknown) => {
@@ -36,8 +43,8 @@ export async function torture({ seed, seconds, tell }: TortureOptions): Promise<
     stop.abort();
     await killing;
     tell("no more kills: everything comes to rest");
-    const leaseIds = await borrowing;
-    return { leases: leaseIds.length, kills, faults: await faultsOf(market, leaseIds) };
+    const leases = (await borrowing).flat();
+    return { leases: leases.length, kills, faults: await faultsOf(market, leases) };
   } finally {
     await market.close();
   }

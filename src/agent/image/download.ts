@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { ApiError } from "../../api/client/error.ts";
 import type { ImagePart } from "../../image/manifest.ts";
 import type { AgentContext } from "../context.ts";
-import { EffectFailure } from "../lease/effect-failure.ts";
+import { EffectFailure, isDiskFull } from "../lease/effect-failure.ts";
 import { sha256OfFile } from "./digest.ts";
 import { PARTIAL_SUFFIX } from "./folder.ts";
 
@@ -75,8 +75,8 @@ async function fetchRest(context: AgentContext, part: ImagePart, file: FileHandl
 /** What the network did is not the lease's fault: it is tried until the lease ends. */
 async function interrupted(error: unknown, partialPath: string): Promise<never> {
   if (error instanceof EffectFailure) throw error;
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") {
+  const { message } = error as Error;
+  if (isDiskFull(error)) {
     // Half an image is of no use to anybody, and the room may be.
     await rm(partialPath, { force: true });
     const text =

@@ -1,7 +1,9 @@
+import { inTransaction } from "../../meter/transaction.ts";
 import { isEnding, type StepAction, type StepLimits, step } from "../../partition/step.ts";
 import { BACKOFF, backoffMs } from "../../process/backoff.ts";
 import { applyPartitions, keepPoolOnce } from "../allocation/apply.ts";
 import type { AgentContext } from "../context.ts";
+import { keepRoom } from "../state/room.ts";
 import { keepDeadline } from "./deadline.ts";
 import { type EffectFailure, nameFailure } from "./effect-failure.ts";
 import * as ending from "./ending.ts";
@@ -24,6 +26,7 @@ const TOMBSTONE_MS = 30 * 24 * 3_600_000;
  * pass is still at (a long download) is left to that pass.
  */
 export async function convergeOnce(context: AgentContext): Promise<void> {
+  keepRoom(context.db);
   applyPartitions(context);
   const passes = listLeases(context.db).map(({ leaseId }) =>
     context.turns.tryTake(leaseId, () => convergeLease(context, leaseId)),
@@ -111,7 +114,12 @@ function recordFailure(context: AgentContext, lease: LeaseRow, failure: EffectFa
   if (isHopeless && !isTooLate) {
     ending.fail(context, lease, { reason: failure.code, message: failure.message });
   } else {
-    changeLease(context.db, leaseId, { failures, retryAtNs: nextTry(context, failures) });
+    const isFirst = stage === "ready" && !lease.isDelivered && lease.failures === 0;
+    inTransaction(context.db, () => {
+      changeLease(context.db, leaseId, { failures, retryAtNs: nextTry(context, failures) });
+      // Why the guest is not there again, which is another reason than why it went.
+      if (isFirst) running.tellUndelivered(context, lease, failure.code);
+    });
   }
 }
 

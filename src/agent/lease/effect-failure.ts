@@ -1,5 +1,6 @@
 import { UnreachableError } from "../../api/client/error.ts";
 import { DriverError, type DriverErrorCode } from "../../partition/driver.ts";
+import { isDatabaseFull } from "../state/room.ts";
 
 /**
  * How often an effect is tried again: `bounded` a few times, then the lease fails; `never` at all;
@@ -30,6 +31,7 @@ const DRIVER_RETRY: Readonly<Record<DriverErrorCode, Retry>> = {
   "fractions-unsupported": "never",
   "resize-refused": "never",
   "boot-failed": "bounded",
+  "internet-unsupported": "bounded",
   "port-taken": "bounded",
   "disk-full": "bounded",
   "guest-alive": "always",
@@ -45,5 +47,14 @@ export function nameFailure(error: unknown): EffectFailure {
   if (error instanceof UnreachableError) {
     return new EffectFailure(error.code, message, "always", { cause: error });
   }
+  if (isDiskFull(error)) {
+    const text = "the host's disk is full; the lender must free some space";
+    return new EffectFailure("disk-full", text, "bounded", { cause: error });
+  }
   return new EffectFailure("agent-failed", message, "bounded", { cause: error });
+}
+
+export function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT" || isDatabaseFull(error);
 }

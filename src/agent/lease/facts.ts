@@ -1,6 +1,6 @@
 import { unsentCount } from "../../meter/spool-batch.ts";
 import type { GuestObservation } from "../../partition/driver.ts";
-import type { LeaseFacts } from "../../partition/step.ts";
+import type { LeaseFacts, LeaseStage } from "../../partition/step.ts";
 import { BACKOFF } from "../../process/backoff.ts";
 import type { AgentContext } from "../context.ts";
 import { countReports } from "../report/store.ts";
@@ -11,7 +11,8 @@ const ANSWER_TIMEOUT_MS = 2_000;
 
 /** Looks at the world and the record, and no further than the lease's stage needs. */
 export async function factsOf(context: AgentContext, lease: LeaseRow): Promise<LeaseFacts> {
-  const needsGuest = lease.stage === "booted" || lease.stage === "ready";
+  // Of a lease that is to end nothing more is asked: no trouble in asking keeps it from its end.
+  const needsGuest = !isDue(context, lease) && GUEST_STAGES.has(lease.stage);
   const guest = needsGuest ? await context.driver.observe(lease.leaseId) : null;
   return {
     stage: lease.stage,
@@ -33,6 +34,12 @@ export async function factsOf(context: AgentContext, lease: LeaseRow): Promise<L
     isSettled:
       countReports(context.db, lease.leaseId) === 0 && unsentCount(context.db, lease.leaseId) === 0,
   };
+}
+
+const GUEST_STAGES: ReadonlySet<LeaseStage> = new Set(["booted", "ready"]);
+
+function isDue({ clock }: AgentContext, { endReason, endsAtNs }: LeaseRow): boolean {
+  return endReason !== null || (endsAtNs !== null && clock.monotonicNs() >= endsAtNs);
 }
 
 /** A delivered guest is asked by the readings; asking it each second would only burden it. */

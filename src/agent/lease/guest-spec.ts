@@ -24,6 +24,7 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
     cpuMode: partition.cpuMode,
     cores: lease.cores,
     uid,
+    internet: granted.internet ?? false,
     image: guestImage(context, image.manifest),
     access: {
       address: context.config.accessAddress,

@@ -39,10 +39,14 @@ export async function deliver(context: AgentContext, lease: LeaseRow): Promise<v
 export function reportUndelivered(context: AgentContext, lease: LeaseRow, reason: string): void {
   inTransaction(context.db, () => {
     changeLease(context.db, lease.leaseId, { isDelivered: false });
-    const body = { kind: "undelivered", reason: reason.slice(0, 64) } as const;
-    queueReport(context.db, aboutNow(context, lease), body);
+    tellUndelivered(context, lease, reason);
   });
   context.log.warn({ leaseId: lease.leaseId, reason }, "a guest is not delivered at present");
+}
+
+export function tellUndelivered(context: AgentContext, lease: LeaseRow, reason: string): void {
+  const body = { kind: "undelivered", reason: reason.slice(0, 64) } as const;
+  queueReport(context.db, aboutNow(context, lease), body);
 }
 
 export async function reportDelivered(context: AgentContext, lease: LeaseRow): Promise<void> {

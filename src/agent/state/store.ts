@@ -5,6 +5,7 @@ import { z } from "zod";
 import { createSpool } from "../../meter/spool.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { AgentError } from "../agent-error.ts";
+import { createRoom } from "./room.ts";
 import { SCHEMA_STEPS } from "./schema.ts";
 
 /** Secrets are in it: the agent's key, guests' host keys, and the guests' own files beside it. */
@@ -28,6 +29,7 @@ export function openState(folder: string): DatabaseSync {
     db.exec(`PRAGMA user_version = ${SCHEMA_STEPS.length}`);
     createSpool(db);
   });
+  createRoom(db);
   return db;
 }
 

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { DB } from "../../database/types.ts";
+import type { Host } from "../../host/store.ts";
 import type { Offer } from "../../market/offer.ts";
 import { getParty } from "../../party/store.ts";
 import { refusal } from "../../refusal/refusal.ts";
@@ -9,6 +10,13 @@ type Conditions = Omit<
   Offer,
   "offerId" | "createdAt" | "hostId" | "lenderPartyId" | "partitionId" | "carve"
 >;
+
+/** Refuses the internet on a host that is known to be unable to give it. */
+export function refuseInternetWhereNone(host: Host, { internet }: Conditions): void {
+  if (!internet || host.facts === null || host.facts.internet) return;
+  const reason = host.facts.internetReason ?? "its agent is of an older version";
+  throw refusal("internet-unsupported", { host: host.name, reason });
+}
 
 /** What a lender typed, as an offer keeps it. Refuses invalid-input and parties that do not exist. */
 export async function conditionsOf(db: Kysely<DB>, body: Body<"setOffer">): Promise<Conditions> {

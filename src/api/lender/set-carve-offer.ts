@@ -5,7 +5,7 @@ import { refusal } from "../../refusal/refusal.ts";
 import { fitsWithin } from "../../unit/size.ts";
 import type { Handler } from "../handler.ts";
 import { viewOffer } from "../views.ts";
-import { conditionsOf } from "./offer-conditions.ts";
+import { conditionsOf, refuseInternetWhereNone } from "./offer-conditions.ts";
 
 export const setCarveOffer: Handler<"setCarveOffer"> = async (
   context,
@@ -21,6 +21,7 @@ export const setCarveOffer: Handler<"setCarveOffer"> = async (
   if (!found.enrolledAt) throw refusal("host-not-enrolled", { host: found.name });
   return transaction(context.db, async (tx) => {
     const host = await lockHost(tx, found.hostId);
+    refuseInternetWhereNone(host, conditions);
     if (!fitsWithin(max, host.base)) {
       const message = `${host.name} has less than that in all; lower the most that may be carved`;
       throw refusal("size-outside-limits", { message });

@@ -5,7 +5,7 @@ import { listOffers, replaceOffer } from "../../market/offer-store.ts";
 import { refusal } from "../../refusal/refusal.ts";
 import type { Handler } from "../handler.ts";
 import { viewOffer } from "../views.ts";
-import { conditionsOf } from "./offer-conditions.ts";
+import { conditionsOf, refuseInternetWhereNone } from "./offer-conditions.ts";
 
 export const setOffer: Handler<"setOffer"> = async (context, { caller, params, body }) => {
   const now = context.clock.now();
@@ -13,6 +13,7 @@ export const setOffer: Handler<"setOffer"> = async (context, { caller, params, b
   const { hostId } = await getHostOfLender(context.db.kysely, caller.partyId, params.host);
   return transaction(context.db, async (tx) => {
     const host = await lockHost(tx, hostId);
+    refuseInternetWhereNone(host, conditions);
     const partition = await getPartition(tx, host, params.name, now);
     if (partition.carved) {
       throw refusal("not-found", { what: "partition of yours", id: partition.name });

@@ -103,6 +103,8 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       sharedCpu: true,
       memoryLimit: false,
       controlGroupsReason: "guests of this driver are records in memory",
+      internet: false,
+      internetReason: "guests of this driver are records in memory",
     }),
     prepare: async (spec) => {
       called("prepare", spec.guestId);

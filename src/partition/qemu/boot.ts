@@ -5,6 +5,11 @@ import type { ControlGroups } from "./control-group/find.ts";
 import { makeGroup } from "./control-group/group.ts";
 import type { GroupLimits } from "./control-group/settings.ts";
 import type { GuestFolder } from "./guest-folder.ts";
+import { attachCommand } from "./internet/attach.ts";
+import type { Internet } from "./internet/find.ts";
+import { networkName } from "./internet/name.ts";
+import { layNetwork } from "./internet/network.ts";
+import { readSurroundings } from "./internet/surroundings.ts";
 import { launch } from "./launch.ts";
 import { pin } from "./pin.ts";
 import { freePort } from "./port.ts";
@@ -19,6 +24,8 @@ export interface Emulator {
   /** Tells this driver's guests from those of another agent on the computer. */
   readonly driverTag: string;
   readonly controlGroups: ControlGroups;
+  readonly internet: Internet;
+  readonly log: (line: string) => void;
 }
 
 /**
@@ -31,6 +38,7 @@ export async function bootGuest(
   emulator: Emulator,
 ): Promise<GuestRecord> {
   refuseUnheld(spec, emulator.controlGroups);
+  await prepareInternet(spec, emulator);
   const found = await findRunning(paths, emulator.driverTag);
   const started = found ?? (await start(paths, spec, emulator));
   await pin(started.process.pid, spec);
@@ -75,7 +83,16 @@ function command(spec: GuestSpec, emulator: Emulator, port: number): string[] {
   return [emulator.binary, ...qemuArguments(spec, { accelerator, architecture, name, port })];
 }
 
-function confinement(spec: GuestSpec, { accelerator }: Emulator, groups: readonly string[]) {
+/** Before the process: a guest that could send before its filter is there would send anything. */
+async function prepareInternet(spec: GuestSpec, { driverTag, internet, log }: Emulator) {
+  if (!spec.internet) return;
+  if (!internet.works) throw new DriverError("internet-unsupported", internet.reason);
+  const told = await layNetwork(networkName(spec.guestId, driverTag), readSurroundings());
+  if (told !== "") log(`${spec.guestId}: ${told}`);
+}
+
+function confinement(spec: GuestSpec, emulator: Emulator, groups: readonly string[]) {
+  const { accelerator, driverTag } = emulator;
   const kvm = accelerator === "kvm" ? kvmGroup() : { group: null };
   if ("refusal" in kvm) throw new DriverError("unsupported", kvm.refusal);
   return {
@@ -83,6 +100,7 @@ function confinement(spec: GuestSpec, { accelerator }: Emulator, groups: readonl
     kvmGroup: kvm.group,
     cores: spec.cores,
     groups,
+    attach: spec.internet ? attachCommand(networkName(spec.guestId, driverTag)) : [],
     fileBytesMax: fileBytesMax(spec),
   };
 }

@@ -3,6 +3,7 @@ import { DriverError, type GuestSpec } from "../driver.ts";
 import { guestIdOfArgument, portOfArguments, processName, qemuArguments } from "./command-line.ts";
 import { confinedCommand } from "./confinement.ts";
 import { guestFolder } from "./guest-folder.ts";
+import { attachCommand } from "./internet/attach.ts";
 
 const spec: GuestSpec = {
   guestId: "lease_1",
@@ -34,6 +35,20 @@ test("the guest's network is restricted to its forwarded port", () => {
   const forward = "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:40022-:22";
   expect(line()).toContain(`-netdev ${forward}`);
   expect(line().match(/-netdev|-nic/g)).toHaveLength(1);
+});
+
+test("a guest with the internet has a second card, opened for it before it is unprivileged", () => {
+  const args = qemuArguments({ ...spec, internet: true }, machine).join(" ");
+  expect(args).toContain("-netdev user,id=net,restrict=on,");
+  expect(args).toContain("-netdev tap,id=internet,fd=3,vhost=off");
+  expect(args.indexOf("netdev=internet")).toBeGreaterThan(args.indexOf("pvpanic-pci"));
+  const rest = { kvmGroup: null, cores: [], groups: [], fileBytesMax: 4096 };
+  const command = confinedCommand(["qemu"], {
+    ...{ owner: { uid: 64_000, gid: 64_000 }, ...rest },
+    attach: attachCommand("sublet012345678"),
+  });
+  expect(command.indexOf("/usr/bin/perl")).toBeLessThan(command.indexOf("setpriv"));
+  expect(command).toContain("/run/netns/sublet012345678");
 });
 
 test("the size becomes cpus, memory and a disk, and no disk where none is asked", () => {
@@ -122,7 +137,7 @@ test("a name that would leave its folder or its option is refused", () => {
 
 test("a guest's process gets its own user, no group and no capability", () => {
   const owner = { uid: 64_000, gid: 64_000 };
-  const rest = { kvmGroup: null, cores: [2, 3], groups: ["/g"], fileBytesMax: 4096 };
+  const rest = { kvmGroup: null, cores: [2, 3], groups: ["/g"], attach: [], fileBytesMax: 4096 };
   const command = confinedCommand(["qemu", "-x"], { owner, ...rest }).join(" ");
   expect(command).toMatch(
     /sublet \/g -- taskset -c 2,3 prlimit --core=0 --fsize=4096 setpriv --no-new-privs/,

@@ -1,6 +1,7 @@
 import { SHARED_MILLI_MIN } from "../allocation.ts";
 import { DriverError, type GuestSpec, type KernelImage } from "../driver.ts";
 import { MACHINE_FILES } from "./guest-folder.ts";
+import { CARD_FD } from "./internet/attach.ts";
 import { MEMORY_SLOTS } from "./resize/memory.ts";
 import { rootDiskArguments } from "./root-disk.ts";
 
@@ -33,6 +34,8 @@ export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
     ...["-device", "virtio-blk-pci,drive=seed"],
     ...["-device", "virtio-rng-pci"],
     ...["-device", "pvpanic-pci"],
+    // Last, so that a guest's other devices are where they are without it, and its first card too.
+    ...(spec.internet ? INTERNET_CARD : []),
     // The console's text is the guest's to write without end. A ring in QEMU's memory bounds it,
     // needs no reader, survives the agent, and is read over QMP; a file would fill the disk.
     ...["-chardev", `ringbuf,id=${CONSOLE_ID},size=${CONSOLE_BYTES}`],
@@ -72,6 +75,14 @@ export function portOfArguments(args: readonly string[]): number | null {
 
 /** QEMU's own first one, said aloud: cloud-init is told which card to set up by it. */
 export const GUEST_MAC = "52:54:00:12:34:56";
+
+/** Of the second card, in guests with the internet. */
+export const INTERNET_MAC = "52:54:00:12:34:57";
+/** Not QEMU's own user-mode network: its router is the host's loopback. */
+const INTERNET_CARD = [
+  ...["-netdev", `tap,id=internet,fd=${CARD_FD},vhost=off`],
+  ...["-device", `virtio-net-pci,netdev=internet,mac=${INTERNET_MAC},romfile=`],
+];
 
 export const CONSOLE_ID = "console";
 /** A power of two, as the ring wants it: a whole boot with all of the kernel's messages. */

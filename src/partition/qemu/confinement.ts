@@ -12,6 +12,8 @@ export interface Confinement {
   readonly cores: readonly number[];
   /** Folders of the control groups that the process joins before it becomes QEMU. */
   readonly groups: readonly string[];
+  /** What opens the guest's second card for the process; empty means it has none. */
+  readonly attach: readonly string[];
   /** No file of the process may grow beyond this. */
   readonly fileBytesMax: number;
 }
@@ -22,7 +24,7 @@ export interface Confinement {
  */
 export function confinedCommand(
   qemu: readonly string[],
-  { owner, kvmGroup, cores, groups, fileBytesMax }: Confinement,
+  { owner, kvmGroup, cores, groups, attach, fileBytesMax }: Confinement,
 ): string[] {
   const pinned = cores.length > 0 ? ["taskset", "-c", cores.join(",")] : [];
   const limited = ["prlimit", "--core=0", `--fsize=${fileBytesMax}`];
@@ -32,7 +34,7 @@ export function confinedCommand(
     user.push(kvmGroup === null ? "--clear-groups" : `--groups=${kvmGroup}`);
     user.push("--inh-caps=-all", "--bounding-set=-all");
   }
-  return [...SHELL, ...groups, "--", ...pinned, ...limited, ...user, ...qemu];
+  return [...SHELL, ...groups, "--", ...pinned, ...limited, ...attach, ...user, ...qemu];
 }
 
 /**

@@ -29,8 +29,9 @@ async function keepLargest(paths: GuestFolder, processId: string, readNs: bigint
     await writeFile(`${paths.counterPath}.new`, text, { mode: 0o600 });
     await rename(`${paths.counterPath}.new`, paths.counterPath);
   } catch (error) {
-    // The guest was wiped meanwhile: there is nothing to remember it by.
-    if (!hasCode(error, "ENOENT")) throw error;
+    // The guest was wiped meanwhile: there is nothing to remember it by. Or the disk is full: the
+    // counter is true all the same, and the agent has its own record of the last one.
+    if (!hasCode(error, "ENOENT", "ENOSPC", "EDQUOT")) throw error;
   }
   return readNs;
 }

@@ -8,6 +8,8 @@ import { drainConsole, readConsoleLog } from "./console.ts";
 import { type ControlGroups, findControlGroups } from "./control-group/find.ts";
 import { hasCode, named } from "./errno.ts";
 import { guestFolder, isGuestId } from "./guest-folder.ts";
+import { findInternet, type Internet, resolversFor } from "./internet/find.ts";
+import { createTending } from "./internet/tend.ts";
 import { observeGuest } from "./observe.ts";
 import { pin } from "./pin.ts";
 import { prepareGuest } from "./prepare.ts";
@@ -28,6 +30,10 @@ export interface QemuDriverOptions {
   readonly accelerator?: "kvm" | "tcg";
   /** Without it, they are looked for and tried. */
   readonly controlGroups?: ControlGroups;
+  /** Without it, it is tried whether guests can be given the internet. */
+  readonly internet?: Internet;
+  /** What guests with the internet ask for names; by default the host's own, or public ones. */
+  readonly resolvers?: readonly string[];
 }
 
 /** Virtual machines run by QEMU, one process each. Nothing is kept in the driver's memory that
@@ -40,16 +46,29 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
   const turns = new Turns();
   let facts: Promise<DriverFacts> | null = null;
   let found: Promise<ControlGroups> | null = null;
+  let outside: Promise<Internet> | null = null;
 
   const groups = () => {
     found ??= options.controlGroups ? Promise.resolve(options.controlGroups) : findControlGroups();
     return found;
   };
 
+  const internet = async () => {
+    if (options.internet) return options.internet;
+    outside ??= findInternet(driverTag);
+    const answer = await outside;
+    // What is in the way may be seen to, or a route come, before the next question.
+    if (!answer.works) outside = null;
+    return answer;
+  };
+
   const probe = () => {
-    facts ??= groups()
-      .then((controlGroups) =>
-        probeQemu({ folder, qemuBinary, accelerator: options.accelerator, controlGroups }),
+    facts ??= Promise.all([groups(), internet()])
+      .then(([controlGroups, works]) =>
+        probeQemu({
+          ...{ folder, qemuBinary, accelerator: options.accelerator },
+          ...{ controlGroups, internet: works },
+        }),
       )
       .catch((error) => {
         // QEMU may be installed before the next question.
@@ -60,8 +79,8 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
   };
   const emulator = async (): Promise<Emulator> => {
     const { accelerator, architecture } = await probe();
-    const controlGroups = await groups();
-    return { binary: qemuBinary, accelerator, architecture, driverTag, controlGroups };
+    const works = { controlGroups: await groups(), internet: await internet() };
+    return { binary: qemuBinary, accelerator, architecture, driverTag, ...works, log };
   };
   const inTurn = <T>(guestId: string, operation: () => Promise<T>): Promise<T> =>
     turns.take(guestId, operation).catch((error: unknown) => {
@@ -69,16 +88,22 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
     });
   const pathsOf = (guestId: string) => guestFolder(folder, guestId);
   const observe = (guestId: string) => observeGuest(pathsOf(guestId), driverTag, log);
+  const prepare = (spec: GuestSpec) =>
+    prepareGuest(pathsOf(spec.guestId), spec, resolversFor(options.resolvers));
+  const tending = createTending({ driverTag, log, turns });
 
   return {
     name: "qemu",
     probe,
-    observe,
+    observe: async (guestId) => {
+      await tending.tend(pathsOf(guestId));
+      return observe(guestId);
+    },
     prepare: (spec) =>
       inTurn(spec.guestId, async () => {
         const paths = pathsOf(spec.guestId);
         // The files of a live guest are in use and were complete when it started.
-        if ((await findRunning(paths, driverTag)) === null) await prepareGuest(paths, spec);
+        if ((await findRunning(paths, driverTag)) === null) await prepare(spec);
       }),
     boot: (spec: GuestSpec) =>
       inTurn(spec.guestId, async () => {
@@ -87,7 +112,7 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
         const before = await observe(spec.guestId);
         // A guest that powered itself off left its process; it is not one that runs.
         if (before.state === "exited") await stopGuest(paths, driverTag, 0, log);
-        if (before.state !== "running") await prepareGuest(paths, spec);
+        if (before.state !== "running") await prepare(spec);
         await bootGuest(paths, spec, qemu);
         return observe(spec.guestId);
       }),

@@ -32,7 +32,8 @@ export async function runTrialGuest(
   try {
     await writeTrialDisk(join(folder, "trial.img"));
     await chmod(folder, 0o755);
-    const confinement = { ...as, cores: [], groups: [], fileBytesMax: KVM_TRIAL_DISK_BYTES };
+    const none = { cores: [], groups: [], attach: [] };
+    const confinement = { ...as, ...none, fileBytesMax: KVM_TRIAL_DISK_BYTES };
     return await judge(confinedCommand([...qemu, ...TRIAL_ARGUMENTS], confinement), folder);
   } finally {
     await rm(folder, { recursive: true });

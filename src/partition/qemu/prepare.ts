@@ -8,20 +8,24 @@ import { exists, hasCode } from "./errno.ts";
 import { type GuestFolder, MACHINE_FILES } from "./guest-folder.ts";
 import { placeOverlay } from "./root-disk.ts";
 import { runTool } from "./run-tool.ts";
-import { seedFiles } from "./seed.ts";
+import { type SeedFile, seedFiles } from "./seed.ts";
 
 /**
  * Makes what a guest's process reads and writes. Each thing is made aside, in a folder that only
  * the agent writes, and renamed into place: after a crash it is whole or absent, and calling again
  * makes what is absent.
  */
-export async function prepareGuest(paths: GuestFolder, spec: GuestSpec): Promise<void> {
+export async function prepareGuest(
+  paths: GuestFolder,
+  spec: GuestSpec,
+  resolvers: readonly string[],
+): Promise<void> {
   const owner = ownerOf(spec.uid);
   await mkdir(paths.folder, { recursive: true, mode: 0o700 });
   await mkdir(paths.machine, { recursive: true, mode: 0o700 });
   if (owner !== null) await chown(paths.machine, owner.uid, owner.gid);
   await placeImage(paths, spec, owner);
-  await placeSeed(paths, spec, owner);
+  await placeSeed(paths, seedFiles(spec, resolvers), owner);
   if (spec.image.rootDisk !== undefined) {
     await placeOverlay(paths, spec.image.rootDisk, spec.size.diskBytes, owner);
   } else if (spec.size.diskBytes > 0) {
@@ -71,9 +75,12 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function placeSeed(paths: GuestFolder, spec: GuestSpec, owner: Owner | null): Promise<void> {
+async function placeSeed(
+  paths: GuestFolder,
+  files: readonly SeedFile[],
+  owner: Owner | null,
+): Promise<void> {
   const seed = join(paths.machine, MACHINE_FILES.seed);
-  const files = seedFiles(spec);
   for (const folder of new Set([seed, ...files.map(({ path }) => dirname(join(seed, path)))])) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     if (owner !== null) await chown(folder, owner.uid, owner.gid);

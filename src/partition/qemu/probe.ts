@@ -6,6 +6,7 @@ import { kvmGroup } from "./confinement.ts";
 import type { ControlGroups } from "./control-group/find.ts";
 import { writeDurably } from "./durable-file.ts";
 import { hasCode } from "./errno.ts";
+import type { Internet } from "./internet/find.ts";
 import { type KvmVerdict, tryKvm } from "./kvm-trial.ts";
 import { runTool } from "./run-tool.ts";
 import { hostBootId } from "./running.ts";
@@ -15,6 +16,7 @@ export interface ProbeOptions {
   readonly qemuBinary: string;
   readonly accelerator: "kvm" | "tcg" | undefined;
   readonly controlGroups: ControlGroups;
+  readonly internet: Internet;
 }
 
 /**
@@ -25,13 +27,18 @@ export async function probeQemu(options: ProbeOptions): Promise<DriverFacts> {
   const version = await qemuVersion(options.qemuBinary);
   const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
   const { sharedCpu, memoryLimit, reason: controlGroupsReason } = options.controlGroups;
-  const held = { sharedCpu, memoryLimit, controlGroupsReason };
+  const { works, reason: internetReason } = options.internet;
+  const held = {
+    ...{ sharedCpu, memoryLimit, controlGroupsReason },
+    ...{ internet: works, internetReason },
+  };
   if (options.accelerator !== undefined) {
     const acceleratorReason = "set in the agent's configuration";
     return { accelerator: options.accelerator, acceleratorReason, architecture, version, ...held };
   }
-  const { works, reason: acceleratorReason } = await kvmVerdict(options, version);
-  const accelerator = works ? "kvm" : "tcg";
+  const verdict = await kvmVerdict(options, version);
+  const accelerator = verdict.works ? "kvm" : "tcg";
+  const acceleratorReason = verdict.reason;
   return { accelerator, acceleratorReason, architecture, version, ...held };
 }
 

@@ -16,6 +16,7 @@ export interface GuestRecord {
   readonly size: GuestSpec["size"];
   readonly cpuMode: GuestSpec["cpuMode"];
   readonly cores: readonly number[];
+  readonly internet?: boolean;
   /** Of this life of the process; see `resize/`. */
   readonly cpuTakenOut?: boolean;
   /** Why the process is gone, where the driver ended it; else it died by itself. */
@@ -36,6 +37,7 @@ export function recordOf(
     size: spec.size,
     cpuMode: spec.cpuMode,
     cores: spec.cores,
+    internet: spec.internet ?? false,
   };
 }
 

@@ -8,6 +8,8 @@ const PACKAGES = new Map([
   ["mkfifo", "coreutils"],
   ["taskset", "util-linux"],
   ["qemu-img", "qemu-utils"],
+  ["flock", "util-linux"],
+  ["nft", "nftables"],
 ]);
 
 /** Where administrators' tools are, which an ordinary user's PATH often lacks. */

@@ -64,3 +64,23 @@ test("the public half of a host key is read from the private one", () => {
   expect(publicLineOf(hostKey.privateText)).toBe(hostKey.publicLine);
   expect(() => publicLineOf("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n")).toThrow(/OpenSSH/);
 });
+
+test("a guest with the internet is told its card, its router and its resolvers; others nothing", () => {
+  const resolvers = ["9.9.9.9", "1.1.1.1"];
+  const given = (seed: "nocloud" | "sublet") =>
+    seedFiles({ ...spec(seed), internet: true }, resolvers);
+  const text = (seed: "nocloud" | "sublet", path: string) =>
+    given(seed).find((file) => file.path === path)?.text ?? "";
+  expect(text("sublet", "sublet/internet")).toBe("10.0.3.15/24 10.0.3.2 9.9.9.9 1.1.1.1\n");
+  expect(JSON.parse(text("nocloud", "network-config")).ethernets.internet).toMatchObject({
+    match: { macaddress: "52:54:00:12:34:57" },
+    addresses: ["10.0.3.15/24"],
+    routes: [{ to: "0.0.0.0/0", via: "10.0.3.2" }],
+    nameservers: { addresses: resolvers },
+  });
+  expect(text("nocloud", "vendor-data")).toContain("nameserver 9.9.9.9");
+  for (const seed of ["nocloud", "sublet"] as const) {
+    const files = seedFiles(spec(seed), resolvers).map((file) => file.text);
+    expect(files.join()).not.toMatch(/9\.9\.9\.9|10\.0\.3/);
+  }
+});

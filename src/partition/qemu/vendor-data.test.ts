@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { makeTempFolder } from "../../../test/setup/temp-folder.ts";
-import { VENDOR_DATA } from "./vendor-data.ts";
+import { vendorData } from "./vendor-data.ts";
 
 test("a vendor's image learns to bring on line what is added to it, and keeps rules of its own", () => {
   const path = join(makeTempFolder("rules").path, "80-rules");
-  const [command] = VENDOR_DATA.bootcmd;
+  const [command] = vendorData().bootcmd;
   const [program = "", ...args] = (command ?? []).map((text) =>
     text.replaceAll("/etc/udev/rules.d/80-sublet-hot-plug.rules", path),
   );

@@ -8,16 +8,33 @@ const HOT_PLUG_RULES = [
   'SUBSYSTEM=="memory", ACTION=="add", ATTR{state}=="offline", ATTR{state}="online_movable"',
 ];
 const RULES_PATH = "/etc/udev/rules.d/80-sublet-hot-plug.rules";
-/** For cloud-init, beside what is the lease's own. */
-export const VENDOR_DATA = {
-  bootcmd: [
-    [
-      "sh",
-      "-c",
-      `[ -e ${RULES_PATH} ] || printf '%s\\n' "$@" > ${RULES_PATH}`,
-      "sublet",
-      ...HOT_PLUG_RULES,
+/** For images without a program of their own that keeps the list of resolvers. */
+const RESOLVERS_PATH = "/etc/resolv.conf";
+
+/** For cloud-init, beside what is the lease's own; `resolvers` of a guest with the internet. */
+export function vendorData(resolvers: readonly string[] | null = null) {
+  const listed = (resolvers ?? []).map((address) => `nameserver ${address}`);
+  return {
+    bootcmd: [
+      ...(resolvers === null
+        ? []
+        : [
+            [
+              "sh",
+              "-c",
+              `grep -qs '^nameserver' ${RESOLVERS_PATH} || printf '%s\\n' "$@" > ${RESOLVERS_PATH}`,
+              "sublet",
+              ...listed,
+            ],
+          ]),
+      [
+        "sh",
+        "-c",
+        `[ -e ${RULES_PATH} ] || printf '%s\\n' "$@" > ${RULES_PATH}`,
+        "sublet",
+        ...HOT_PLUG_RULES,
+      ],
+      ["sh", "-c", "udevadm control --reload || true"],
     ],
-    ["sh", "-c", "udevadm control --reload || true"],
-  ],
-};
+  };
+}

@@ -5,10 +5,13 @@ import { removeGroup } from "./control-group/group.ts";
 import { syncFolder } from "./durable-file.ts";
 import { hasCode } from "./errno.ts";
 import type { GuestFolder } from "./guest-folder.ts";
+import { networkName } from "./internet/name.ts";
+import { removeNetwork } from "./internet/network.ts";
+import { readRecord } from "./record.ts";
 import { findRunning } from "./running.ts";
 
 /**
- * Removes every file of the guest and says how many there were and how large, a disk counting with
+ * Removes the guest's network and every file of it and says how many there were and how large, a disk counting with
  * the size that the guest saw. Nothing is overwritten: the next guest's disk is a new sparse file,
  * which reads as zeroes. A second call finds nothing and says so.
  */
@@ -19,6 +22,8 @@ export async function wipeGuest(paths: GuestFolder, driverTag: string): Promise<
     throw new DriverError("guest-alive", message);
   }
   await removeGroup(paths);
+  const wasLaid = (await readRecord(paths))?.internet ?? false;
+  await removeNetwork(networkName(paths.guestId, driverTag), wasLaid);
   const evidence = await count(paths.folder);
   await rm(paths.folder, { recursive: true, force: true });
   await syncIfThere(dirname(paths.folder));
