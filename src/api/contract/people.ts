@@ -9,13 +9,11 @@ import {
   idSchema,
   instantText,
   jwkSchema,
-  microsText,
   nameText,
   naturalText,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
 import {
-  accountView,
   billSummaryView,
   imageView,
   leaseEventView,
@@ -104,17 +102,6 @@ export const operatorOperations = {
     params: z.strictObject({ keyId: idSchema("key") }),
     response: z.strictObject({ keyId: idSchema("key"), revokedAt: instantText }),
   }),
-  deposit: operation({
-    method: "POST",
-    path: "/v1/operator/deposits",
-    summary: "Money received from a party. The same depositId is posted once.",
-    body: z.strictObject({
-      depositId: idSchema("transaction"),
-      party: idOrName,
-      amountMicros: microsText,
-    }),
-    response: accountView,
-  }),
   addImage: operation({
     method: "POST",
     path: "/v1/operator/images",
@@ -132,7 +119,7 @@ const extensionSeconds = z
   .min(60)
   .max(366 * 86_400);
 const billParams = z.strictObject({ billId: idSchema("bill") });
-const page = z.strictObject({
+export const page = z.strictObject({
   /** The last id of the page before. */
   cursor: z
     .string()
@@ -251,12 +238,6 @@ export const clientOperations = {
     summary: "The end of what the guest wrote to its console: the guest's own characters.",
     params: leaseParams,
     response: z.strictObject({ leaseId: idSchema("lease"), text: z.string() }),
-  }),
-  showAccount: operation({
-    method: "GET",
-    path: "/v1/account",
-    summary: "Balance, holds and what is free.",
-    response: accountView,
   }),
   listBills: operation({
     method: "GET",

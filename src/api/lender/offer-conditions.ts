@@ -7,7 +7,7 @@ import type { Body } from "../contract/contract.ts";
 
 type Conditions = Omit<
   Offer,
-  "offerId" | "createdAt" | "hostId" | "lenderPartyId" | "partitionId" | "carve"
+  "offerId" | "createdAt" | "hostId" | "lenderPartyId" | "partitionId" | "carve" | "operatorFeePpm"
 >;
 
 /** What a lender typed, as an offer keeps it. Refuses invalid-input and parties that do not exist. */
