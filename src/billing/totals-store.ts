@@ -25,8 +25,9 @@ export interface BillTotal {
 }
 
 /**
- * Bills added up, by the time of the use that they are for: the begin of their period, or, without
- * any use, when they closed. The shares are what the ledger has of each. From behind `cursor` on.
+ * Bills added up, by the time of the use that they are for: the begin of their period, or of their
+ * first line's; without any, when they closed. The shares are what the ledger has of each. From
+ * behind `cursor` on.
  */
 export async function readBillTotals(db: Kysely<DB>, query: TotalsQuery): Promise<BillTotal[]> {
   const { partyId, from, to, cursor, limit } = query;
@@ -40,7 +41,8 @@ export async function readBillTotals(db: Kysely<DB>, query: TotalsQuery): Promis
     }
   >`
     with used as (
-      select *, coalesce((document -> 'period' ->> 'start')::timestamptz, closed_at) as used_at
+      select *, coalesce((document -> 'period' ->> 'start')::timestamptz,
+        (document #>> '{lines,0,period,start}')::timestamptz, closed_at) as used_at
       from bill
       where ${partyId}::text is null or client_party_id = ${partyId} or lender_party_id = ${partyId}
     ),

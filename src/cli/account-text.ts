@@ -57,6 +57,7 @@ export function statementText(context: Context, statement: Statement): string {
     aboutText(line),
     formatMoneyMicros(BigInt(line.amountMicros)),
     formatMoneyMicros(BigInt(line.balanceMicros)),
+    line.transactionId,
   ]);
   const head = facts([
     ["party", statement.party.name],
@@ -70,7 +71,15 @@ export function statementText(context: Context, statement: Statement): string {
     ({ account, closingMicros }) =>
       [`${account} at its end`, money(closingMicros, currency)] as const,
   );
-  const headings = ["WHEN", ...(several ? ["ACCOUNT"] : []), "WHAT", "FOR", "AMOUNT", "BALANCE"];
+  const headings = [
+    "WHEN",
+    ...(several ? ["ACCOUNT"] : []),
+    "WHAT",
+    "FOR",
+    "AMOUNT",
+    "BALANCE",
+    "ID",
+  ];
   const body = rows.length > 0 ? table(context, headings, rows) : "nothing moved";
   return [head, body, ...(foot.length > 0 ? [facts(foot)] : [])].join("\n\n");
 }

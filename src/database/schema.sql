@@ -871,7 +871,8 @@ begin
         is distinct from (new.lease_id, new.party_id, new.created_at)
       or (new.amount_micros <> old.amount_micros and new.amount_micros <
         (select (quote ->> 'totalMicros')::bigint from lease where lease_id = new.lease_id)
-        - coalesce((select sum(total_micros) from bill where lease_id = new.lease_id), 0)) then
+        - greatest(0, (select coalesce(sum(total_micros), 0) from bill
+          where lease_id = new.lease_id))) then
     raise exception 'a hold covers its lease until it is released, once'
       using errcode = 'SL003', constraint = 'hold_terms';
   end if;

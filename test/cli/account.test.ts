@@ -121,7 +121,7 @@ describe("account statement", () => {
     expect(last()?.path).toBe("/v1/account/statement?month=2027-01");
     expect(stdout).toMatch(/funds at its begin +1\.00 EUR/);
     expect(stdout).toMatch(
-      /2027-01-31 08:00:00Z +bill +bill_0{22}, attic, acme, lender: =1\+1, "so" +-0\.12 +0\.88/,
+      /2027-01-31 08:00:00Z +bill +bill_0{22}, attic, acme, lender: =1\+1, "so" +-0\.12 +0\.88 +transaction_0{22}/,
     );
     expect(stdout).toMatch(/funds at its end +0\.88 EUR/);
     expect(stdout).toContain(`more: --cursor ${id("transaction")}`);

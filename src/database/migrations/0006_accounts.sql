@@ -32,7 +32,7 @@ create constraint trigger ledger_reversal after insert on ledger_transaction
   deferrable initially deferred for each row when (new.reverses is not null)
   execute function check_reversal();
 
--- A hold covers what its lease can still cost: its quote less the bills that it has already.
+-- A hold covers what its lease can still cost: its quote less what was billed of it.
 create or replace function guard_hold() returns trigger language plpgsql as $$
 begin
   if tg_op = 'DELETE' or old.released_at is not null
@@ -40,7 +40,8 @@ begin
         is distinct from (new.lease_id, new.party_id, new.created_at)
       or (new.amount_micros <> old.amount_micros and new.amount_micros <
         (select (quote ->> 'totalMicros')::bigint from lease where lease_id = new.lease_id)
-        - coalesce((select sum(total_micros) from bill where lease_id = new.lease_id), 0)) then
+        - greatest(0, (select coalesce(sum(total_micros), 0) from bill
+          where lease_id = new.lease_id))) then
     raise exception 'a hold covers its lease until it is released, once'
       using errcode = 'SL003', constraint = 'hold_terms';
   end if;
