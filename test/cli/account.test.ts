@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Response } from "../../src/api/contract/contract.ts";
+import { sampleBillInput } from "../../src/billing/bill.sample.ts";
+import { makeBill } from "../../src/billing/make-bill.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { type FakeServer, startFakeServer } from "./fake-server.ts";
 import { runCli } from "./run-cli.ts";
-import { id } from "./shapes.ts";
+import { id, OFFER } from "./shapes.ts";
 
 const folder = makeTempFolder("cli-account");
 let server: FakeServer;
@@ -143,6 +145,21 @@ test("bill totals adds up per host, and says whose it is", async () => {
   const { stdout } = await cli("bill", "totals", "--from", "2027-01-01");
   expect(last()?.path).toBe("/v1/bills/totals?by=host&from=2027-01-01");
   expect(stdout).toMatch(/attic +lender +3 +0\.36 EUR +0\.3333 EUR +0\.0267 EUR/);
+});
+
+test("the operator's fee is told with an offer, and with a bill what each side has of it", async () => {
+  const tariff = { ...OFFER.tariff, operatorFeePpm: 50_000 };
+  server.routes["PUT /v1/lender/hosts/*/partitions/*/offer"] = () => ({
+    json: { ...OFFER, tariff },
+  });
+  const prices = ["--price-core", "0.10/h", "--price-memory", "0", "--price-disk", "0"];
+  const offered = await cli("offer", "set", "attic", "guest", ...prices);
+  expect(offered.stdout).toMatch(/operator's fee +5% of what it earns/);
+  const bill = { ...makeBill(sampleBillInput([])), tariff, sumMicros: "69078" };
+  server.routes["GET /v1/bills/*"] = () => ({ json: { bill } });
+  const shown = await cli("bill", "show", bill.billId);
+  expect(shown.stdout).toMatch(/lender earns +0\.065624 EUR/);
+  expect(shown.stdout).toMatch(/fee of 5% +0\.003454 EUR/);
 });
 
 const party = { id: id("party"), name: "acme" };
