@@ -13,9 +13,9 @@ import { priceMicrosPerHour } from "../rating/amount.ts";
 import { rateRecords } from "../rating/rate.ts";
 import { newId } from "../unit/id.ts";
 import { insertBill, insertCharges, listBillableLeases } from "./bill-store.ts";
-import { lockParty, post, releaseHold } from "./ledger-store.ts";
+import { lockParty } from "./ledger-store.ts";
 import { makeBill } from "./make-bill.ts";
-import { billPostings, type Posting } from "./postings.ts";
+import { postBill } from "./post-bill.ts";
 import { sealBill } from "./seal.ts";
 import { timeToClose } from "./time-to-close.ts";
 
@@ -88,18 +88,16 @@ async function closeBill(
   await insertCharges(tx, document, rateRecords(records, { grantedNs }), (resource) =>
     priceMicrosPerHour(resource, lease.tariff, lease.cpuMode),
   );
-  const postings = billPostings(document, lease.tariff.operatorFeePpm);
-  if (postings.length > 0) {
-    const posted = await post(tx, {
-      kind: "bill",
-      cause: document.billId,
-      postedBy: null,
-      entries: postings.map((posting) => entryOf(posting, lease)),
-      now,
-    });
-    if (!posted) throw new Error(`${document.billId} was posted before it was made`);
-  }
-  await releaseHold(tx, lease.leaseId, now);
+  await postBill(tx, {
+    billId: document.billId,
+    leaseId: lease.leaseId,
+    clientPartyId: lease.clientPartyId,
+    lenderPartyId: lease.lenderPartyId,
+    amounts: document,
+    terms: lease.tariff,
+    last: true,
+    now,
+  });
   await insertLeaseEvent(tx, {
     leaseId: lease.leaseId,
     kind: "billed",
@@ -130,16 +128,4 @@ function grantedPeriod({ grantJws, extensions }: Lease) {
 function wipedAtOf({ wipeReceiptJws }: Lease): string | null {
   const payload = Buffer.from(wipeReceiptJws?.split(".")[1] ?? "", "base64url").toString();
   return wipeReceiptJws === null ? null : wipeReceiptSchema.parse(JSON.parse(payload)).wipedAt;
-}
-
-function entryOf({ account, amountMicros }: Posting, lease: Lease) {
-  switch (account) {
-    case "funds":
-      return { account: { kind: account, partyId: lease.clientPartyId }, amountMicros };
-    case "earnings":
-      return { account: { kind: account, partyId: lease.lenderPartyId }, amountMicros };
-    case "fee":
-    case "rounding":
-      return { account: { kind: account }, amountMicros };
-  }
 }

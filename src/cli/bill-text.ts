@@ -1,6 +1,7 @@
 import type { Response } from "../api/contract/contract.ts";
-import { formatMoneyMicros } from "../unit/money.ts";
+import { formatMoneyMicros, partMicros } from "../unit/money.ts";
 import type { Context } from "./context.ts";
+import { formatPercent } from "./option/percent.ts";
 import { facts, table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
 
@@ -36,9 +37,24 @@ export function billText(context: Context, bill: BillDocument): string {
     ["sum", money(bill.sumMicros, currency)],
     ["rounding", money(String(-BigInt(bill.remainderMicros)), currency)],
     ["total", money(bill.totalMicros, currency)],
+    ...sharesText(bill),
   ]);
   const lines = table(context, ["WHAT", "RULE", "USED", "PRICE/H", "AMOUNT"], rows);
   return `${head}\n\n${rows.length > 0 ? lines : "nothing was used"}\n\n${foot}`;
+}
+
+/** Who gets it, when the operator has a part. */
+function sharesText({ sumMicros, tariff }: BillDocument): (readonly [string, string])[] {
+  if (tariff.operatorFeePpm === 0) return [];
+  const feeMicros = partMicros(BigInt(sumMicros), tariff.operatorFeePpm);
+  const earningsMicros = BigInt(sumMicros) - feeMicros;
+  return [
+    ["lender earns", money(earningsMicros.toString(), tariff.currency)],
+    [
+      `fee of ${formatPercent(tariff.operatorFeePpm)}`,
+      money(feeMicros.toString(), tariff.currency),
+    ],
+  ];
 }
 
 /** The lines with exact quantities, for a spreadsheet. No value holds a comma. */

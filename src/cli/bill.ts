@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
 import { billCsv, billText } from "./bill-text.ts";
+import { billTotalsVerb } from "./bill-totals.ts";
 import { billVerifyVerb } from "./bill-verify.ts";
 import { connect } from "./connect.ts";
 import { readId } from "./option/id.ts";
@@ -62,5 +63,5 @@ const exportVerb = verb<{ id: string; output?: string }>({
 export const billVerbs: VerbGroup = {
   name: "bill",
   summary: "What was used and what it costs",
-  verbs: [list, show, billVerifyVerb, exportVerb],
+  verbs: [list, show, billTotalsVerb, billVerifyVerb, exportVerb],
 };

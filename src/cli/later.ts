@@ -3,8 +3,6 @@ import { type Verb, verb } from "./verb.ts";
 
 /** What the design has and this version has not: group, verb, and what to do until then. */
 const LATER: readonly (readonly [group: string | null, name: string, instead: string])[] = [
-  ["account", "credit-limit", "deposit money with `sublet account deposit`"],
-  ["account", "statement", "see `sublet account show` and `sublet bill list`"],
   ["capacity", "request", "hosts have no standby capacity yet"],
   ["capacity", "issue", "hosts have no standby capacity yet"],
   ["capacity", "enable", "hosts have no standby capacity yet"],

@@ -25,7 +25,7 @@ export const serverVerb = verb<ServerInput>({
     "sublet server",
     "sublet server --data /srv/sublet --listen 0.0.0.0:7070 --public-url https://sublet.example.org",
   ],
-  more: "The first start prints the operator's key, once. Currency and time zone are settled at\nit. Logs go to stderr.",
+  more: "The first start prints the operator's key, once. Currency and time zone are settled at\nit; the fee is changed later with `sublet account fee`. Logs go to stderr.",
   speaksAs: false,
   options: [
     new Option("--data <folder>", "where it keeps its data; by default of this user"),
@@ -34,7 +34,11 @@ export const serverVerb = verb<ServerInput>({
     new Option("--database-url <url>", "a PostgreSQL in place of its own (or DATABASE_URL)"),
     new Option("--currency <code>", "the one currency; EUR at the first start by default"),
     new Option("--time-zone <name>", "the billing time zone; UTC by default"),
-    quantity("--fee <percent>", "the operator's part of earnings; 0 by default", parsePercentPpm),
+    quantity(
+      "--fee <percent>",
+      "the operator's part of earnings at the first start; 0 by default",
+      parsePercentPpm,
+    ),
     new Option("--new-operator-key", "make one more operator's key, for one who lost it"),
   ],
   run: async (context, input) => {

@@ -222,7 +222,9 @@ export interface LedgerTransaction {
   at: Timestamp;
   cause: string;
   kind: string;
+  memo: Generated<string>;
   postedBy: string | null;
+  reverses: string | null;
   transactionId: string;
 }
 
@@ -250,6 +252,14 @@ export interface Offer {
   timeZone: Generated<string>;
   windows: Generated<Json>;
   withdrawnAt: Timestamp | null;
+}
+
+export interface OperatorFee {
+  feePpm: number | null;
+  lenderPartyId: string | null;
+  setAt: Timestamp;
+  setBy: string | null;
+  version: Generated<number>;
 }
 
 export interface Partition {
@@ -298,7 +308,6 @@ export interface Setting {
   currency: string;
   minorUnitDigits: number;
   onlyOne: Generated<boolean>;
-  operatorFeePpm: number;
   serverId: string;
 }
 
@@ -356,6 +365,7 @@ export interface DB {
   ledgerEntry: LedgerEntry;
   ledgerTransaction: LedgerTransaction;
   offer: Offer;
+  operatorFee: OperatorFee;
   partition: Partition;
   party: Party;
   reservation: Reservation;

@@ -86,6 +86,7 @@ const OFFER: Offer = {
   borrowerPartyIds: [],
   labels: {},
   internet: false,
+  operatorFeePpm: 0,
   createdAt: NOW,
 };
 
@@ -118,7 +119,7 @@ export function decidingOf(some: Partial<Requirement> = {}): Deciding {
   return {
     requirement: { ...requirementSchema.parse(wanted), ...some },
     images: new Map([["x86_64", IMAGE]]),
-    terms: { currency: "EUR", minorUnitDigits: 2, operatorFeePpm: 0 },
+    terms: { currency: "EUR", minorUnitDigits: 2 },
     now: NOW,
   };
 }

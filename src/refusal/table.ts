@@ -52,11 +52,36 @@ export const REFUSALS = {
   "funds-short": row<{ neededMicros: string; freeMicros: string; needed: string; free: string }>(
     402,
     ({ needed, free }) =>
-      `this needs ${needed} and ${free} is free; ask the operator for a deposit, or ask for less`,
+      `this needs ${needed} and ${free} is free; ask the operator for a deposit or a higher credit line, or ask for less`,
   ),
   "cause-reused": row<{ cause: string }>(
     409,
     ({ cause }) => `${cause} was posted before with other content; use another id`,
+  ),
+
+  "withdrawal-too-large": row<{ party: string; free: string }>(
+    409,
+    ({ party, free }) =>
+      `${party} has ${free} free; withdraw less, or wait until its leases have ended and are billed`,
+  ),
+  "payout-above-due": row<{ party: string; due: string }>(
+    409,
+    ({ party, due }) =>
+      `${due} is due to ${party}; pay out that much or less (\`sublet account payouts\`)`,
+  ),
+  "not-reversible": row<{ transactionId: string; kind: string }>(409, ({ transactionId, kind }) =>
+    kind === "bill"
+      ? `${transactionId} is a bill's and stands; what is wrong with a bill is put right by a later one`
+      : `${transactionId} is itself a reversal; post anew what it took back`,
+  ),
+  "already-reversed": row<{ transactionId: string; reversedBy: string }>(
+    409,
+    ({ transactionId, reversedBy }) =>
+      `${transactionId} was reversed by ${reversedBy} before; there is nothing left to reverse`,
+  ),
+  "operator-fee-missing": row<object>(
+    400,
+    () => "all lenders together need a rate; give one like 2.5%, or name the lender with --lender",
   ),
 
   // Hosts

@@ -1,3 +1,4 @@
+import { accountOperations } from "./account.ts";
 import { agentOperations } from "./agent.ts";
 import { lenderOperations } from "./lender.ts";
 import type {
@@ -16,6 +17,7 @@ export const contract = {
   ...operatorOperations,
   ...lenderOperations,
   ...clientOperations,
+  ...accountOperations,
   ...agentOperations,
 };
 export type Contract = typeof contract;

@@ -10,13 +10,11 @@ import {
   instantText,
   jwkSchema,
   jwsText,
-  microsText,
   nameText,
   naturalText,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
 import {
-  accountView,
   billSummaryView,
   imageView,
   leaseEventView,
@@ -116,17 +114,6 @@ export const operatorOperations = {
     body: z.strictObject({ retireKid: z.string().max(64) }),
     response: z.strictObject({ kid: z.string(), keys: z.array(jwkSchema) }),
   }),
-  deposit: operation({
-    method: "POST",
-    path: "/v1/operator/deposits",
-    summary: "Money received from a party. The same depositId is posted once.",
-    body: z.strictObject({
-      depositId: idSchema("transaction"),
-      party: idOrName,
-      amountMicros: microsText,
-    }),
-    response: accountView,
-  }),
   addImage: operation({
     method: "POST",
     path: "/v1/operator/images",
@@ -144,7 +131,7 @@ const extensionSeconds = z
   .min(60)
   .max(366 * 86_400);
 const billParams = z.strictObject({ billId: idSchema("bill") });
-const page = z.strictObject({
+export const page = z.strictObject({
   /** The last id of the page before. */
   cursor: z
     .string()
@@ -263,12 +250,6 @@ export const clientOperations = {
     summary: "The end of what the guest wrote to its console: the guest's own characters.",
     params: leaseParams,
     response: z.strictObject({ leaseId: idSchema("lease"), text: z.string() }),
-  }),
-  showAccount: operation({
-    method: "GET",
-    path: "/v1/account",
-    summary: "Balance, holds and what is free.",
-    response: accountView,
   }),
   listBills: operation({
     method: "GET",

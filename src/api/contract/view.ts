@@ -246,15 +246,3 @@ export const billSummaryView = z.strictObject({
   currency: z.string(),
   totalMicros: integerText,
 });
-
-export const accountView = z.strictObject({
-  party: partyName,
-  currency: z.string(),
-  /** What was deposited less what was billed. */
-  balanceMicros: integerText,
-  holdsMicros: naturalText,
-  creditLimitMicros: naturalText,
-  /** balance − holds + credit limit: what can still be booked. */
-  freeMicros: integerText,
-  earningsMicros: integerText,
-});
