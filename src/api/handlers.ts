@@ -9,7 +9,7 @@ import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
 import { bookLeases } from "./client/book-leases.ts";
 import { endLease } from "./client/end-lease.ts";
-import { exportBill } from "./client/export-bill.ts";
+import { exportUsage } from "./client/export-usage.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
@@ -19,6 +19,7 @@ import { setPower } from "./client/set-power.ts";
 import { showAccount } from "./client/show-account.ts";
 import { showBill } from "./client/show-bill.ts";
 import { showLease } from "./client/show-lease.ts";
+import { showUsage } from "./client/show-usage.ts";
 import type { OperationName } from "./contract/contract.ts";
 import type { Handler } from "./handler.ts";
 import { addHost } from "./lender/add-host.ts";
@@ -82,7 +83,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   showAccount,
   listBills,
   showBill,
-  exportBill,
+  showUsage,
+  exportUsage,
   enrolHost,
   rotateHostKey,
   tellTime,

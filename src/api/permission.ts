@@ -45,7 +45,8 @@ export const PERMISSIONS = {
   showAccount: "party",
   listBills: "party",
   showBill: "party",
-  exportBill: "party",
+  showUsage: "party",
+  exportUsage: "party",
 
   enrolHost: "anyone",
   // Its two signatures say who asks; the token would be by a key that may be gone already.

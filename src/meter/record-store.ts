@@ -90,6 +90,17 @@ export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promi
   return Number(rows[0]?.seq ?? 0);
 }
 
+/** All numbers that are there, in order. */
+export async function listSeqs(db: Kysely<DB>, chainId: LeaseId): Promise<number[]> {
+  const rows = await db
+    .selectFrom("usageRecord")
+    .select("seq")
+    .where("chainId", "=", chainId)
+    .orderBy("seq")
+    .execute();
+  return rows.map(({ seq }) => Number(seq));
+}
+
 /** The signed batches of a chain up to a record, as the host sent them. */
 export async function listBatches(
   db: Kysely<DB>,

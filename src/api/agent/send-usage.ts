@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { noteLateUsage } from "../../billing/bill-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { readOwnGrant } from "../../enablement/grant.ts";
@@ -87,10 +88,8 @@ async function take(
       : refusal("record-refused", { chainId, seq, message: decision.message });
   }
   if (decision.fresh.length > 0) {
-    if (lease.billId !== null) {
-      throw refusal("bill-closed", { chainId: batch.chainId, billId: lease.billId });
-    }
     await insertRecords(tx, { batch, jws, records: decision.fresh, now });
+    if (lease.billId !== null) await noteLateUsage(tx, lease.leaseId, now);
   }
   return readContiguousSeq(tx, batch.chainId);
 }
