@@ -41,6 +41,7 @@ import { addParty } from "./operator/add-party.ts";
 import { deposit } from "./operator/deposit.ts";
 import { listKeys } from "./operator/list-keys.ts";
 import { listParties } from "./operator/list-parties.ts";
+import { listUsageFlags } from "./operator/list-usage-flags.ts";
 import { revokeKey } from "./operator/revoke-key.ts";
 import { describeServer } from "./public/describe-server.ts";
 import { listImages } from "./public/list-images.ts";
@@ -57,6 +58,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   revokeKey,
   deposit,
   addImage,
+  listUsageFlags,
   addHost,
   listHosts,
   showHost,

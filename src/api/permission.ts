@@ -17,6 +17,7 @@ export const PERMISSIONS = {
   revokeKey: ["operator"],
   deposit: ["operator"],
   addImage: ["operator"],
+  listUsageFlags: ["operator"],
 
   addHost: ["lender"],
   listHosts: ["lender"],

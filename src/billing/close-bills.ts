@@ -70,7 +70,9 @@ export async function readBillBasis(db: Kysely<DB>, lease: Lease, timeZone: stri
   return {
     earlier: bills.map(({ bill }) => bill),
     records: gap < 0 ? all : all.slice(0, gap),
-    seqs: await listSeqs(db, lease.leaseId),
+    seqs: (await listSeqs(db, lease.leaseId)).filter(
+      (seq) => lease.usageSeqFinal === null || BigInt(seq) <= lease.usageSeqFinal,
+    ),
     events: await listDeliveryEvents(db, lease.leaseId, DELIVERY_EVENTS),
     endedAt: lease.endedAt,
     usageSeqFinal: lease.usageSeqFinal,

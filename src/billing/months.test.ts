@@ -137,7 +137,10 @@ test("whatever the edges, the bills of a lease have together what one bill would
       (steps, cpuMode) => {
         let ms = Date.parse("2027-02-20T10:11:12.345Z");
         const instants = [new Date(ms).toISOString()];
-        for (const step of steps) instants.push(new Date((ms += step * 1000)).toISOString());
+        for (const step of steps) {
+          ms += step * 1000;
+          instants.push(new Date(ms).toISOString());
+        }
         const [from, until] = [instants[0] ?? "", instants.at(-1) ?? ""];
         const records = readAt(instants, cpuMode);
         const bills = billsOf(records, from, until);

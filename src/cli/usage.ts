@@ -5,8 +5,9 @@ import { parseInstant } from "../unit/quantity.ts";
 import { linesText, seconds } from "./bill-text.ts";
 import { connect } from "./connect.ts";
 import { readId } from "./option/id.ts";
-import { facts } from "./output/table.ts";
+import { facts, table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
+import { plainText } from "./plain-text.ts";
 import { type VerbGroup, verb } from "./verb.ts";
 
 const show = verb<{ lease: string }>({
@@ -89,8 +90,25 @@ function exportQuery(input: ExportInput, now: Date): SentQuery<"exportUsage"> {
   };
 }
 
+const flags = verb({
+  usage: "flags",
+  summary: "List usage that was refused on any host (for the operator), newest first.",
+  examples: ["sublet usage flags"],
+  run: async (context) => {
+    const { client } = await connect(context);
+    const found = await client.call("listUsageFlags");
+    const rows = found.flags.map(({ at, host, detail }) => [
+      instant(at),
+      host.name,
+      String(detail.chainId),
+      plainText(String(detail.message)),
+    ]);
+    return { json: found, text: table(context, ["AT", "HOST", "LEASE", "WHY"], rows) };
+  },
+});
+
 export const usageVerbs: VerbGroup = {
   name: "usage",
   summary: "What is used, and the evidence of it",
-  verbs: [show, exportVerb],
+  verbs: [show, exportVerb, flags],
 };

@@ -117,6 +117,21 @@ export const operatorOperations = {
     }),
     response: accountView,
   }),
+  listUsageFlags: operation({
+    method: "GET",
+    path: "/v1/operator/usage-flags",
+    summary:
+      "Usage that was refused on any host: other content under a known number, and the like.",
+    response: z.strictObject({
+      flags: z.array(
+        z.strictObject({
+          at: instantText,
+          host: z.strictObject({ id: idSchema("host"), name: nameText }),
+          detail: z.record(z.string(), z.unknown()),
+        }),
+      ),
+    }),
+  }),
   addImage: operation({
     method: "POST",
     path: "/v1/operator/images",
