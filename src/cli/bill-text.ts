@@ -30,7 +30,7 @@ export function billText(context: Context, bill: BillDocument): string {
       : ([
           ["carried", `${money(bill.carriedMicros, currency)} that rounding left before`],
         ] as const)),
-    ["rounding", money(String(-BigInt(bill.remainderMicros)), currency)],
+    ["rounding", money(String(roundedBy(bill)), currency)],
     ["total", money(bill.totalMicros, currency)],
   ]);
   const lines = linesText(context, bill.lines, currency);
@@ -46,6 +46,10 @@ export function linesText(context: Context, lines: readonly BillLine[], currency
     money(line.amountMicros, currency),
   ]);
   return table(context, ["WHAT", "RULE", "USED", "PRICE/H", "AMOUNT"], rows);
+}
+
+function roundedBy({ sumMicros, carriedMicros, totalMicros }: BillDocument): bigint {
+  return BigInt(totalMicros) - BigInt(sumMicros) - BigInt(carriedMicros);
 }
 
 /** With what caused it, and what it would have cost; and of a correction, what it corrects. */

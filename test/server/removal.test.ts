@@ -166,7 +166,7 @@ test("going around the code that asks first, a removal is guarded and final", as
   ).toBe("host_removed");
 });
 
-test("a bill closes at the deadline on what was shown, and what comes later is refused by name", async () => {
+test("a bill closes at the deadline on what was shown, and what comes later is corrected", async () => {
   const { client, host, lender } = market;
   const leaseId = await book();
   const granted = await readGrant(host, leaseId);

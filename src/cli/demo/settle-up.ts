@@ -1,4 +1,7 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Response } from "../../api/contract/contract.ts";
 import type { BillVerification } from "../../billing/verify/verify-bill.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
@@ -10,6 +13,7 @@ export interface Settled {
   readonly totalMicros: string;
   readonly currency: string;
   readonly verified: boolean;
+  readonly export: string;
 }
 
 /** End, wipe, bill and its verification. */
@@ -47,12 +51,25 @@ export async function settleUp(play: Play, leaseId: string, timed: Timed): Promi
   teller.detail(
     `${result.verified ? "verified" : "NOT verified"}: ${total} ${bill.tariff.currency}`,
   );
+  const path = await leaveExport(play, billId);
+  teller.say(`All that checks it elsewhere stays in ${path}.`);
   return {
+    export: path,
     billId,
     totalMicros: bill.totalMicros,
     currency: bill.tariff.currency,
     verified: result.verified,
   };
+}
+
+/** The repository's own folder for what may be made again; git does not look at it. */
+const EXPORT = ".cache/demo/export.json";
+
+async function leaveExport({ stage: { verbs } }: Play, billId: string): Promise<string> {
+  const path = fileURLToPath(new URL(`../../../${EXPORT}`, import.meta.url));
+  await mkdir(dirname(path), { recursive: true });
+  await verbs.do("usage", "export", "--bill", billId, "-o", path, "--as", "client");
+  return EXPORT;
 }
 
 async function billed({ stage: { verbs } }: Play, leaseId: string): Promise<string> {

@@ -83,6 +83,7 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
     billTotalMicros: settled.totalMicros,
     currency: settled.currency,
     verified: settled.verified,
+    export: settled.export,
     pids: [market.serverPid, market.agentPid].filter((pid) => pid !== undefined),
   };
 }
