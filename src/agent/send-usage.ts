@@ -76,7 +76,7 @@ function takeReceipt(context: AgentContext, batch: PendingBatch, receiptJws: str
   return refuse(context, batch, reason ?? "");
 }
 
-/** Numbers that the server lacks go again; those that are not here any more, a person must know of. */
+/** Numbers that the server lacks go again, as far as they are still here. */
 export function sendAskedFor(
   context: AgentContext,
   chainId: string,
@@ -86,7 +86,8 @@ export function sendAskedFor(
   const { again, lost } = sendMissing(context.db, chainId, missing);
   const fields = { chainId, missing, again, lost };
   if (again > 0) context.log.warn(fields, "the server lacks records; they go again");
-  if (lost > 0) context.log.error(fields, "the server asks for records that are not here");
+  // It is asked until they come, and these never will: the bill names them.
+  else if (lost > 0) context.log.debug(fields, "the server asks for records that are not here");
 }
 
 function mismatch(

@@ -160,14 +160,18 @@ export async function listLeaseIdsWithin(
   return rows.map((row) => row.leaseId);
 }
 
-/** What an agent must know of: granted and not yet wiped, or wiped with records still to come. */
+/**
+ * What an agent must know of: granted and not yet wiped, or wiped with records still to come, which
+ * are asked for as long as agents keep them.
+ */
 export async function listGrantedLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
   return selectLeases(
     db,
     sql`l.host_id = ${hostId} and (l.state in ('preparing', 'ready', 'ending')
       or l.state = 'ended' and l.grant_jws is not null and l.removal_jws is null
-        and (b.bill_id is null or (select max(evidence_seq) from bill x
-          where x.lease_id = l.lease_id) < l.usage_seq_final))`,
+        and (b.bill_id is null or l.ended_at > now() - interval '30 days'
+          and (select max(evidence_seq) from bill x
+            where x.lease_id = l.lease_id) < l.usage_seq_final))`,
   );
 }
 
