@@ -27,11 +27,17 @@ const FROM = "2027-01-31T08:00:00Z";
 /** For tests: where an export of a lease over two edges of months, with four bills, is bent. */
 export interface MonthsBend {
   readonly zone?: string;
+  /** How many records were known at each edge and at the end. */
+  readonly known?: readonly [january: number, february: number, end: number];
   /** Bent before sealing; the bills after it are made from what it says then. */
   readonly bill?: (bill: BillDocument) => BillDocument;
   readonly lease?: (lease: LeaseExport) => LeaseExport;
   readonly exported?: (exported: UsageExport) => unknown;
 }
+
+/** Records that lie over the edges: from 20:00 to 02:00, 15 hours and 28 days on. */
+const REACHES_JANUARY = 3;
+const REACHES_FEBRUARY = 115;
 
 const EVENTS: readonly DeliveryEvent[] = [
   { seq: 7, at: "2027-02-03T09:00:00.000Z", kind: "undelivered", reason: "process-died" },
@@ -72,10 +78,13 @@ export function monthsExport(bend: MonthsBend = {}): unknown {
     });
     bills.push(bend.bill?.(made) ?? made);
   };
-  close("interim", 3, []);
-  close("interim", 80, [{ fromSeq: 81, toSeq: null }]);
-  close("final", all - 2, [{ fromSeq: all - 1, toSeq: all }]);
-  close("correction", all, []);
+  const [january, february, end] = bend.known ?? [3, 80, all - 2];
+  const rest = (count: number, reached: number, toSeq: number | null) =>
+    count >= reached ? [] : [{ fromSeq: count + 1, toSeq }];
+  close("interim", january, rest(january, REACHES_JANUARY, null));
+  close("interim", february, rest(february, REACHES_FEBRUARY, null));
+  close("final", end, rest(end, all, all));
+  if (end < all) close("correction", all, []);
   const lease: LeaseExport = {
     leaseId: SAMPLE_TERMS.chainId,
     grantJws,

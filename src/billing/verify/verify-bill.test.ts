@@ -8,6 +8,7 @@ import { sha256Hex } from "../../unit/canonical.ts";
 import { anyReadings } from "../bill.sample.ts";
 import { usageExportSchema } from "../export.ts";
 import { AGENT_KEY, removalJws, SERVER_KEY, STRANGER_KEY, sampleExport } from "./export.sample.ts";
+import { monthsExport } from "./months.sample.ts";
 import { verifyBill } from "./verify-bill.ts";
 
 const only = (exported: unknown) => {
@@ -238,6 +239,23 @@ test("whatever is metered, the biller and the verifier come to the same", () => 
       },
     ),
   );
+});
+
+test("whatever was known at the edges and at the end, the bills of a lease are verified, and cost the same", () => {
+  const all = 124;
+  const known = fc
+    .tuple(fc.nat({ max: all }), fc.nat({ max: all }), fc.nat({ max: all }))
+    .map((counts) => counts.toSorted((a, b) => a - b) as [number, number, number]);
+  const totals = new Set<string | null>();
+  fc.assert(
+    fc.property(known, (counts) => {
+      const { findings, totalMicros } = verifyBill(monthsExport({ known: counts }));
+      expect(findings.filter(({ severity }) => severity === "differs")).toEqual([]);
+      totals.add(totalMicros);
+    }),
+    { numRuns: 40 },
+  );
+  expect([...totals]).toEqual(["50570000"]);
 });
 
 test("what is no export at all is refused without throwing", () => {
