@@ -9,7 +9,7 @@ import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
 import { bookLeases } from "./client/book-leases.ts";
 import { endLease } from "./client/end-lease.ts";
-import { exportBill } from "./client/export-bill.ts";
+import { exportUsage } from "./client/export-usage.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
@@ -20,6 +20,7 @@ import { setPower } from "./client/set-power.ts";
 import { showAccount } from "./client/show-account.ts";
 import { showBill } from "./client/show-bill.ts";
 import { showLease } from "./client/show-lease.ts";
+import { showUsage } from "./client/show-usage.ts";
 import { totalBills } from "./client/total-bills.ts";
 import type { OperationName } from "./contract/contract.ts";
 import type { Handler } from "./handler.ts";
@@ -44,6 +45,7 @@ import { listFees, setFee } from "./operator/fees.ts";
 import { listKeys } from "./operator/list-keys.ts";
 import { listParties } from "./operator/list-parties.ts";
 import { listPayouts } from "./operator/list-payouts.ts";
+import { listUsageFlags } from "./operator/list-usage-flags.ts";
 import { readPartyStatement, showPartyAccount } from "./operator/party-account.ts";
 import { payOut } from "./operator/pay-out.ts";
 import { reverse } from "./operator/reverse.ts";
@@ -76,6 +78,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   listFees,
   setFee,
   addImage,
+  listUsageFlags,
   addHost,
   listHosts,
   showHost,
@@ -104,7 +107,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   totalBills,
   listBills,
   showBill,
-  exportBill,
+  showUsage,
+  exportUsage,
   enrolHost,
   rotateHostKey,
   tellTime,

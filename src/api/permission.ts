@@ -27,6 +27,7 @@ export const PERMISSIONS = {
   listFees: ["operator"],
   setFee: ["operator"],
   addImage: ["operator"],
+  listUsageFlags: ["operator"],
 
   addHost: ["lender"],
   listHosts: ["lender"],
@@ -57,7 +58,8 @@ export const PERMISSIONS = {
   totalBills: "party",
   listBills: "party",
   showBill: "party",
-  exportBill: "party",
+  showUsage: "party",
+  exportUsage: "party",
 
   enrolHost: "anyone",
   // Its two signatures say who asks; the token would be by a key that may be gone already.

@@ -9,8 +9,6 @@ const LATER: readonly (readonly [group: string | null, name: string, instead: st
   ["capacity", "show", "hosts have no standby capacity yet"],
   ["capacity", "return", "hosts have no standby capacity yet"],
   ["capacity", "history", "hosts have no standby capacity yet"],
-  ["usage", "show", "see the lines of `sublet bill show`"],
-  ["usage", "export", "use `sublet bill export`, which holds the signed records"],
   ["usage", "import", "let the agent send its records itself"],
   [null, "backup", "stop the server and copy its data folder"],
   [null, "restore", "stop the server and put its data folder back"],

@@ -14,6 +14,7 @@ import { partyVerbs } from "./party.ts";
 import { runVerb, sshVerb } from "./run-verb.ts";
 import { searchVerb } from "./search.ts";
 import { serverVerb } from "./server.ts";
+import { usageVerbs } from "./usage.ts";
 import type { Verb, VerbGroup } from "./verb.ts";
 
 /** Everybody's verbs by what one is about, in the order of the help. */
@@ -25,6 +26,6 @@ export const chapters: readonly {
   { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs] },
   { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
   { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
-  { heading: "Paying:", verbs: [billVerbs] },
+  { heading: "Paying:", verbs: [billVerbs, usageVerbs] },
   { heading: "Operating:", verbs: [partyVerbs, keyVerbs, imageVerbs] },
 ];

@@ -42,13 +42,21 @@ create table bill (
   remainder_micros bigint not null,
   document jsonb not null,
   jws text not null,
+  number integer not null,
+  kind text not null,
+  until_at timestamp with time zone,
+  evidence_seq bigint not null,
   constraint bill_pkey PRIMARY KEY (bill_id),
-  constraint bill_lease_id_key UNIQUE (lease_id),
+  constraint bill_number UNIQUE (lease_id, number),
   constraint bill_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
   constraint bill_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint bill_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
   constraint bill_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
-  constraint bill_bill_id_check CHECK ((bill_id ~~ 'bill\_%'::text))
+  constraint bill_bill_id_check CHECK ((bill_id ~~ 'bill\_%'::text)),
+  constraint bill_evidence_seq_check CHECK ((evidence_seq >= 0)),
+  constraint bill_interim CHECK (((kind = 'interim'::text) = (until_at IS NOT NULL))),
+  constraint bill_kind_check CHECK ((kind = ANY (ARRAY['interim'::text, 'final'::text, 'correction'::text]))),
+  constraint bill_number_check CHECK ((number > 0))
 );
 
 create table charge (
@@ -58,10 +66,9 @@ create table charge (
   quantity numeric(40,0) not null,
   price_micros_per_hour bigint not null,
   bill_id text not null,
-  constraint charge_pkey PRIMARY KEY (chain_id, seq, resource),
+  constraint charge_pkey PRIMARY KEY (chain_id, seq, resource, bill_id),
   constraint charge_bill_id_fkey FOREIGN KEY (bill_id) REFERENCES bill(bill_id),
   constraint charge_chain_id_seq_fkey FOREIGN KEY (chain_id, seq) REFERENCES usage_record(chain_id, seq),
-  constraint charge_quantity_check CHECK ((quantity >= (0)::numeric)),
   constraint charge_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text, 'disk'::text, 'time'::text])))
 );
 
@@ -184,6 +191,13 @@ create table image (
   constraint image_memory_bytes_min_check CHECK ((memory_bytes_min > 0)),
   constraint image_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,62}$'::text)),
   constraint image_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,62}$'::text))
+);
+
+create table late_usage (
+  lease_id text not null,
+  since timestamp with time zone not null,
+  constraint late_usage_pkey PRIMARY KEY (lease_id),
+  constraint late_usage_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id)
 );
 
 create table lease (
@@ -541,6 +555,7 @@ CREATE UNIQUE INDEX account_party ON public.account USING btree (party_id, kind)
 CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (party_id IS NULL);
 CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
+CREATE UNIQUE INDEX bill_final ON public.bill USING btree (lease_id) WHERE (kind = 'final'::text);
 CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
 CREATE INDEX console_request_pending ON public.console_request USING btree (host_id) WHERE (answered_at IS NULL);
@@ -652,6 +667,28 @@ begin
   if found then
     raise exception 'more of host % would be carved at % than its lender lets', new.host_id, worst.at
       using errcode = 'SL002', constraint = 'carve_limit';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_charged_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  worst record;
+begin
+  select c.chain_id, c.seq into worst
+    from (select distinct chain_id, seq from added) a
+    join charge c using (chain_id, seq)
+    join usage_record r using (chain_id, seq)
+    where c.resource = 'time'
+    group by c.chain_id, c.seq, r.delivered_ns
+    having sum(c.quantity) > r.delivered_ns or sum(c.quantity) < 0
+    limit 1;
+  if found then
+    raise exception 'record % of % would be charged more than once', worst.seq, worst.chain_id
+      using errcode = 'SL004', constraint = 'charge_once';
   end if;
   return null;
 end $function$;
@@ -1131,6 +1168,7 @@ CREATE TRIGGER bill_append BEFORE DELETE OR UPDATE ON public.bill FOR EACH ROW E
 CREATE TRIGGER bill_keep BEFORE TRUNCATE ON public.bill FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_keep BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER charge_once AFTER INSERT ON public.charge REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION check_charged_once();
 CREATE TRIGGER hold_guard BEFORE DELETE OR UPDATE ON public.hold FOR EACH ROW EXECUTE FUNCTION guard_hold();
 CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();

@@ -48,12 +48,16 @@ export interface Bill {
   clientPartyId: string;
   closedAt: Timestamp;
   document: Json;
+  evidenceSeq: Int8;
   hostId: string;
   jws: string;
+  kind: string;
   leaseId: string;
   lenderPartyId: string;
+  number: number;
   remainderMicros: Int8;
   totalMicros: Int8;
+  untilAt: Timestamp | null;
 }
 
 export interface Charge {
@@ -143,6 +147,11 @@ export interface Image {
   memoryBytesMin: Int8;
   name: string;
   version: string;
+}
+
+export interface LateUsage {
+  leaseId: string;
+  since: Timestamp;
 }
 
 export interface Lease {
@@ -359,6 +368,7 @@ export interface DB {
   hostEvent: HostEvent;
   hostKey: HostKey;
   image: Image;
+  lateUsage: LateUsage;
   lease: Lease;
   leaseEvent: LeaseEvent;
   leaseExtension: LeaseExtension;

@@ -284,12 +284,18 @@ export const REFUSALS = {
       `${leaseId} is ${state} and has no bill yet; it closes when the lease has ended`,
   ),
 
-  // What agents send
-  "bill-closed": row<{ chainId: string; billId: string }>(
+  "nothing-used": row<{ leaseId: string; state: string }>(
     409,
-    ({ chainId, billId }) =>
-      `${chainId} is billed already (${billId}), without these records: they came after the deadline; its lender may ask the operator`,
+    ({ leaseId, state }) =>
+      `${leaseId} is ${state} and was never granted, so nothing of it was used; look again when it has begun`,
   ),
+  "export-too-large": row<{ leasesMax: number }>(
+    422,
+    ({ leasesMax }) =>
+      `there are more than ${leasesMax} leases in that time; ask for less of it with --from and --to`,
+  ),
+
+  // What agents send
   "signature-refused": row<{ code: string; message: string }>(
     422,
     ({ code, message }) => `the signature was refused (${code}): ${message}`,

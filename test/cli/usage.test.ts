@@ -90,7 +90,7 @@ describe("what the design has and this version has not is refused by name", () =
   test.each([
     [["capacity", "request", "--cpu", "2"], "`sublet capacity request` is not in this version"],
     [["capacity", "history"], "`sublet capacity history` is not in this version"],
-    [["usage", "export", "lease_1"], "`sublet usage export` is not in this version"],
+    [["usage", "import", "usage.json"], "`sublet usage import` is not in this version"],
     [["backup"], "`sublet backup` is not in this version"],
     [["completion"], "`sublet completion` is not in this version"],
   ])("%j", async (argv, sentence) => {

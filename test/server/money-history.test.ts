@@ -10,8 +10,6 @@ let market: MoneyMarket;
 beforeAll(async () => {
   server = await startTestServer();
   market = await openMoneyMarket(server);
-  // Bills of a part of a lease, and corrections, are further bills of it.
-  await server.database.pool.query("alter table bill drop constraint if exists bill_lease_id_key");
 });
 afterAll(() => server.stop());
 

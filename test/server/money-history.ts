@@ -202,7 +202,7 @@ export class History {
     const granted = await readGrant(host, leaseId);
     const records = makeRecords(host, granted, step.seconds === 0 ? [] : [step.seconds]);
     await this.client.call("endLease", { params });
-    // What comes behind a bill that was closed by hand is refused.
+    // A bill that was closed by hand has no records behind it.
     if (!this.#partlyBilled.has(leaseId)) await sendRecords(host, records);
     await becomeWiped(host, granted, records);
     await server.pass();
@@ -237,8 +237,17 @@ export class History {
       const lease = await getLeaseOfParty(tx, this.partyId, leaseId);
       const sumMicros = micros === "rest" ? 1234n : micros;
       const totalMicros = ((sumMicros + (sumMicros < 0n ? -5000n : 5000n)) / 10_000n) * 10_000n;
+      const bills = await tx
+        .selectFrom("bill")
+        .select("kind")
+        .where("leaseId", "=", leaseId)
+        .execute();
+      const hasFinal = bills.some(({ kind }) => kind === "final");
       const document = {
-        version: 1,
+        version: 2,
+        number: bills.length + 1,
+        kind: last ? (hasFinal ? "correction" : "final") : "interim",
+        evidence: { finalSeq: 0 },
         billId: newId("bill"),
         leaseId,
         client: { id: lease.clientPartyId, name: lease.clientName },
@@ -246,7 +255,7 @@ export class History {
         host: { id: lease.hostId, name: lease.hostName },
         partition: { id: lease.partitionId, name: lease.partitionName },
         tariff: lease.tariff,
-        period: null,
+        period: last ? null : { end: now.toISOString() },
         sumMicros: sumMicros.toString(),
         totalMicros: totalMicros.toString(),
         remainderMicros: (sumMicros - totalMicros).toString(),

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { billDocumentSchema, billExportSchema } from "../../billing/bill.ts";
+import { billDocumentSchema } from "../../billing/bill.ts";
+import { usageExportSchema } from "../../billing/export.ts";
 import { powerStateSchema } from "../../enablement/power.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
 import { quoteSchema } from "../../market/quote.ts";
@@ -24,6 +25,7 @@ import {
   partyView,
   roleSchema,
   togetherView,
+  usageView,
 } from "./view.ts";
 
 /** An id, or a name: never a character that no name has. */
@@ -113,6 +115,21 @@ export const operatorOperations = {
       "A new signing key takes the place of the one named. Repeating it changes nothing more.",
     body: z.strictObject({ retireKid: z.string().max(64) }),
     response: z.strictObject({ kid: z.string(), keys: z.array(jwkSchema) }),
+  }),
+  listUsageFlags: operation({
+    method: "GET",
+    path: "/v1/operator/usage-flags",
+    summary:
+      "Usage that was refused on any host: other content under a known number, and the like.",
+    response: z.strictObject({
+      flags: z.array(
+        z.strictObject({
+          at: instantText,
+          host: z.strictObject({ id: idSchema("host"), name: nameText }),
+          detail: z.record(z.string(), z.unknown()),
+        }),
+      ),
+    }),
   }),
   addImage: operation({
     method: "POST",
@@ -255,7 +272,7 @@ export const clientOperations = {
     method: "GET",
     path: "/v1/bills",
     summary: "Bills that you pay or earn from, newest first.",
-    query: page,
+    query: page.extend({ leaseId: idSchema("lease").optional() }),
     response: z.strictObject({
       bills: z.array(billSummaryView),
       nextCursor: z.string().nullable(),
@@ -268,12 +285,25 @@ export const clientOperations = {
     params: billParams,
     response: z.strictObject({ bill: billDocumentSchema }),
   }),
-  exportBill: operation({
+  showUsage: operation({
     method: "GET",
-    path: "/v1/bills/:billId/export",
-    summary: "Everything that checks the bill elsewhere: grant, signed records, receipt, keys.",
-    params: billParams,
-    response: billExportSchema,
+    path: "/v1/leases/:leaseId/usage",
+    summary: "What of a lease is used so far, and what that costs.",
+    params: leaseParams,
+    response: usageView,
+  }),
+  exportUsage: operation({
+    method: "GET",
+    path: "/v1/usage-export",
+    summary:
+      "Everything that checks bills elsewhere: grants, signed records, receipts, keys. Of a bill and those before it, of a lease, or of all leases that were in use in a time.",
+    query: z.strictObject({
+      billId: idSchema("bill").optional(),
+      leaseId: idSchema("lease").optional(),
+      from: instantText.optional(),
+      to: instantText.optional(),
+    }),
+    response: usageExportSchema,
   }),
 };
 

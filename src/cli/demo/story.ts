@@ -12,6 +12,7 @@ import {
 } from "./borrow.ts";
 import type { DemoFacts } from "./facts.ts";
 import { bookLater, giveBack } from "./later.ts";
+import { leaveExport } from "./leave-export.ts";
 import { type OpenedMarket, openMarket, type Timed } from "./open-market.ts";
 import { type Settled, settleUp } from "./settle-up.ts";
 import type { Stage } from "./stage.ts";
@@ -95,6 +96,7 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
     await settleUp(play, small.lease, timed),
     await settleUp(play, debianLease, timed),
   ];
+  const path = await leaveExport(play);
   durationsMs.total = teller.elapsedMs();
   const borrowed = [small, { lease: debianLease, guest: debianGuest }];
   return {
@@ -105,6 +107,7 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
     later: { leaseId: later.leaseId, state: later.state, outcome: cancelled },
     refusals: small.refusals,
     resultEqual: small.resultEqual,
+    export: path,
     pids: [market.serverPid, market.agentPid].filter((pid) => pid !== undefined),
   };
 }
