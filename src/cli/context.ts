@@ -12,6 +12,8 @@ export interface CommonOptions {
 export interface Context extends Surroundings {
   readonly json: boolean;
   readonly common: CommonOptions;
+  /** What was typed behind the verb's name. */
+  readonly typed: readonly string[];
 }
 
 /** What a verb found or did: one JSON document for programs, text for people. */

@@ -7,6 +7,8 @@ export interface Environment {
   readonly configFolder: string;
   /** Where a server or an agent keeps its data unless told otherwise. */
   readonly dataFolder: string;
+  /** Where what can be made again is kept. */
+  readonly cacheFolder: string;
   /** Where the agents of one computer find each other; gone with its next start. */
   readonly runFolder: string;
   readonly profile?: string;
@@ -23,16 +25,18 @@ export interface Environment {
 }
 
 /** Root's data belongs to the machine, anybody else's to themselves. */
-const SYSTEM_DATA_FOLDER = "/var/lib/sublet";
+export const SYSTEM_DATA_FOLDER = "/var/lib/sublet";
 
 export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()): Environment {
   const home = env.HOME || homedir();
   const config = env.XDG_CONFIG_HOME || join(home, ".config");
   const data = env.XDG_DATA_HOME || join(home, ".local", "share");
+  const cache = env.XDG_CACHE_HOME || join(home, ".cache");
   const launcherFd = env.SUBLET_LAUNCHER_FD;
   return {
     configFolder: env.SUBLET_CONFIG || join(config, "sublet"),
     dataFolder: uid === 0 ? SYSTEM_DATA_FOLDER : join(data, "sublet"),
+    cacheFolder: join(cache, "sublet"),
     runFolder: env.SUBLET_RUN || runFolderOf(env, uid),
     ...named("profile", env.SUBLET_AS),
     ...named("server", env.SUBLET_SERVER),

@@ -88,7 +88,8 @@ function addVerb(parent: Command, verb: Verb, session: Session): void {
 async function perform(command: Command, verb: Verb, session: Session): Promise<void> {
   const common = command.optsWithGlobals<CommonOptions>();
   session.json = common.json ?? false;
-  const context: Context = { ...session.surroundings, json: session.json, common };
+  const typed = typedBehind(command);
+  const context: Context = { ...session.surroundings, json: session.json, common, typed };
   const input = { ...command.opts(), ...argumentsByName(command) };
   try {
     const outcome = await verb.run(context, input as never);
@@ -99,6 +100,14 @@ async function perform(command: Command, verb: Verb, session: Session): Promise<
     session.exitCode = verb.failureExitCode ?? 0;
     throw error;
   }
+}
+
+/** The root alone keeps them. A verb's name is the first word that is one. */
+function typedBehind(command: Command): readonly string[] {
+  let root = command;
+  while (root.parent) root = root.parent;
+  const { rawArgs } = root as Command & { readonly rawArgs: readonly string[] };
+  return rawArgs.slice(rawArgs.indexOf(command.name()) + 1);
 }
 
 function argumentsByName(command: Command): Record<string, unknown> {

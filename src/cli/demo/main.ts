@@ -1,5 +1,5 @@
 import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { setStage } from "./stage.ts";
 import { playStory } from "./story.ts";
 import { createTeller } from "./teller.ts";
@@ -9,9 +9,13 @@ export interface DemoOptions {
   readonly keep: boolean;
   readonly dataFolder?: string;
   readonly debug?: boolean;
+  /** Where a package keeps what it builds. */
+  readonly cacheFolder: string;
 }
 
-const CACHE = fileURLToPath(new URL("../../../.cache/", import.meta.url));
+/** In a clone its own; a package may belong to somebody else. */
+const CLONE_CACHE = join(import.meta.dirname, "../../../.cache");
+const isClone = import.meta.filename.endsWith(".ts");
 
 /** Does the main job for real, on this computer alone, and tells it. Gives the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -19,7 +23,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     process.stderr.write("sublet: the demo needs two cores: one to lend and one to live on\n");
     return 1;
   }
-  const imageFolder = await buildImage();
+  const imageFolder = await buildImage(isClone ? CLONE_CACHE : options.cacheFolder);
   const teller = createTeller(process.stdout);
   const stage = await setStage(
     { dataFolder: options.dataFolder, keep: options.keep, debug: options.debug ?? false },
@@ -62,11 +66,11 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 /** Counts as installation: cached, and made anew only when its parts have changed. */
-async function buildImage(): Promise<string> {
+async function buildImage(cache: string): Promise<string> {
   const { buildSmallLinux } = await import("../../../tools/small-linux/build.ts");
   const { folder } = await buildSmallLinux({
-    outputFolder: `${CACHE}small-linux`,
-    cacheFolder: `${CACHE}packages`,
+    outputFolder: join(cache, "small-linux"),
+    cacheFolder: join(cache, "packages"),
     log: (line) => process.stderr.write(`${line}\n`),
   });
   return folder;
