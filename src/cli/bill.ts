@@ -3,7 +3,7 @@ import { Option } from "commander";
 import { billCsv, billText } from "./bill-text.ts";
 import { billVerifyVerb } from "./bill-verify.ts";
 import { connect } from "./connect.ts";
-import { readId } from "./option/id.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { moreText, type PageInput, pageOptions, pageQuery } from "./option/page.ts";
 import { table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
@@ -36,8 +36,7 @@ const show = verb<{ id: string; csv?: true }>({
   examples: ["sublet bill show bill_01k9…", "sublet bill show bill_01k9… --csv"],
   options: [new Option("--csv", "its lines as comma-separated values")],
   run: async (context, { id, csv }) => {
-    const billId = readId("bill", id);
-    const { client } = await connect(context);
+    const { client, id: billId } = await connectFor(context, "bill", id);
     const found = await client.call("showBill", { params: { billId } });
     return { json: found, text: csv ? billCsv(found.bill) : billText(context, found.bill) };
   },
@@ -49,8 +48,7 @@ const exportVerb = verb<{ id: string; output?: string }>({
   examples: ["sublet bill export bill_01k9… --output bill.json"],
   options: [new Option("--output <file>", "write it there; without it to stdout")],
   run: async (context, { id, output }) => {
-    const billId = readId("bill", id);
-    const { client } = await connect(context);
+    const { client, id: billId } = await connectFor(context, "bill", id);
     const exported = await client.call("exportBill", { params: { billId } });
     const text = JSON.stringify(exported, null, 2);
     if (output === undefined) return { json: exported, text };

@@ -3,6 +3,8 @@ import type { Surroundings } from "./surroundings.ts";
 /** The options that every verb which talks to a server takes. */
 export interface CommonOptions {
   readonly json?: boolean;
+  /** False with `--no-color`. */
+  readonly color?: boolean;
   readonly as?: string;
   readonly server?: string;
   readonly key?: string;

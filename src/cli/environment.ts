@@ -20,6 +20,10 @@ export interface Environment {
   readonly debug: boolean;
   /** `NO_COLOR` (https://no-color.org): set and not empty. */
   readonly colourless: boolean;
+  /** `FORCE_COLOR` (https://force-color.org): set, not empty and not 0. */
+  readonly colourForced?: true;
+  /** `TERM=dumb`: a terminal that shows escapes as they are. */
+  readonly dumbTerminal?: true;
   /** A pipe that ends when the launcher that started this process is gone. */
   readonly launcherFd?: number;
 }
@@ -45,6 +49,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()
     ...named("joinToken", env.SUBLET_JOIN_TOKEN),
     debug: Boolean(env.SUBLET_DEBUG),
     colourless: Boolean(env.NO_COLOR),
+    ...(env.FORCE_COLOR && env.FORCE_COLOR !== "0" ? { colourForced: true } : {}),
+    ...(env.TERM === "dumb" ? { dumbTerminal: true } : {}),
     ...(launcherFd ? { launcherFd: Number(launcherFd) } : {}),
   };
 }

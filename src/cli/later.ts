@@ -16,7 +16,6 @@ const LATER: readonly (readonly [group: string | null, name: string, instead: st
   ["usage", "import", "let the agent send its records itself"],
   [null, "backup", "stop the server and copy its data folder"],
   [null, "restore", "stop the server and put its data folder back"],
-  [null, "completion", "see `sublet --help`"],
 ];
 
 export const laterVerbs: readonly { readonly group: string | null; readonly verb: Verb }[] =

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import type { CommonOptions, Context } from "./context.ts";
 import { EXIT_WRONG_USAGE } from "./failure.ts";
 import { laterVerbs } from "./later.ts";
+import { withSuggestion } from "./naming/did-you-mean.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Verb, VerbGroup } from "./verb.ts";
 import { chapters } from "./verbs.ts";
@@ -71,6 +72,7 @@ function addVerb(parent: Command, verb: Verb, session: Session): void {
   const command = parent
     .command(verb.usage, { hidden: verb.hidden ?? false })
     .description(verb.summary);
+  for (const argument of verb.arguments ?? []) command.addArgument(argument);
   for (const option of verb.options ?? []) command.addOption(option);
   addCommonOptions(command, verb.speaksAs ?? true);
   if (verb.passThrough) command.passThroughOptions();
@@ -98,7 +100,7 @@ async function perform(command: Command, verb: Verb, session: Session): Promise<
     if (text) context.stdout.write(`${text}\n`);
   } catch (error) {
     session.exitCode = verb.failureExitCode ?? 0;
-    throw error;
+    throw await withSuggestion(context, error);
   }
 }
 
@@ -120,7 +122,10 @@ function argumentsByName(command: Command): Record<string, unknown> {
 
 /** Taken before the verb and behind it, so that nobody has to remember where they go. */
 function addCommonOptions(command: Command, speaksAs: boolean, { hidden = false } = {}): void {
-  const options = [new Option("--json", "print one JSON document")];
+  const options = [
+    new Option("--json", "print one JSON document"),
+    new Option("--no-color", "print without colours (or NO_COLOR)"),
+  ];
   if (speaksAs) {
     options.push(
       new Option("--as <profile>", "which stored login to use (or SUBLET_AS)"),

@@ -32,7 +32,9 @@ describe("every verb", () => {
     const without = verbs.filter(
       ([, command]) => !["--as", "--server", "--key"].every((long) => takes(command, long)),
     );
-    expect(without.map(([path]) => path.join(" "))).toEqual(["server", "agent", "demo", "login"]);
+    expect(without.map(([path]) => path.join(" "))).toEqual([
+      ...["server", "agent", "demo", "login", "completion"],
+    ]);
   });
 });
 
