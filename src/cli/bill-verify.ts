@@ -109,6 +109,10 @@ function parse(path: string, text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = (error as SyntaxError).message;
-    throw new CliError("no-bill", `${path} is not an exported bill: ${why}`, { path });
+    throw new CliError(
+      "no-bill",
+      `${path} is not an exported bill (${why}); write one with \`sublet bill export BILL --output FILE\``,
+      { path },
+    );
   }
 }

@@ -44,7 +44,12 @@ export const cpVerb = verb<CopyInput>({
       };
     }
     const { exitCode, stderr } = await runCaptured("scp", args);
-    if (exitCode !== 0) throw new CliError("copy-failed", stderr.trim(), { source, destination });
+    if (exitCode !== 0)
+      throw new CliError(
+        "copy-failed",
+        `${stderr.trim() || "scp failed"}; check both paths, and the lease with \`sublet lease show ${leaseId}\``,
+        { source, destination },
+      );
     return { json: { leaseId, source, destination }, text: "" };
   },
 });

@@ -124,7 +124,10 @@ async function agree(
   const most = money(match.quote.totalMicros, match.tariff.currency);
   const question = `${placeText(match)} of ${match.lender.name}: ${sizeText(match.size)}, ${match.image.name} ${match.image.version}, at most ${most}. Book it?`;
   if (!(await confirm(context, question))) {
-    throw new CliError("not-confirmed", "nothing was booked");
+    throw new CliError(
+      "not-confirmed",
+      "nothing was booked; answer y, or type --yes, when it shall be",
+    );
   }
   return { offerId: match.offerId, agreedTotalMicros: match.quote.totalMicros };
 }
@@ -141,7 +144,10 @@ async function agreeToAll(
   const most = money(totalMicros, first.tariff.currency);
   const question = `${places}: ${sizeText(first.size)} each, ${first.image.name} ${first.image.version}, at most ${most} in all. Book them?`;
   if (!(await confirm(context, question))) {
-    throw new CliError("not-confirmed", "nothing was booked");
+    throw new CliError(
+      "not-confirmed",
+      "nothing was booked; answer y, or type --yes, when it shall be",
+    );
   }
   return { agreedTotalMicros: totalMicros };
 }

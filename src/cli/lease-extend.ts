@@ -80,7 +80,10 @@ async function agree(
   }
   const question = `${leaseId} until ${instant(quoted.end)}, at most ${most} more. Extend it?`;
   if (!(await confirm(context, question))) {
-    throw new CliError("not-confirmed", "nothing was extended");
+    throw new CliError(
+      "not-confirmed",
+      "nothing was extended; answer y, or type --yes, when it shall be",
+    );
   }
   return quoted.additionalMicros;
 }
