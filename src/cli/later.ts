@@ -14,8 +14,6 @@ const LATER: readonly (readonly [group: string | null, name: string, instead: st
   ["usage", "show", "see the lines of `sublet bill show`"],
   ["usage", "export", "use `sublet bill export`, which holds the signed records"],
   ["usage", "import", "let the agent send its records itself"],
-  [null, "backup", "stop the server and copy its data folder"],
-  [null, "restore", "stop the server and put its data folder back"],
 ];
 
 export const laterVerbs: readonly { readonly group: string | null; readonly verb: Verb }[] =

@@ -1,5 +1,6 @@
 import { accountVerbs } from "./account.ts";
 import { agentVerb } from "./agent.ts";
+import { backupVerb, restoreVerb } from "./backup.ts";
 import { billVerbs } from "./bill.ts";
 import { completeVerb, completionVerb } from "./completion/verbs.ts";
 import { cpVerb } from "./cp.ts";
@@ -27,5 +28,8 @@ export const chapters: readonly {
   { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
   { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
   { heading: "Paying:", verbs: [billVerbs] },
-  { heading: "Operating:", verbs: [partyVerbs, keyVerbs, imageVerbs, completeVerb] },
+  {
+    heading: "Operating:",
+    verbs: [partyVerbs, keyVerbs, imageVerbs, backupVerb, restoreVerb, completeVerb],
+  },
 ];

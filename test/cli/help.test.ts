@@ -52,7 +52,7 @@ describe("every verb", () => {
       ([, command]) => !["--as", "--server", "--key"].every((long) => takes(command, long)),
     );
     expect(without.map(([path]) => path.join(" "))).toEqual([
-      ...["server", "agent", "demo", "login", "completion"],
+      ...["server", "agent", "demo", "login", "completion", "backup", "restore"],
     ]);
   });
 });
