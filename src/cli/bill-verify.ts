@@ -3,9 +3,10 @@ import type { BillVerification } from "../billing/verify/verify-bill.ts";
 import { isId } from "../unit/id.ts";
 import { readIfThere } from "./config/private-file.ts";
 import type { PublicJwk as PinnedJwk } from "./config/profile.ts";
-import { chosenProfile, connect } from "./connect.ts";
+import { chosenProfile } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, EXIT_REFUSED } from "./failure.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { money } from "./output/words.ts";
 import { verb } from "./verb.ts";
 
@@ -22,7 +23,7 @@ export const billVerifyVerb = verb<{ billOrFile: string; withoutPins?: true }>({
     new Option("--without-pins", "a file by the keys that it brings itself, which prove less"),
   ],
   run: async (context, { billOrFile, withoutPins }) => {
-    const { exported, serverKeys } = isId("bill", billOrFile)
+    const { exported, serverKeys } = (await isBill(billOrFile))
       ? await fetchExport(context, billOrFile)
       : await readExport(context, billOrFile, withoutPins ?? false);
     const { verifyBill } = await import("../billing/verify/verify-bill.ts");
@@ -43,8 +44,14 @@ interface Evidence {
   readonly serverKeys: readonly PinnedJwk[] | null;
 }
 
-async function fetchExport(context: Context, billId: `bill_${string}`): Promise<Evidence> {
-  const { client, profile } = await connect(context);
+/** A file of that name goes before the beginning of an id. */
+async function isBill(text: string): Promise<boolean> {
+  if (isId("bill", text)) return true;
+  return /^bill_[0-9a-z]{4,}$/.test(text) && (await readIfThere(text)) === undefined;
+}
+
+async function fetchExport(context: Context, bill: string): Promise<Evidence> {
+  const { client, profile, id: billId } = await connectFor(context, "bill", bill);
   const exported = await client.call("exportUsage", { query: { billId } });
   // Without a login nothing is pinned: the keys that a server shows with its bill prove no more
   // than those in the bill.
@@ -54,9 +61,13 @@ async function fetchExport(context: Context, billId: `bill_${string}`): Promise<
 async function readExport(context: Context, path: string, unpinned: boolean): Promise<Evidence> {
   const text = await readIfThere(path);
   if (text === undefined) {
-    throw new CliError("no-bill", `${path} is neither the id of a bill nor a file that is here`, {
-      path,
-    });
+    throw new CliError(
+      "no-bill",
+      `${path} is neither the id of a bill nor a file that is here; \`sublet bill list\` shows the bills`,
+      {
+        path,
+      },
+    );
   }
   const serverKeys = unpinned ? null : await pinnedKeys(context);
   return { exported: parse(path, text), serverKeys };
@@ -95,6 +106,10 @@ function parse(path: string, text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = (error as SyntaxError).message;
-    throw new CliError("no-bill", `${path} is not an exported bill: ${why}`, { path });
+    throw new CliError(
+      "no-bill",
+      `${path} is not an exported bill (${why}); write one with \`sublet usage export --bill BILL -o FILE\``,
+      { path },
+    );
   }
 }

@@ -4,7 +4,8 @@ import { billCsv, billText } from "./bill-text.ts";
 import { billTotalsVerb } from "./bill-totals.ts";
 import { billVerifyVerb } from "./bill-verify.ts";
 import { connect } from "./connect.ts";
-import { readId } from "./option/id.ts";
+import type { Context } from "./context.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { moreText, type PageInput, pageOptions, pageQuery } from "./option/page.ts";
 import { table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
@@ -20,8 +21,8 @@ const list = verb<PageInput & { lease?: string; csv?: true }>({
     ...pageOptions(),
   ],
   run: async (context, input) => {
-    const of = input.lease === undefined ? {} : { leaseId: readId("lease", input.lease) };
-    const { client } = await connect(context);
+    const { client, id } = await connectForLease(context, input.lease);
+    const of = id === undefined ? {} : { leaseId: id };
     const found = await client.call("listBills", { query: { ...pageQuery(input), ...of } });
     if (input.csv) return { json: found, text: listCsv(found) };
     const rows = found.bills.map((bill) => [
@@ -37,6 +38,11 @@ const list = verb<PageInput & { lease?: string; csv?: true }>({
     return { json: found, text: `${table(context, headings, rows)}${moreText(found.nextCursor)}` };
   },
 });
+
+async function connectForLease(context: Context, lease: string | undefined) {
+  if (lease === undefined) return { ...(await connect(context)), id: undefined };
+  return connectFor(context, "lease", lease);
+}
 
 /** Exact amounts; no value holds a comma. */
 function listCsv({ bills }: Response<"listBills">): string {
@@ -54,8 +60,7 @@ const show = verb<{ id: string; csv?: true }>({
   examples: ["sublet bill show bill_01k9…", "sublet bill show bill_01k9… --csv"],
   options: [new Option("--csv", "its lines as comma-separated values")],
   run: async (context, { id, csv }) => {
-    const billId = readId("bill", id);
-    const { client } = await connect(context);
+    const { client, id: billId } = await connectFor(context, "bill", id);
     const found = await client.call("showBill", { params: { billId } });
     return { json: found, text: csv ? billCsv(found.bill) : billText(context, found.bill) };
   },

@@ -10,9 +10,6 @@ const LATER: readonly (readonly [group: string | null, name: string, instead: st
   ["capacity", "return", "hosts have no standby capacity yet"],
   ["capacity", "history", "hosts have no standby capacity yet"],
   ["usage", "import", "let the agent send its records itself"],
-  [null, "backup", "stop the server and copy its data folder"],
-  [null, "restore", "stop the server and put its data folder back"],
-  [null, "completion", "see `sublet --help`"],
 ];
 
 export const laterVerbs: readonly { readonly group: string | null; readonly verb: Verb }[] =

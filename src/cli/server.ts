@@ -4,6 +4,7 @@ import type { Context } from "./context.ts";
 import { parsePercentPpm } from "./option/percent.ts";
 import { quantity } from "./option/quantity.ts";
 import { parseServerUrl } from "./option/url.ts";
+import { systemdUnit } from "./systemd-unit.ts";
 import { untilTold } from "./until-told.ts";
 import { verb } from "./verb.ts";
 
@@ -16,6 +17,7 @@ interface ServerInput {
   readonly timeZone?: string;
   readonly fee?: number;
   readonly newOperatorKey?: true;
+  readonly printUnit?: true;
 }
 
 export const serverVerb = verb<ServerInput>({
@@ -24,6 +26,7 @@ export const serverVerb = verb<ServerInput>({
   examples: [
     "sublet server",
     "sublet server --data /srv/sublet --listen 0.0.0.0:7070 --public-url https://sublet.example.org",
+    "sublet server --data /var/lib/sublet/server --print-unit",
   ],
   more: "The first start prints the operator's key, once. Currency and time zone are settled at\nit; the fee is changed later with `sublet account fee`. Logs go to stderr.",
   speaksAs: false,
@@ -40,9 +43,14 @@ export const serverVerb = verb<ServerInput>({
       parsePercentPpm,
     ),
     new Option("--new-operator-key", "make one more operator's key, for one who lost it"),
+    new Option("--print-unit", "print a systemd unit with these options, and start nothing"),
   ],
   run: async (context, input) => {
     const { environment } = context;
+    if (input.printUnit) {
+      const unit = systemdUnit({ verb: "server", typed: context.typed, dataFolder: input.data });
+      return { json: { unit }, text: unit.trimEnd() };
+    }
     // Keys and books are this user's alone, whatever folder they are put in.
     process.umask(0o077);
     const { runServer } = await import("../server/main.ts");

@@ -1,10 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
+import type { Client } from "../api/client/client.ts";
 import type { SentQuery } from "../api/contract/contract.ts";
 import { parseInstant } from "../unit/quantity.ts";
 import { linesText, seconds } from "./bill-text.ts";
 import { connect } from "./connect.ts";
-import { readId } from "./option/id.ts";
+import { connectFor } from "./naming/connect-for.ts";
+import { resolveId } from "./naming/resolve-id.ts";
 import { facts, table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
 import { plainText } from "./plain-text.ts";
@@ -15,8 +17,7 @@ const show = verb<{ lease: string }>({
   summary: "Show what of a lease is used so far, and what that costs.",
   examples: ["sublet usage show lease_01k9…"],
   run: async (context, { lease }) => {
-    const leaseId = readId("lease", lease);
-    const { client } = await connect(context);
+    const { client, id: leaseId } = await connectFor(context, "lease", lease);
     const usage = await client.call("showUsage", { params: { leaseId } });
     const { used, missing, currency } = usage;
     const head = facts([
@@ -64,8 +65,8 @@ const exportVerb = verb<ExportInput>({
     new Option("-o, --output <file>", "write it there; without it to stdout"),
   ],
   run: async (context, input) => {
-    const query = exportQuery(input, context.clock.now());
     const { client } = await connect(context);
+    const query = await exportQuery(client, input, context.clock.now());
     const exported = await client.call("exportUsage", { query });
     const text = JSON.stringify(exported, null, 2);
     const { output } = input;
@@ -80,11 +81,17 @@ const exportVerb = verb<ExportInput>({
   },
 });
 
-function exportQuery(input: ExportInput, now: Date): SentQuery<"exportUsage"> {
+async function exportQuery(
+  client: Client,
+  input: ExportInput,
+  now: Date,
+): Promise<SentQuery<"exportUsage">> {
   const at = (text: string) => parseInstant(text, now).toISOString();
   return {
-    ...(input.bill === undefined ? {} : { billId: readId("bill", input.bill) }),
-    ...(input.lease === undefined ? {} : { leaseId: readId("lease", input.lease) }),
+    ...(input.bill === undefined ? {} : { billId: await resolveId(client, "bill", input.bill) }),
+    ...(input.lease === undefined
+      ? {}
+      : { leaseId: await resolveId(client, "lease", input.lease) }),
     ...(input.from === undefined ? {} : { from: at(input.from) }),
     ...(input.to === undefined ? {} : { to: at(input.to) }),
   };

@@ -36,7 +36,8 @@ export const REFUSALS = {
   ),
   internal: row<{ requestId: string }>(
     500,
-    ({ requestId }) => `the server failed; its log has the cause under request ${requestId}`,
+    ({ requestId }) =>
+      `the server failed; try again, or ask its operator, whose log has the cause under request ${requestId}`,
   ),
   "storage-full": row<object>(
     507,
@@ -175,7 +176,7 @@ export const REFUSALS = {
   "image-unknown": row<{ os: string; known: readonly string[] }>(
     404,
     ({ os, known }) =>
-      `there is no operating system ${os}; there ${known.length === 1 ? "is" : "are"} ${known.join(", ") || "none yet (`sublet image add`)"}`,
+      `there is no operating system ${os}; ${known.length === 0 ? "none is there yet: ask the operator for one (`sublet image add`)" : `choose ${known.join(" or ")}`}`,
   ),
   "blob-digest-wrong": row<{ expected: string; actual: string }>(
     422,
@@ -256,7 +257,7 @@ export const REFUSALS = {
   "lease-not-granted": row<{ leaseId: string }>(
     409,
     ({ leaseId }) =>
-      `${leaseId} is not granted as far as this server knows; it is told again when it is`,
+      `${leaseId} is not granted as far as this server knows; wait, it is told again when it is`,
   ),
   "grant-unknown": row<{ leaseId: string }>(
     409,
@@ -281,7 +282,7 @@ export const REFUSALS = {
   "bill-not-closed": row<{ leaseId: string; state: string }>(
     409,
     ({ leaseId, state }) =>
-      `${leaseId} is ${state} and has no bill yet; it closes when the lease has ended`,
+      `${leaseId} is ${state} and has no bill yet; wait until the lease has ended, which closes it`,
   ),
 
   "nothing-used": row<{ leaseId: string; state: string }>(
@@ -298,7 +299,8 @@ export const REFUSALS = {
   // What agents send
   "signature-refused": row<{ code: string; message: string }>(
     422,
-    ({ code, message }) => `the signature was refused (${code}): ${message}`,
+    ({ code, message }) =>
+      `the signature was refused (${code}): ${message}; whoever signed it must look into it`,
   ),
   "record-conflict": row<{ chainId: string; seq: number }>(
     409,
@@ -307,7 +309,8 @@ export const REFUSALS = {
   ),
   "record-refused": row<{ chainId: string; seq: number; message: string }>(
     422,
-    ({ chainId, seq, message }) => `record ${seq} of ${chainId} was refused: ${message}`,
+    ({ chainId, seq, message }) =>
+      `record ${seq} of ${chainId} was refused: ${message}; the host's owner must look into it`,
   ),
 } as const satisfies Record<string, Row<never>>;
 

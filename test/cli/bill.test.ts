@@ -53,7 +53,7 @@ test("a bill is shown line by line: what was not charged and why, and what it co
   const [, february, march] =
     usageExportSchema.parse(monthsExport()).leases[0]?.bills.map(({ bill }) => bill) ?? [];
   if (!february || !march) throw new Error("there are four bills");
-  const context = { stdout: { isTTY: false } } as unknown as Context;
+  const context = { stdout: { isTTY: false }, environment: {} } as unknown as Context;
   const text = billText(context, february);
   expect(text).toContain("number 2 of its lease, interim");
   expect(text).toMatch(/not-delivered: no-answer, process-died at .*; 0\.414474 EUR not charged/);

@@ -91,8 +91,6 @@ describe("what the design has and this version has not is refused by name", () =
     [["capacity", "request", "--cpu", "2"], "`sublet capacity request` is not in this version"],
     [["capacity", "history"], "`sublet capacity history` is not in this version"],
     [["usage", "import", "usage.json"], "`sublet usage import` is not in this version"],
-    [["backup"], "`sublet backup` is not in this version"],
-    [["completion"], "`sublet completion` is not in this version"],
   ])("%j", async (argv, sentence) => {
     const ran = await runCli(argv, folder.path);
     expect(ran).toMatchObject({ exitCode: 1, stdout: "" });

@@ -23,6 +23,8 @@ export interface Play {
   readonly stage: Stage;
   readonly teller: Teller;
   readonly images: { readonly smallLinux: string; readonly debian: string };
+  /** Where the evidence of its bills is left. */
+  readonly exportFolder: string;
 }
 
 const DEBIAN_SIZE = ["--memory", "448MiB", "--disk", "1GiB", "--os", "debian-12"];
