@@ -11,7 +11,7 @@ const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(home, "src", "cli", "main.ts");
-const main = existsSync(source) ? source : join(home, "dist", "cli", "main.js");
+const main = existsSync(source) ? source : join(home, "dist", "src", "cli", "main.js");
 
 if (isNewEnough(process.version)) await import(pathToFileURL(main).href);
 else {

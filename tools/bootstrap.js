@@ -39,11 +39,20 @@ const BOOTSTRAP_PROGRAMS = [
   ["/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"],
 ];
 
+/** Only tests ask these: shells for completion, systemd's own judgement of the units. */
+const TEST_PROGRAMS = [
+  ["systemd-analyze", "systemd"],
+  ["bash", "bash"],
+  ["zsh", "zsh"],
+  ["fish", "fish"],
+];
+
 const COMMANDS = {
   demo: { programs: true, bootstrap: true, steps: [["bin/sublet.js", "demo"]] },
   test: {
     programs: true,
     bootstrap: true,
+    tests: true,
     steps: [
       ["node_modules/typescript/bin/tsc", "-p", "."],
       ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
@@ -93,7 +102,11 @@ async function main([name, ...rest]) {
   if (!command) fail(`usage: node tools/bootstrap.js ${Object.keys(COMMANDS).join("|")}`, 2);
   installNpmPackages();
   if (command.programs) {
-    installPrograms(command.bootstrap ? [...PROGRAMS, ...BOOTSTRAP_PROGRAMS] : PROGRAMS);
+    installPrograms([
+      ...PROGRAMS,
+      ...(command.bootstrap ? BOOTSTRAP_PROGRAMS : []),
+      ...(command.tests ? TEST_PROGRAMS : []),
+    ]);
   }
   const node = bundledNode();
   // Tests that are named run alone; everything else is for the whole.

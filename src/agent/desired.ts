@@ -9,6 +9,7 @@ import { listOldKids } from "./identity/store.ts";
 import { noteExtensions } from "./lease/extending.ts";
 import { changeLease, holderOf, insertLease, type LeaseRow, readLease } from "./lease/store.ts";
 import { tellAgain } from "./lease/tell-again.ts";
+import { sendAskedFor } from "./send-usage.ts";
 
 /** Reads what the host should be and takes it over into the agent's own record. */
 export async function readDesiredOnce(context: AgentContext): Promise<DesiredState> {
@@ -72,7 +73,10 @@ function absorbPartition(context: AgentContext, told: DesiredState["partitions"]
 function absorbLease(context: AgentContext, told: DesiredState["leases"][number]): void {
   const { leaseId, partitionId, grantJws, endJws } = told;
   const known = readLease(context.db, leaseId);
-  if (known !== null) tellAgain(context, known, told);
+  if (known !== null) {
+    tellAgain(context, known, told);
+    sendAskedFor(context, leaseId, told.missing ?? []);
+  }
   if (known?.stage === "done") return;
   const order = endJws === null ? null : readEndOrder(context, leaseId, endJws);
   if (known === null) {

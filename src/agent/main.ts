@@ -15,7 +15,7 @@ import { rotateKeyOnce } from "./identity/rotate.ts";
 import { convergeOnce } from "./lease/converge.ts";
 import { listLeases } from "./lease/store.ts";
 import { lockFolder } from "./lock.ts";
-import { meterOnce } from "./metering.ts";
+import { meterOnce, nextReadingMs } from "./metering.ts";
 import { createOverlap } from "./overlap.ts";
 import { reportOnce } from "./reports.ts";
 import { sendUsageOnce } from "./send-usage.ts";
@@ -135,7 +135,7 @@ function startLoops(context: AgentContext, token: () => string) {
     },
   );
   const meter = startLoop(() => meterOnce(context), {
-    ...{ name: "meter", everyMs: () => context.config.readingEveryMs },
+    ...{ name: "meter", everyMs: () => nextReadingMs(context) },
     ...local,
   });
   const desired = startLoop(

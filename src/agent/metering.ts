@@ -4,6 +4,7 @@ import { type Taken, takeReading } from "../meter/spool.ts";
 import { inTransaction } from "../meter/transaction.ts";
 import { BackwardReadingError } from "../meter/usage.ts";
 import type { GuestObservation } from "../partition/driver.ts";
+import { nextMonthEdge } from "../unit/month.ts";
 import { type AgentContext, instantNow } from "./context.ts";
 import { changeLease, type LeaseRow, listLeases, readLease } from "./lease/store.ts";
 
@@ -145,8 +146,24 @@ function take(context: AgentContext, lease: LeaseRow, reading: Reading, final: b
   return takeReading(context.db, lease.leaseId, reading, {
     gapAfterNs: BigInt(GAP_READINGS * readingEveryMs) * 1_000_000n,
     recordEveryNs: BigInt(recordEveryMs) * 1_000_000n,
+    billingTimeZone: lease.granted?.billingTimeZone,
     final,
   });
+}
+
+/**
+ * When to read next: as told, and at the very edge of a month of a lease, where a bill is cut. A
+ * millisecond behind it, so that the reading cannot lie before.
+ */
+export function nextReadingMs(context: AgentContext): number {
+  const nowMs = context.time.nowMs();
+  const zones = listLeases(context.db)
+    .filter(({ stage }) => stage === "ready")
+    .flatMap(({ granted }) => granted?.billingTimeZone ?? []);
+  const waitsMs = [...new Set(zones)].map(
+    (zone) => nextMonthEdge(new Date(nowMs), zone).getTime() - nowMs + 1,
+  );
+  return Math.min(context.config.readingEveryMs, ...waitsMs);
 }
 
 function refuseNothing(taken: Taken): void {

@@ -1,11 +1,12 @@
 import { ApiError } from "../api/client/error.ts";
-import { type UsageBatch, usageReceiptSchema } from "../meter/record.ts";
+import { type SeqRange, type UsageBatch, usageReceiptSchema } from "../meter/record.ts";
 import {
   acknowledge,
   acknowledgedSeq,
   type PendingBatch,
   pendingBatches,
   sendAgain,
+  sendMissing,
 } from "../meter/spool-batch.ts";
 import { sign, verify } from "../signature/envelope.ts";
 import type { AgentContext } from "./context.ts";
@@ -66,10 +67,27 @@ function takeReceipt(context: AgentContext, batch: PendingBatch, receiptJws: str
       sendAgain(context.db, chainId, contiguousSeq);
     }
     const taken = acknowledge(context.db, verified.payload);
-    if (taken.ok) return null;
+    if (taken.ok) {
+      sendAskedFor(context, chainId, verified.payload.missing ?? []);
+      return null;
+    }
     return refuse(context, batch, taken.message);
   }
   return refuse(context, batch, reason ?? "");
+}
+
+/** Numbers that the server lacks go again, as far as they are still here. */
+export function sendAskedFor(
+  context: AgentContext,
+  chainId: string,
+  missing: readonly SeqRange[],
+): void {
+  if (missing.length === 0) return;
+  const { again, lost } = sendMissing(context.db, chainId, missing);
+  const fields = { chainId, missing, again, lost };
+  if (again > 0) context.log.warn(fields, "the server lacks records; they go again");
+  // It is asked until they come, and these never will: the bill names them.
+  else if (lost > 0) context.log.debug(fields, "the server asks for records that are not here");
 }
 
 function mismatch(

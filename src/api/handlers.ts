@@ -9,16 +9,19 @@ import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
 import { bookLeases } from "./client/book-leases.ts";
 import { endLease } from "./client/end-lease.ts";
-import { exportBill } from "./client/export-bill.ts";
+import { exportUsage } from "./client/export-usage.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
 import { readConsole } from "./client/read-console.ts";
+import { readStatement } from "./client/read-statement.ts";
 import { search } from "./client/search.ts";
 import { setPower } from "./client/set-power.ts";
 import { showAccount } from "./client/show-account.ts";
 import { showBill } from "./client/show-bill.ts";
 import { showLease } from "./client/show-lease.ts";
+import { showUsage } from "./client/show-usage.ts";
+import { totalBills } from "./client/total-bills.ts";
 import type { OperationName } from "./contract/contract.ts";
 import type { Handler } from "./handler.ts";
 import { addHost } from "./lender/add-host.ts";
@@ -41,8 +44,14 @@ import { addImage } from "./operator/add-image.ts";
 import { addKey } from "./operator/add-key.ts";
 import { addParty } from "./operator/add-party.ts";
 import { deposit } from "./operator/deposit.ts";
+import { listFees, setFee } from "./operator/fees.ts";
 import { listKeys } from "./operator/list-keys.ts";
 import { listParties } from "./operator/list-parties.ts";
+import { listPayouts } from "./operator/list-payouts.ts";
+import { listUsageFlags } from "./operator/list-usage-flags.ts";
+import { readPartyStatement, showPartyAccount } from "./operator/party-account.ts";
+import { payOut } from "./operator/pay-out.ts";
+import { reverse } from "./operator/reverse.ts";
 import { revokeKey } from "./operator/revoke-key.ts";
 import { rotateServerKey } from "./operator/rotate-server-key.ts";
 import { listCapacityTerms, setCapacityTerms } from "./provider/capacity-terms.ts";
@@ -52,6 +61,8 @@ import { listCodes } from "./provider/list-codes.ts";
 import { registerHost } from "./provider/register-host.ts";
 import { showProviderCard } from "./provider/show-provider-card.ts";
 import { claimCode } from "./public/claim-code.ts";
+import { setCreditLimit } from "./operator/set-credit-limit.ts";
+import { withdraw } from "./operator/withdraw.ts";
 import { describeServer } from "./public/describe-server.ts";
 import { listImages } from "./public/list-images.ts";
 import { whoami } from "./public/whoami.ts";
@@ -67,7 +78,17 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   revokeKey,
   rotateServerKey,
   deposit,
+  withdraw,
+  reverse,
+  setCreditLimit,
+  showPartyAccount,
+  readPartyStatement,
+  listPayouts,
+  payOut,
+  listFees,
+  setFee,
   addImage,
+  listUsageFlags,
   addHost,
   listHosts,
   showHost,
@@ -92,9 +113,12 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   setPower,
   readConsole,
   showAccount,
+  readStatement,
+  totalBills,
   listBills,
   showBill,
-  exportBill,
+  showUsage,
+  exportUsage,
   enrolHost,
   rotateHostKey,
   tellTime,

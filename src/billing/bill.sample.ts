@@ -31,6 +31,7 @@ export const SAMPLE_IDENTITY = {
   lender: { id: "party_01k0000000000000000002", name: "lender" },
   host: { id: SAMPLE_TERMS.hostId, name: "host-1" },
   partition: { id: SAMPLE_TERMS.partitionId, name: "slice-1" },
+  timeZone: "UTC",
 } as const;
 
 export function sampleBillInput(records: readonly HashedRecord[]): BillInput {
@@ -38,11 +39,16 @@ export function sampleBillInput(records: readonly HashedRecord[]): BillInput {
     ...SAMPLE_IDENTITY,
     tariff: SAMPLE_TARIFF,
     cpuMode: records[0]?.record.cpuMode ?? "dedicated",
+    size: records[0]?.record.size ?? SAMPLE_TERMS.size,
+    kind: "final",
+    period: { start: "2027-01-31T08:00:00Z", end: null },
+    earlier: [],
     records,
+    missing: [],
     grantedNs: 7_200_000_000_000n,
     grantedFrom: "2027-01-31T08:00:00Z",
     wipedAt: null,
-    reasons: [],
+    events: [],
     closedAt: new Date("2027-01-31T10:00:05Z"),
   };
 }

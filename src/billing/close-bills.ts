@@ -4,111 +4,164 @@ import type { DB } from "../database/types.ts";
 import { readOwnGrant } from "../enablement/grant.ts";
 import type { Issuer } from "../enablement/issue.ts";
 import { eachLease } from "../lease/each-lease.ts";
-import { insertLeaseEvent, listUndeliveredReasons } from "../lease/event-store.ts";
+import { insertLeaseEvent, listDeliveryEvents } from "../lease/event-store.ts";
 import type { Lease } from "../lease/store.ts";
-import type { HashedRecord } from "../meter/record.ts";
-import { readChain } from "../meter/record-store.ts";
+import { listSeqs, readChain } from "../meter/record-store.ts";
 import { wipeReceiptSchema } from "../partition/signed.ts";
 import { priceMicrosPerHour } from "../rating/amount.ts";
+import { DELIVERY_EVENTS } from "../rating/not-delivered.ts";
+import { portion } from "../rating/portion.ts";
 import { rateRecords } from "../rating/rate.ts";
 import { newId } from "../unit/id.ts";
-import { insertBill, insertCharges, listBillableLeases } from "./bill-store.ts";
-import { lockParty, post, releaseHold } from "./ledger-store.ts";
-import { makeBill } from "./make-bill.ts";
-import { billPostings, type Posting } from "./postings.ts";
+import type { BillDocument } from "./bill.ts";
+import {
+  forgetLateUsage,
+  insertBill,
+  insertCharges,
+  listBillableLeases,
+  listBillsOfLease,
+} from "./bill-store.ts";
+import { lockParty } from "./ledger-store.ts";
+import { type BillInput, makeBill } from "./make-bill.ts";
+import { postBill } from "./post-bill.ts";
 import { sealBill } from "./seal.ts";
-import { timeToClose } from "./time-to-close.ts";
+import { missingRecords, type TimeToClose, timeToClose } from "./time-to-close.ts";
+
+interface Billing {
+  readonly issuer: Issuer;
+  readonly timeZone: string;
+  readonly now: Date;
+}
 
 /**
- * Ended leases whose final record has arrived, with every record before it, and those whose records
- * are no longer waited for: rates them, closes their bill, posts it and settles the hold, in one
- * transaction each. Returns how many bills closed.
+ * Closes the bills that are due, one after the other: at the edges of months, at leases' ends, and
+ * corrections of what came later. Each is rated, sealed and posted, and the hold settled by it, in
+ * one transaction for a lease. Returns how many leases were billed.
  */
 export async function closeBillsOnce(
-  context: { readonly db: Database; readonly issuer: Issuer },
+  context: { readonly db: Database; readonly issuer: Issuer; readonly billingTimeZone: string },
   now: Date,
 ): Promise<number> {
   const billable = await listBillableLeases(context.db.kysely, now);
+  const billing = { issuer: context.issuer, timeZone: context.billingTimeZone, now };
   return eachLease(context.db, billable, async (tx, lease) => {
-    if (lease.state !== "ended" || lease.billId !== null) return false;
-    const records = contiguous(await readChain(tx, lease.leaseId, lease.usageSeqFinal));
-    const time = timeToClose(
-      {
-        usageSeqFinal: lease.usageSeqFinal,
-        isHostRemoved: lease.removalJws !== null,
-        endedAt: lease.endedAt ?? now,
-        contiguousSeq: records.length,
-        hasFinal: records.at(-1)?.record.final === true,
-      },
-      now,
-    );
-    if (time === "wait") return false;
-    await closeBill(tx, context.issuer, lease, { records, incomplete: time === "incomplete", now });
-    return true;
+    if (lease.grantJws === null) return false;
+    await lockParty(tx, lease.clientPartyId);
+    const basis = await readBillBasis(tx, lease, billing.timeZone);
+    const earlier: BillDocument[] = [...basis.earlier];
+    for (;;) {
+      const due = timeToClose({ ...basis, earlier }, now);
+      if (due === null) break;
+      const facts = { ...basis, earlier };
+      earlier.push(await closeBill(tx, lease, facts, due, billing));
+    }
+    return earlier.length > basis.earlier.length;
   });
 }
 
-/** Records behind a gap are not billed: what lies before them is not known. */
-function contiguous(records: readonly HashedRecord[]): readonly HashedRecord[] {
-  const gap = records.findIndex(({ record }, index) => record.seq !== index + 1);
-  return gap < 0 ? records : records.slice(0, gap);
+type BillBasis = Awaited<ReturnType<typeof readBillBasis>>;
+
+/** What a bill of this lease is made from, as far as it is known now. */
+export async function readBillBasis(db: Kysely<DB>, lease: Lease, timeZone: string) {
+  const all = await readChain(db, lease.leaseId, lease.usageSeqFinal);
+  // Records behind a gap are not billed: what lies before them is not known.
+  const gap = all.findIndex(({ record }, index) => record.seq !== index + 1);
+  const bills = await listBillsOfLease(db, lease.leaseId);
+  return {
+    earlier: bills.map(({ bill }) => bill),
+    records: gap < 0 ? all : all.slice(0, gap),
+    seqs: (await listSeqs(db, lease.leaseId)).filter(
+      (seq) => lease.usageSeqFinal === null || BigInt(seq) <= lease.usageSeqFinal,
+    ),
+    events: await listDeliveryEvents(db, lease.leaseId, DELIVERY_EVENTS),
+    endedAt: lease.endedAt,
+    usageSeqFinal: lease.usageSeqFinal,
+    isHostRemoved: lease.removalJws !== null,
+    timeZone,
+    ...grantedPeriod(lease),
+    wipedAt: wipedAtOf(lease),
+  };
 }
 
-async function closeBill(
-  tx: Kysely<DB>,
-  issuer: Issuer,
+/** The bill that would close now, of so many records: also what `usage show` tells before it does. */
+export function billInput(
   lease: Lease,
-  basis: { records: readonly HashedRecord[]; incomplete: boolean; now: Date },
-): Promise<void> {
-  const { records, incomplete, now } = basis;
-  await lockParty(tx, lease.clientPartyId);
-  const granted = grantedPeriod(lease);
-  const { grantedNs } = granted;
-  const document = makeBill({
-    billId: newId("bill", now.getTime()),
+  basis: BillBasis,
+  due: TimeToClose,
+  now: Date,
+): Omit<BillInput, "billId"> {
+  const { timeZone, earlier, grantedNs, grantedFrom, wipedAt, events } = basis;
+  const tail = lease.removalJws === null ? basis.usageSeqFinal : null;
+  return {
     leaseId: lease.leaseId,
     client: { id: lease.clientPartyId, name: lease.clientName },
     lender: { id: lease.lenderPartyId, name: lease.lenderName },
     host: { id: lease.hostId, name: lease.hostName },
     partition: { id: lease.partitionId, name: lease.partitionName },
-    tariff: lease.tariff,
-    cpuMode: lease.cpuMode,
-    records,
-    ...granted,
-    wipedAt: wipedAtOf(lease),
-    reasons: await listUndeliveredReasons(tx, lease.leaseId),
+    ...{ tariff: lease.tariff, cpuMode: lease.cpuMode, size: lease.size },
+    ...{ timeZone, earlier, grantedNs, grantedFrom, wipedAt, events },
+    kind: due.kind,
+    period: due.period,
+    records: basis.records.slice(0, due.count),
+    missing: due.incomplete ? missingRecords(basis.seqs, due.count, tail) : [],
     closedAt: now,
-    incomplete,
-  });
+    incomplete: due.incomplete,
+  };
+}
+
+async function closeBill(
+  tx: Kysely<DB>,
+  lease: Lease,
+  basis: BillBasis,
+  due: TimeToClose,
+  { issuer, now }: Billing,
+): Promise<BillDocument> {
+  const input = billInput(lease, basis, due, now);
+  const document = makeBill({ ...input, billId: newId("bill", now.getTime()) });
   await insertBill(tx, {
     document,
     jws: sealBill(document, issuer.serverId, issuer.key),
     closedAt: now,
   });
-  await insertCharges(tx, document, rateRecords(records, { grantedNs }), (resource) =>
+  await insertCharges(tx, document, chargesUpTo(document, input), (resource) =>
     priceMicrosPerHour(resource, lease.tariff, lease.cpuMode),
   );
-  const postings = billPostings(document, lease.tariff.operatorFeePpm);
-  if (postings.length > 0) {
-    const posted = await post(tx, {
-      kind: "bill",
-      cause: document.billId,
-      postedBy: null,
-      entries: postings.map((posting) => entryOf(posting, lease)),
-      now,
-    });
-    if (!posted) throw new Error(`${document.billId} was posted before it was made`);
-  }
-  await releaseHold(tx, lease.leaseId, now);
+  await postBill(tx, {
+    billId: document.billId,
+    leaseId: lease.leaseId,
+    clientPartyId: lease.clientPartyId,
+    lenderPartyId: lease.lenderPartyId,
+    amounts: document,
+    terms: lease.tariff,
+    last: document.kind !== "interim",
+    now,
+  });
+  if (due.kind === "correction" && !due.incomplete) await forgetLateUsage(tx, lease.leaseId);
   await insertLeaseEvent(tx, {
     leaseId: lease.leaseId,
-    kind: "billed",
+    kind: due.kind === "final" ? "billed" : `billed-${due.kind}`,
     detail: {
       billId: document.billId,
+      number: document.number,
       totalMicros: document.totalMicros,
-      ...(incomplete ? { incomplete, records: records.length } : {}),
+      ...(due.incomplete ? { incomplete: true, records: due.count } : {}),
     },
     at: now,
+  });
+  return document;
+}
+
+/** What each record comes to from the lease's begin to the bill's end. */
+function chargesUpTo(
+  { period, kind }: BillDocument,
+  { records, grantedNs }: Omit<BillInput, "billId">,
+) {
+  const untilMs = kind === "interim" && period?.end ? Date.parse(period.end) : null;
+  const bySeq = new Map(records.map(({ record }) => [record.seq, record]));
+  return rateRecords(records, { grantedNs }).flatMap(({ seq, resource, quantity }) => {
+    const record = bySeq.get(seq);
+    if (record === undefined) return [];
+    return [{ seq, resource, quantity: portion(quantity, record, { fromMs: null, untilMs }) }];
   });
 }
 
@@ -130,16 +183,4 @@ function grantedPeriod({ grantJws, extensions }: Lease) {
 function wipedAtOf({ wipeReceiptJws }: Lease): string | null {
   const payload = Buffer.from(wipeReceiptJws?.split(".")[1] ?? "", "base64url").toString();
   return wipeReceiptJws === null ? null : wipeReceiptSchema.parse(JSON.parse(payload)).wipedAt;
-}
-
-function entryOf({ account, amountMicros }: Posting, lease: Lease) {
-  switch (account) {
-    case "funds":
-      return { account: { kind: account, partyId: lease.clientPartyId }, amountMicros };
-    case "earnings":
-      return { account: { kind: account, partyId: lease.lenderPartyId }, amountMicros };
-    case "fee":
-    case "rounding":
-      return { account: { kind: account }, amountMicros };
-  }
 }

@@ -8,6 +8,11 @@ import { makeBill } from "./make-bill.ts";
 
 const steps = (untilSecond: number) =>
   Array.from({ length: untilSecond / 10 + 1 }, (_, index) => sampleReading(index * 10));
+const OF = {
+  host: SAMPLE_TERMS.hostId,
+  partition: SAMPLE_TERMS.partitionId,
+  period: { start: "2027-01-31T08:00:00Z", end: null },
+};
 const BEGIN = "2027-01-31T08:00:00Z";
 const hour = sampleRecords("grant", steps(3600));
 
@@ -27,7 +32,7 @@ test("an hour of one and a half cores costs what the tariff says", () => {
     remainderMicros: "-922",
     elapsedNs: "3600000000000",
     deliveredNs: "3600000000000",
-    period: { start: "2027-01-31T08:00:00.000Z", end: "2027-01-31T09:00:00.000Z" },
+    used: { start: "2027-01-31T08:00:00.000Z", end: "2027-01-31T09:00:00.000Z" },
     evidence: { finalSeq: hour.length, finalHash: hour.at(-1)?.hash },
   });
 });
@@ -43,6 +48,8 @@ test("an hour of shared cpu costs what was used of it, at the shared price", () 
     unit: "milliCoreNs",
     priceMicrosPerHour: "70019",
     amountMicros: "35010", // 35009.5, to the even neighbour
+    ...OF,
+    records: { fromSeq: 1, toSeq: 60 },
   });
 });
 
@@ -57,15 +64,21 @@ test("time that was not delivered is a line of its own, free of charge", () => {
     unit: "ns",
     priceMicrosPerHour: "0",
     amountMicros: "0",
+    cause: "no-answer",
+    notChargedMicros: "2110",
+    ...OF,
+    records: { fromSeq: 1, toSeq: 2 },
   });
 });
 
 test("granted time before the first answer is not delivered, and its cause stands beside it", () => {
   const readings = [300, 310, 320].map((second) => sampleReading(second));
-  const reasons = ["predecessor-not-wiped"];
-  const input = { ...sampleBillInput(sampleRecords("grant", readings)), reasons };
+  const at = "2027-01-31T08:00:01.000Z";
+  const event = { seq: 2, at, kind: "waiting", reason: "predecessor-not-wiped" };
+  const input = { ...sampleBillInput(sampleRecords("grant", readings)), events: [event] };
   const bill = makeBill(input);
-  const line = { rule: "not-delivered", quantity: "300000000000", amountMicros: "0", reasons };
+  const free = { rule: "not-delivered", quantity: "300000000000", amountMicros: "0" };
+  const line = { ...free, cause: "late", event, notChargedMicros: "5756" };
   expect(bill.lines.at(-1)).toMatchObject(line);
   expect(bill.lines.find(({ resource }) => resource === "time")?.quantity).toBe("20000000000");
 });
@@ -87,7 +100,7 @@ test("a bill without any use has its lines at zero, and no period", () => {
     ["time", "0"],
   ]);
   expect(bill).toMatchObject({
-    period: null,
+    used: null,
     totalMicros: "0",
     evidence: { finalSeq: 0, finalHash: null },
   });

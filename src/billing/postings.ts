@@ -1,5 +1,9 @@
-import { divideHalfEven } from "../unit/money.ts";
+import { partMicros } from "../unit/money.ts";
 import type { BillDocument } from "./bill.ts";
+
+/** What money moves for. */
+export const TRANSACTION_KINDS = ["deposit", "withdrawal", "bill", "payout", "reversal"] as const;
+export type TransactionKind = (typeof TRANSACTION_KINDS)[number];
 
 export interface Posting {
   readonly account: "funds" | "earnings" | "fee" | "rounding";
@@ -8,16 +12,23 @@ export interface Posting {
   readonly amountMicros: bigint;
 }
 
+/** What of a bill moves money. A bill that corrects another may be negative in all three. */
+export type BillAmounts = Pick<BillDocument, "sumMicros" | "totalMicros" | "remainderMicros">;
+
+/** Of the bill's own tariff, as it was when the lease was booked. */
+export interface FeeTerms {
+  readonly operatorFeePpm: number;
+}
+
 /**
  * What a closed bill moves; the entries sum to zero. The client pays the rounded total; the lender
- * earns the exact sum less the operator's fee; what rounding took or gave is the operator's.
+ * earns the exact sum less the operator's fee; what rounding took or gave is the operator's. A bill
+ * of the opposite sum moves the opposite.
  */
-export function billPostings(
-  bill: Pick<BillDocument, "sumMicros" | "totalMicros" | "remainderMicros">,
-  feePpm: number,
-): readonly Posting[] {
+export function postingsOfBill(bill: BillAmounts, terms: FeeTerms): readonly Posting[] {
   const sumMicros = BigInt(bill.sumMicros);
-  const feeMicros = divideHalfEven(sumMicros * BigInt(feePpm), PARTS_PER_MILLION);
+  // Rounded once a bill; the rest of the sum is the lender's.
+  const feeMicros = partMicros(sumMicros, terms.operatorFeePpm);
   const postings: readonly Posting[] = [
     { account: "funds", partyRole: "client", amountMicros: -BigInt(bill.totalMicros) },
     { account: "earnings", partyRole: "lender", amountMicros: sumMicros - feeMicros },
@@ -30,5 +41,3 @@ export function billPostings(
   }
   return postings.filter((posting) => posting.amountMicros !== 0n);
 }
-
-const PARTS_PER_MILLION = 1_000_000n;

@@ -5,6 +5,7 @@ import { InputError } from "../unit/quantity.ts";
 import type { Context } from "./context.ts";
 import { bytes, cpu, quantity } from "./option/quantity.ts";
 import { parseServerUrl } from "./option/url.ts";
+import { systemdUnit } from "./systemd-unit.ts";
 import { untilTold } from "./until-told.ts";
 import { verb } from "./verb.ts";
 
@@ -21,6 +22,7 @@ interface AgentInput {
   readonly accessAddress?: string;
   readonly imageCache?: number;
   readonly resolver?: readonly string[];
+  readonly printUnit?: true;
 }
 
 export const agentVerb = verb<AgentInput>({
@@ -30,6 +32,7 @@ export const agentVerb = verb<AgentInput>({
     "sublet agent --join TOKEN --cores 0-3 --memory 8GiB --disk 50GiB",
     "sublet agent --data /srv/sublet-agent",
     "sublet agent --data /srv/second --join TOKEN --cores 4-7 --memory 4GiB",
+    "sublet agent --cores 4-7 --memory 4GiB --print-unit",
   ],
   more: "The token of `sublet host add` is needed at the first start only. It lends no more\nthan it is told. A second agent on one computer has its own --data, --cores and --memory. Logs go to stderr.",
   speaksAs: false,
@@ -50,9 +53,14 @@ export const agentVerb = verb<AgentInput>({
       readResolvers,
     ),
     bytes("--image-cache <size>", "disk for copies of images, beside what it lends; 20GiB"),
+    new Option("--print-unit", "print a systemd unit with these options, and start nothing"),
   ],
   run: async (context, input) => {
     const { environment } = context;
+    if (input.printUnit) {
+      const unit = systemdUnit({ verb: "agent", typed: context.typed, dataFolder: input.data });
+      return { json: { unit }, text: unit.trimEnd() };
+    }
     // The host's key is this user's alone, whatever folder it is put in.
     process.umask(0o077);
     const { runAgent } = await import("../agent/main.ts");

@@ -3,26 +3,27 @@ import type { BillVerification } from "../billing/verify/verify-bill.ts";
 import { isId } from "../unit/id.ts";
 import { readIfThere } from "./config/private-file.ts";
 import type { PublicJwk as PinnedJwk } from "./config/profile.ts";
-import { chosenProfile, connect } from "./connect.ts";
+import { chosenProfile } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, EXIT_REFUSED } from "./failure.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { money } from "./output/words.ts";
 import { verb } from "./verb.ts";
 
 export const billVerifyVerb = verb<{ billOrFile: string; withoutPins?: true }>({
   usage: "verify <billOrFile>",
-  summary: "Recompute a bill from the signed records; exit 1 when it is not what they say.",
+  summary: "Recompute bills from the signed records; exit 1 when they are not what those say.",
   examples: [
     "sublet bill verify bill_01k9…",
-    "sublet bill verify ./bill.json",
-    "sublet bill verify ./bill.json --without-pins",
+    "sublet bill verify ./usage.json",
+    "sublet bill verify ./usage.json --without-pins",
   ],
-  more: "A file is checked without the server, by the keys that were pinned at your login.",
+  more: "A file is checked with no server and no database: by the keys that were pinned at your login, or without a login by its own, which proves less and is said.",
   options: [
     new Option("--without-pins", "a file by the keys that it brings itself, which prove less"),
   ],
   run: async (context, { billOrFile, withoutPins }) => {
-    const { exported, serverKeys } = isId("bill", billOrFile)
+    const { exported, serverKeys } = (await isBill(billOrFile))
       ? await fetchExport(context, billOrFile)
       : await readExport(context, billOrFile, withoutPins ?? false);
     const { verifyBill } = await import("../billing/verify/verify-bill.ts");
@@ -31,7 +32,7 @@ export const billVerifyVerb = verb<{ billOrFile: string; withoutPins?: true }>({
     const result = verifyBill(exported, trustedServerKeys ? { trustedServerKeys } : {});
     return {
       json: { bill: billOrFile, ...result },
-      text: verificationText(billOrFile, result, exported),
+      text: verificationText(billOrFile, result),
       exitCode: result.verified ? 0 : EXIT_REFUSED,
     };
   },
@@ -43,9 +44,15 @@ interface Evidence {
   readonly serverKeys: readonly PinnedJwk[] | null;
 }
 
-async function fetchExport(context: Context, billId: `bill_${string}`): Promise<Evidence> {
-  const { client, profile } = await connect(context);
-  const exported = await client.call("exportBill", { params: { billId } });
+/** A file of that name goes before the beginning of an id. */
+async function isBill(text: string): Promise<boolean> {
+  if (isId("bill", text)) return true;
+  return /^bill_[0-9a-z]{4,}$/.test(text) && (await readIfThere(text)) === undefined;
+}
+
+async function fetchExport(context: Context, bill: string): Promise<Evidence> {
+  const { client, profile, id: billId } = await connectFor(context, "bill", bill);
+  const exported = await client.call("exportUsage", { query: { billId } });
   // Without a login nothing is pinned: the keys that a server shows with its bill prove no more
   // than those in the bill.
   return { exported, serverKeys: profile?.serverKeys ?? null };
@@ -54,43 +61,44 @@ async function fetchExport(context: Context, billId: `bill_${string}`): Promise<
 async function readExport(context: Context, path: string, unpinned: boolean): Promise<Evidence> {
   const text = await readIfThere(path);
   if (text === undefined) {
-    throw new CliError("no-bill", `${path} is neither the id of a bill nor a file that is here`, {
-      path,
-    });
+    throw new CliError(
+      "no-bill",
+      `${path} is neither the id of a bill nor a file that is here; \`sublet bill list\` shows the bills`,
+      {
+        path,
+      },
+    );
   }
-  const serverKeys = unpinned ? null : (await pinnedKeys(context)).serverKeys;
+  const serverKeys = unpinned ? null : await pinnedKeys(context);
   return { exported: parse(path, text), serverKeys };
 }
 
-async function pinnedKeys(context: Context) {
+/** Null without a login: then the file counts by its own keys, and what they do not prove is said. */
+async function pinnedKeys(context: Context): Promise<readonly PinnedJwk[] | null> {
   try {
-    return await chosenProfile(context);
+    return (await chosenProfile(context)).serverKeys;
   } catch (error) {
     if (!(error instanceof CliError) || error.code !== "not-logged-in") throw error;
-    throw new CliError(
-      "no-pinned-keys",
-      `${error.message}; or check the file by its own keys with --without-pins`,
-      error.about,
-    );
+    const named = context.common.as ?? context.environment.profile;
+    // A login that was asked for by name is not left out in silence.
+    if (named !== undefined) throw error;
+    return null;
   }
 }
 
-function verificationText(bill: string, result: BillVerification, exported: unknown): string {
-  const { verified, checked, findings, totalMicros } = result;
+function verificationText(bill: string, result: BillVerification): string {
+  const { verified, checked, findings, bills, totalMicros, currency } = result;
   const differs = findings.filter(({ severity }) => severity === "differs");
   const unproven = findings.filter(({ severity }) => severity === "cannot-prove");
-  const total = totalMicros === null ? "" : `, ${money(totalMicros, currencyOf(exported))}`;
+  const count = bills.length === 1 ? "" : ` in ${bills.length} bills`;
+  const total =
+    totalMicros === null || currency === null ? "" : `, ${money(totalMicros, currency)}${count}`;
   return [
     ...checked.map((sentence) => `  holds         ${sentence}`),
     ...differs.map(({ where, message, code }) => `  differs       ${where}: ${message} (${code})`),
-    ...unproven.map(({ message }) => `  not provable  ${message}`),
+    ...new Set(unproven.map(({ message }) => `  not provable  ${message}`)),
     verified ? `${bill} is verified${total}` : `${bill} is NOT verified`,
   ].join("\n");
-}
-
-/** Only asked when the export could be read. */
-function currencyOf(exported: unknown): string {
-  return (exported as { bill: { tariff: { currency: string } } }).bill.tariff.currency;
 }
 
 function parse(path: string, text: string): unknown {
@@ -98,6 +106,10 @@ function parse(path: string, text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = (error as SyntaxError).message;
-    throw new CliError("no-bill", `${path} is not an exported bill: ${why}`, { path });
+    throw new CliError(
+      "no-bill",
+      `${path} is not an exported bill (${why}); write one with \`sublet usage export --bill BILL -o FILE\``,
+      { path },
+    );
   }
 }

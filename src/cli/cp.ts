@@ -1,7 +1,7 @@
 import { Option } from "commander";
-import { isId } from "../unit/id.ts";
 import { InputError } from "../unit/quantity.ts";
 import { CliError } from "./failure.ts";
+import { readBeginning } from "./naming/resolve-id.ts";
 import { identityOption } from "./run-verb.ts";
 import { type Place, scpArguments } from "./ssh/arguments.ts";
 import { runAttached, runCaptured } from "./ssh/session.ts";
@@ -21,16 +21,21 @@ export const cpVerb = verb<CopyInput>({
   examples: ["sublet cp words.txt lease_01k9…:", "sublet cp -r lease_01k9…:results ./results"],
   options: [new Option("-r, --recursive", "folders with all that is in them"), identityOption()],
   run: async (context, { source, destination, recursive, identity }) => {
-    const from = readPlace(source);
-    const to = readPlace(destination);
-    const leaseId = from.leaseId ?? to.leaseId;
-    if (leaseId === null || (from.leaseId !== null && to.leaseId !== null)) {
+    const from = readSide(source);
+    const to = readSide(destination);
+    const lease = from.lease ?? to.lease;
+    if (lease === null || (from.lease !== null && to.lease !== null)) {
       throw new InputError(
         "one side, and one only, is in a lease: LEASE:PATH, like lease_01k…:results.txt",
       );
     }
-    const target = await wayIn(context, leaseId, identity);
-    const args = scpArguments(target, from, to, recursive ?? false);
+    const target = await wayIn(context, lease, identity);
+    const { leaseId } = target;
+    const at = (side: Side): Place => ({
+      leaseId: side.lease === null ? null : leaseId,
+      path: side.path,
+    });
+    const args = scpArguments(target, at(from), at(to), recursive ?? false);
     if (!context.json) {
       return {
         json: undefined,
@@ -39,15 +44,26 @@ export const cpVerb = verb<CopyInput>({
       };
     }
     const { exitCode, stderr } = await runCaptured("scp", args);
-    if (exitCode !== 0) throw new CliError("copy-failed", stderr.trim(), { source, destination });
+    if (exitCode !== 0)
+      throw new CliError(
+        "copy-failed",
+        `${stderr.trim() || "scp failed"}; check both paths, and the lease with \`sublet lease show ${leaseId}\``,
+        { source, destination },
+      );
     return { json: { leaseId, source, destination }, text: "" };
   },
 });
 
+interface Side {
+  /** Its id or the beginning of it; null here. */
+  readonly lease: string | null;
+  readonly path: string;
+}
+
 /** `LEASE:PATH`, or a path here. */
-function readPlace(text: string): Place {
-  const [, id = "", path = ""] = /^(lease_[^:/]*):(.*)$/s.exec(text) ?? [];
-  if (id === "") return { leaseId: null, path: text };
-  if (!isId("lease", id)) throw new InputError(`"${id}" is not the id of a lease; copy it whole`);
-  return { leaseId: id, path };
+function readSide(text: string): Side {
+  const [, lease = "", path = ""] = /^(lease_[^:/]*):(.*)$/s.exec(text) ?? [];
+  if (lease === "") return { lease: null, path: text };
+  readBeginning("lease", lease);
+  return { lease, path };
 }

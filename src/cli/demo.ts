@@ -16,6 +16,7 @@ export const demoVerb = verb<{ keep?: true; data?: string }>({
     const exitCode = await runDemo({
       json: context.json,
       keep: keep ?? false,
+      cacheFolder: context.environment.cacheFolder,
       ...(data === undefined ? {} : { dataFolder: data }),
     });
     return { json: undefined, text: "", exitCode };

@@ -7,6 +7,8 @@ export interface Environment {
   readonly configFolder: string;
   /** Where a server or an agent keeps its data unless told otherwise. */
   readonly dataFolder: string;
+  /** Where what can be made again is kept. */
+  readonly cacheFolder: string;
   /** Where the agents of one computer find each other; gone with its next start. */
   readonly runFolder: string;
   readonly profile?: string;
@@ -18,21 +20,27 @@ export interface Environment {
   readonly debug: boolean;
   /** `NO_COLOR` (https://no-color.org): set and not empty. */
   readonly colourless: boolean;
+  /** `FORCE_COLOR` (https://force-color.org): set, not empty and not 0. */
+  readonly colourForced?: true;
+  /** `TERM=dumb`: a terminal that shows escapes as they are. */
+  readonly dumbTerminal?: true;
   /** A pipe that ends when the launcher that started this process is gone. */
   readonly launcherFd?: number;
 }
 
 /** Root's data belongs to the machine, anybody else's to themselves. */
-const SYSTEM_DATA_FOLDER = "/var/lib/sublet";
+export const SYSTEM_DATA_FOLDER = "/var/lib/sublet";
 
 export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()): Environment {
   const home = env.HOME || homedir();
   const config = env.XDG_CONFIG_HOME || join(home, ".config");
   const data = env.XDG_DATA_HOME || join(home, ".local", "share");
+  const cache = env.XDG_CACHE_HOME || join(home, ".cache");
   const launcherFd = env.SUBLET_LAUNCHER_FD;
   return {
     configFolder: env.SUBLET_CONFIG || join(config, "sublet"),
     dataFolder: uid === 0 ? SYSTEM_DATA_FOLDER : join(data, "sublet"),
+    cacheFolder: join(cache, "sublet"),
     runFolder: env.SUBLET_RUN || runFolderOf(env, uid),
     ...named("profile", env.SUBLET_AS),
     ...named("server", env.SUBLET_SERVER),
@@ -41,6 +49,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()
     ...named("joinToken", env.SUBLET_JOIN_TOKEN),
     debug: Boolean(env.SUBLET_DEBUG),
     colourless: Boolean(env.NO_COLOR),
+    ...(env.FORCE_COLOR && env.FORCE_COLOR !== "0" ? { colourForced: true } : {}),
+    ...(env.TERM === "dumb" ? { dumbTerminal: true } : {}),
     ...(launcherFd ? { launcherFd: Number(launcherFd) } : {}),
   };
 }

@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { InputError } from "../unit/quantity.ts";
+import { systemFailure } from "./system-failure.ts";
 
 /** A "no" of the command line itself. The sentence tells the way out. */
 export class CliError extends Error {
@@ -40,6 +41,8 @@ export function describeFailure(error: unknown): Failure {
     const about = error.about ?? error.detail ?? {};
     return { code: error.code, message: error.message, about, exitCode: EXIT_REFUSED };
   }
+  const refused = systemFailure(error);
+  if (refused !== undefined) return { ...refused, about: {}, exitCode: EXIT_REFUSED };
   const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
   return { code: "unexpected", message, about: {}, exitCode: EXIT_REFUSED, stack };
 }

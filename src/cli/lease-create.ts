@@ -2,7 +2,7 @@ import { Option } from "commander";
 import type { Client } from "../api/client/client.ts";
 import type { Response, SentBody } from "../api/contract/contract.ts";
 import type { LeaseView } from "../api/contract/view.ts";
-import { type LeaseId, newId } from "../unit/id.ts";
+import { isId, type LeaseId, newId, type OfferId } from "../unit/id.ts";
 import { InputError } from "../unit/quantity.ts";
 import { type Booking, findUnanswered, forgetBooking, rememberBooking } from "./config/booking.ts";
 import { confirm } from "./confirm.ts";
@@ -11,6 +11,7 @@ import type { Context } from "./context.ts";
 import { CliError } from "./failure.ts";
 import { followLease } from "./follow-lease.ts";
 import { leaseText } from "./lease-text.ts";
+import { chooseId, readBeginning } from "./naming/resolve-id.ts";
 import { namesOption } from "./option/condition.ts";
 import { readId } from "./option/id.ts";
 import { type RequirementInput, requirementOf, requirementOptions } from "./option/requirement.ts";
@@ -71,7 +72,8 @@ async function bookingOf(
 ): Promise<Booking<BookBody>> {
   const now = context.clock.now();
   const requirement = requirementOf(input, now);
-  const chosen = input.offer === undefined ? {} : { offerId: readId("offer", input.offer) };
+  const chosen =
+    input.offer === undefined ? {} : { offerId: await offerOf(client, requirement, input.offer) };
   const typedIds = input.id?.map((id) => readId("lease", id));
   if (typedIds && typedIds.length !== input.count) {
     throw new InputError(`--id: ${input.count} partitions need as many ids, separated by commas`);
@@ -92,6 +94,19 @@ async function bookingOf(
   return { ...same, leaseIds: typedIds ?? ownIds(), body };
 }
 
+/** Clients list no offers: what they may have seen is what a search shows. */
+async function offerOf(
+  client: Client,
+  requirement: BookBody["requirement"],
+  typed: string,
+): Promise<OfferId> {
+  if (isId("offer", typed)) return typed;
+  const beginning = readBeginning("offer", typed);
+  const { matches, mismatches } = await client.call("search", { body: requirement });
+  const seen = new Set([...matches, ...mismatches].map(({ offerId }) => offerId));
+  return chooseId("offer", beginning, [...seen]);
+}
+
 /** Shows the best match and asks. What is agreed to is this offer at this price and no other. */
 async function agree(
   context: Context,
@@ -109,7 +124,10 @@ async function agree(
   const most = money(match.quote.totalMicros, match.tariff.currency);
   const question = `${placeText(match)} of ${match.lender.name}: ${sizeText(match.size)}, ${match.image.name} ${match.image.version}, at most ${most}. Book it?`;
   if (!(await confirm(context, question))) {
-    throw new CliError("not-confirmed", "nothing was booked");
+    throw new CliError(
+      "not-confirmed",
+      "nothing was booked; answer y, or type --yes, when it shall be",
+    );
   }
   return { offerId: match.offerId, agreedTotalMicros: match.quote.totalMicros };
 }
@@ -126,7 +144,10 @@ async function agreeToAll(
   const most = money(totalMicros, first.tariff.currency);
   const question = `${places}: ${sizeText(first.size)} each, ${first.image.name} ${first.image.version}, at most ${most} in all. Book them?`;
   if (!(await confirm(context, question))) {
-    throw new CliError("not-confirmed", "nothing was booked");
+    throw new CliError(
+      "not-confirmed",
+      "nothing was booked; answer y, or type --yes, when it shall be",
+    );
   }
   return { agreedTotalMicros: totalMicros };
 }

@@ -4,11 +4,11 @@ import type { LeaseView } from "../api/contract/view.ts";
 import { type ExtensionId, type LeaseId, newId } from "../unit/id.ts";
 import { formatMoneyMicros, parseMoneyMicros } from "../unit/money.ts";
 import { confirm } from "./confirm.ts";
-import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./failure.ts";
 import { followLease } from "./follow-lease.ts";
 import { leaseText } from "./lease-text.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { readId } from "./option/id.ts";
 import { duration, quantity } from "./option/quantity.ts";
 import { instant } from "./output/words.ts";
@@ -40,12 +40,11 @@ export const leaseExtendVerb = verb<ExtendInput>({
     new Option("--yes", "extend without asking"),
   ],
   run: async (context, input) => {
-    const leaseId = readId("lease", input.lease);
     const extensionId =
       input.id === undefined
         ? newId("extension", context.clock.now().getTime())
         : readId("extension", input.id);
-    const { client } = await connect(context);
+    const { client, id: leaseId } = await connectFor(context, "lease", input.lease);
     const limit = input.yes
       ? input.maxCost?.toString()
       : await agree(context, client, leaseId, input);
@@ -81,7 +80,10 @@ async function agree(
   }
   const question = `${leaseId} until ${instant(quoted.end)}, at most ${most} more. Extend it?`;
   if (!(await confirm(context, question))) {
-    throw new CliError("not-confirmed", "nothing was extended");
+    throw new CliError(
+      "not-confirmed",
+      "nothing was extended; answer y, or type --yes, when it shall be",
+    );
   }
   return quoted.additionalMicros;
 }

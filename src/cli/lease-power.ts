@@ -1,10 +1,9 @@
 import { Option } from "commander";
 import type { LeaseView } from "../api/contract/view.ts";
 import type { PowerState } from "../enablement/power.ts";
-import { connect } from "./connect.ts";
 import { followLease } from "./follow-lease.ts";
 import { leaseText } from "./lease-text.ts";
-import { readId } from "./option/id.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { plainText } from "./plain-text.ts";
 import { type Verb, verb } from "./verb.ts";
 
@@ -20,8 +19,7 @@ export const consoleVerb: Verb = verb<{ id: string }>({
   examples: ["sublet lease console lease_01k9…"],
   more: "At most the last 64 KiB; what would control a terminal is taken out.",
   run: async (context, { id }) => {
-    const leaseId = readId("lease", id);
-    const { client } = await connect(context);
+    const { client, id: leaseId } = await connectFor(context, "lease", id);
     const found = await client.call("readConsole", { params: { leaseId } });
     const text = plainText(found.text);
     return { json: { leaseId, text }, text: text.trimEnd() };
@@ -35,8 +33,7 @@ function powerVerb(name: string, state: PowerState, summary: string): Verb {
     examples: [`sublet lease ${name} lease_01k9… --wait`],
     options: [new Option("--wait", "until its host has done it")],
     run: async (context, { id, wait }) => {
-      const leaseId = readId("lease", id);
-      const { client } = await connect(context);
+      const { client, id: leaseId } = await connectFor(context, "lease", id);
       const { lease } = await client.call("showLease", { params: { leaseId } });
       const generation = lease.power.generation + 1;
       const asked = await client.call("setPower", {

@@ -3,6 +3,7 @@ import { formatMoneyMicros } from "../unit/money.ts";
 import { formatDurationSeconds } from "../unit/quantity.ts";
 import { formatWindow } from "../unit/week.ts";
 import type { Context } from "./context.ts";
+import { formatPercent } from "./option/percent.ts";
 import { facts, table } from "./output/table.ts";
 import { placeText, sizeText } from "./output/words.ts";
 
@@ -40,6 +41,7 @@ export function offerText(offer: OfferView): string {
     ["per GiB of memory and hour", `${memory} ${currency}`],
     ["per GiB of disk and hour", `${disk} ${currency}`],
     ["per hour", `${flat} ${currency}`],
+    ["operator's fee", `${formatPercent(offer.tariff.operatorFeePpm)} of what it earns`],
     ["lease", leaseRange(offer)],
     ["when", whenText(offer)],
     ["who", whoText(offer)],

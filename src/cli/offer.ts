@@ -3,9 +3,9 @@ import type { SentBody } from "../api/contract/contract.ts";
 import { InputError } from "../unit/quantity.ts";
 import type { WeekWindow } from "../unit/week.ts";
 import { connect } from "./connect.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { offerTable, offerText } from "./offer-text.ts";
 import { type Labels, labelOption, namesOption, windowOption } from "./option/condition.ts";
-import { readId } from "./option/id.ts";
 import { duration, price } from "./option/quantity.ts";
 import { completeSize, isTyped, sizeOptions } from "./option/size.ts";
 import { instant } from "./output/words.ts";
@@ -112,8 +112,7 @@ const withdraw = verb<{ id: string }>({
   summary: "Take no new leases on these conditions; those that exist go on.",
   examples: ["sublet offer withdraw offer_01k9…"],
   run: async (context, { id }) => {
-    const offerId = readId("offer", id);
-    const { client } = await connect(context);
+    const { client, id: offerId } = await connectFor(context, "offer", id);
     const withdrawn = await client.call("withdrawOffer", { params: { offerId } });
     return {
       json: withdrawn,

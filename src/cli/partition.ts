@@ -88,7 +88,7 @@ const show = verb<{ host: string; name: string }>({
       throw new CliError(
         "not-found",
         `${host} has no partition ${name}; list what there is with \`sublet partition list\``,
-        { host, name },
+        { what: "partition", id: `${host}/${name}` },
       );
     }
     return { json: partition, text: partitionText(partition) };

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import type { CommonOptions, Context } from "./context.ts";
 import { EXIT_WRONG_USAGE } from "./failure.ts";
 import { laterVerbs } from "./later.ts";
+import { withSuggestion } from "./naming/did-you-mean.ts";
 import { takeOwnFlags } from "./own-flags.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Verb, VerbGroup } from "./verb.ts";
@@ -74,6 +75,7 @@ function addVerb(parent: Command, verb: Verb, session: Session): void {
   const command = parent
     .command(verb.usage, { hidden: verb.hidden ?? false })
     .description(verb.summary);
+  for (const argument of verb.arguments ?? []) command.addArgument(argument);
   for (const option of verb.options ?? []) command.addOption(option);
   addCommonOptions(command, verb.speaksAs ?? true);
   if (verb.passThrough) command.passThroughOptions();
@@ -89,11 +91,11 @@ function addVerb(parent: Command, verb: Verb, session: Session): void {
 }
 
 async function perform(command: Command, verb: Verb, session: Session): Promise<void> {
+  let context = contextOf(command, session);
   try {
     const words = verb.passThrough ? takeOwnFlags(command, session.argv) : command.processedArgs;
-    const common = command.optsWithGlobals<CommonOptions>();
-    session.json = common.json ?? false;
-    const context: Context = { ...session.surroundings, json: session.json, common };
+    // Flags of ours may have stood behind the first argument.
+    context = contextOf(command, session);
     const input = { ...command.opts(), ...argumentsByName(command, words) };
     const outcome = await verb.run(context, input as never);
     session.exitCode = outcome.exitCode ?? 0;
@@ -101,8 +103,23 @@ async function perform(command: Command, verb: Verb, session: Session): Promise<
     if (text) context.stdout.write(`${text}\n`);
   } catch (error) {
     session.exitCode = verb.failureExitCode ?? 0;
-    throw error;
+    throw await withSuggestion(context, error);
   }
+}
+
+function contextOf(command: Command, session: Session): Context {
+  const common = command.optsWithGlobals<CommonOptions>();
+  session.json = common.json ?? false;
+  const typed = typedBehind(command);
+  return { ...session.surroundings, json: session.json, common, typed };
+}
+
+/** The root alone keeps them. A verb's name is the first word that is one. */
+function typedBehind(command: Command): readonly string[] {
+  let root = command;
+  while (root.parent) root = root.parent;
+  const { rawArgs } = root as Command & { readonly rawArgs: readonly string[] };
+  return rawArgs.slice(rawArgs.indexOf(command.name()) + 1);
 }
 
 function argumentsByName(command: Command, words: readonly unknown[]): Record<string, unknown> {
@@ -115,7 +132,10 @@ function argumentsByName(command: Command, words: readonly unknown[]): Record<st
 
 /** Taken before the verb and behind it, so that nobody has to remember where they go. */
 function addCommonOptions(command: Command, speaksAs: boolean, { hidden = false } = {}): void {
-  const options = [new Option("--json", "print one JSON document")];
+  const options = [
+    new Option("--json", "print one JSON document"),
+    new Option("--no-color", "print without colours (or NO_COLOR)"),
+  ];
   if (speaksAs) {
     options.push(
       new Option("--as <profile>", "which stored login to use (or SUBLET_AS)"),

@@ -2,7 +2,6 @@ import { Option } from "commander";
 import { InputError } from "../unit/quantity.ts";
 import type { Context, Outcome } from "./context.ts";
 import { CliError, EXIT_OURS } from "./failure.ts";
-import { readId } from "./option/id.ts";
 import { sshArguments, type Target } from "./ssh/arguments.ts";
 import { runAttached, runCaptured } from "./ssh/session.ts";
 import { wayIn } from "./ssh/way-in.ts";
@@ -37,7 +36,7 @@ export const runVerb = verb<{ lease?: string; command: string[]; identity?: stri
         "say where to run it with --lease ID; book a lease first with `sublet lease create`",
       );
     }
-    const target = await wayIn(context, readId("lease", lease), identity);
+    const target = await wayIn(context, lease, identity);
     return runIn(context, target, command, "never");
   },
 });
@@ -61,7 +60,7 @@ export const sshVerb = verb<SshInput>({
     if (context.json && command.length === 0) {
       throw new InputError("--json needs a command; a shell has no one document to print");
     }
-    const target = await wayIn(context, readId("lease", lease), identity);
+    const target = await wayIn(context, lease, identity);
     return runIn(context, target, command, tty ? "always" : "as-ssh-does");
   },
 });

@@ -4,6 +4,7 @@ import type { Context } from "./context.ts";
 import { parsePercentPpm } from "./option/percent.ts";
 import { quantity } from "./option/quantity.ts";
 import { parseServerUrl } from "./option/url.ts";
+import { systemdUnit } from "./systemd-unit.ts";
 import { untilTold } from "./until-told.ts";
 import { verb } from "./verb.ts";
 
@@ -16,6 +17,7 @@ interface ServerInput {
   readonly timeZone?: string;
   readonly fee?: number;
   readonly newOperatorKey?: true;
+  readonly printUnit?: true;
 }
 
 export const serverVerb = verb<ServerInput>({
@@ -24,8 +26,9 @@ export const serverVerb = verb<ServerInput>({
   examples: [
     "sublet server",
     "sublet server --data /srv/sublet --listen 0.0.0.0:7070 --public-url https://sublet.example.org",
+    "sublet server --data /var/lib/sublet/server --print-unit",
   ],
-  more: "The first start prints the operator's key, once. Currency and time zone are settled at\nit. Logs go to stderr.",
+  more: "The first start prints the operator's key, once. Currency and time zone are settled at\nit; the fee is changed later with `sublet account fee`. Logs go to stderr.",
   speaksAs: false,
   options: [
     new Option("--data <folder>", "where it keeps its data; by default of this user"),
@@ -34,11 +37,20 @@ export const serverVerb = verb<ServerInput>({
     new Option("--database-url <url>", "a PostgreSQL in place of its own (or DATABASE_URL)"),
     new Option("--currency <code>", "the one currency; EUR at the first start by default"),
     new Option("--time-zone <name>", "the billing time zone; UTC by default"),
-    quantity("--fee <percent>", "the operator's part of earnings; 0 by default", parsePercentPpm),
+    quantity(
+      "--fee <percent>",
+      "the operator's part of earnings at the first start; 0 by default",
+      parsePercentPpm,
+    ),
     new Option("--new-operator-key", "make one more operator's key, for one who lost it"),
+    new Option("--print-unit", "print a systemd unit with these options, and start nothing"),
   ],
   run: async (context, input) => {
     const { environment } = context;
+    if (input.printUnit) {
+      const unit = systemdUnit({ verb: "server", typed: context.typed, dataFolder: input.data });
+      return { json: { unit }, text: unit.trimEnd() };
+    }
     // Keys and books are this user's alone, whatever folder they are put in.
     process.umask(0o077);
     const { runServer } = await import("../server/main.ts");

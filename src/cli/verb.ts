@@ -1,4 +1,4 @@
-import type { Option } from "commander";
+import type { Argument, Option } from "commander";
 import type { Context, Outcome } from "./context.ts";
 
 /** One verb: how it is typed, what its help says, and what it does. */
@@ -9,6 +9,8 @@ export interface VerbSpec<Input> {
   readonly examples: readonly [string, ...string[]];
   /** Further lines of its help. */
   readonly more?: string;
+  /** Arguments that `usage` cannot say, such as those with choices. */
+  readonly arguments?: readonly Argument[];
   readonly options?: readonly Option[];
   /** Whether it speaks to a server as somebody and so takes `--as`, `--server` and `--key`. */
   readonly speaksAs?: boolean;

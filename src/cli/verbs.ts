@@ -1,6 +1,8 @@
 import { accountVerbs } from "./account.ts";
 import { agentVerb } from "./agent.ts";
+import { backupVerb, restoreVerb } from "./backup.ts";
 import { billVerbs } from "./bill.ts";
+import { completeVerb, completionVerb } from "./completion/verbs.ts";
 import { cpVerb } from "./cp.ts";
 import { demoVerb } from "./demo.ts";
 import { hostVerbs } from "./host.ts";
@@ -14,6 +16,7 @@ import { partyVerbs } from "./party.ts";
 import { runVerb, sshVerb } from "./run-verb.ts";
 import { searchVerb } from "./search.ts";
 import { serverVerb } from "./server.ts";
+import { usageVerbs } from "./usage.ts";
 import type { Verb, VerbGroup } from "./verb.ts";
 
 /** Everybody's verbs by what one is about, in the order of the help. */
@@ -22,9 +25,12 @@ export const chapters: readonly {
   readonly verbs: readonly (Verb | VerbGroup)[];
 }[] = [
   { heading: "Processes:", verbs: [serverVerb, agentVerb, demoVerb] },
-  { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs] },
+  { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs, completionVerb] },
   { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
   { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
-  { heading: "Paying:", verbs: [billVerbs] },
-  { heading: "Operating:", verbs: [partyVerbs, keyVerbs, imageVerbs] },
+  { heading: "Paying:", verbs: [billVerbs, usageVerbs] },
+  {
+    heading: "Operating:",
+    verbs: [partyVerbs, keyVerbs, imageVerbs, backupVerb, restoreVerb, completeVerb],
+  },
 ];

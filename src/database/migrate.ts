@@ -14,6 +14,13 @@ const ADVISORY_LOCK = "7239105846";
 const LOCK_WAIT = "10min";
 const OLDEST_SERVER = 150_000;
 
+const FOLDER = new URL("./migrations/", import.meta.url);
+
+/** The migrations that this program knows, by name, in their order. */
+export function knownMigrations(): string[] {
+  return readMigrations(FOLDER).map(({ name }) => name);
+}
+
 /**
  * Brings the database's schema up to this program's, and returns the names of the migrations that
  * this call applied. Each is one transaction. Several servers may call it at once: one does the
@@ -23,7 +30,7 @@ export async function migrate(
   db: Pick<Database, "pool" | "log">,
   options: MigrateOptions = {},
 ): Promise<string[]> {
-  const files = readMigrations(options.folder ?? new URL("./migrations/", import.meta.url));
+  const files = readMigrations(options.folder ?? FOLDER);
   // One session from lock to unlock: an advisory lock belongs to the session that took it.
   const client = await db.pool.connect();
   try {

@@ -22,6 +22,7 @@ import { type Issuer, issueEndOrder, issueGrant } from "./issue.ts";
 export interface PassContext {
   readonly db: Database;
   readonly issuer: Issuer;
+  readonly billingTimeZone: string;
   /** Runs where a lease ends that was never granted: its hold is released. */
   readonly onNeverGranted: (tx: Kysely<DB>, leaseId: LeaseId, now: Date) => Promise<void>;
 }
@@ -49,7 +50,7 @@ export async function grantDueOnce(context: PassContext, now: Date): Promise<num
 }
 
 async function grant(
-  { issuer }: PassContext,
+  { issuer, billingTimeZone }: PassContext,
   tx: Kysely<DB>,
   lease: Lease,
   now: Date,
@@ -62,7 +63,7 @@ async function grant(
   await bumpPartitionGeneration(tx, lease.partitionId);
   await updateLease(tx, lease.leaseId, {
     state: "preparing",
-    grantJws: issueGrant(issuer, { lease, image, host, now }),
+    grantJws: issueGrant(issuer, { lease, image, host, billingTimeZone, now }),
     preparingAt: now,
   });
   await insertLeaseEvent(tx, { leaseId: lease.leaseId, kind: "preparing", at: now });

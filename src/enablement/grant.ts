@@ -40,6 +40,8 @@ export const grantSchema = z.strictObject({
   /** Whether the guest may reach the internet; absent in grants from before there was a choice: no. */
   internet: z.boolean().optional(),
   tariff: tariffSchema,
+  /** In which calendar months end, at whose edges usage is cut; absent in early grants: UTC. */
+  billingTimeZone: z.string().max(64).optional(),
   /** RFC 7638 thumbprint of the agent's key, which will sign this lease's usage. */
   agentKeyThumbprint: z.string(),
 });

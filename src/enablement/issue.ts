@@ -15,7 +15,7 @@ export interface Issuer {
 /** The code by which this host, and no other, may run this lease: signed when its period begins. */
 export function issueGrant(
   issuer: Issuer,
-  { lease, image, host, now }: { lease: Lease; image: Image; host: Host; now: Date },
+  { lease, image, host, billingTimeZone, now }: GrantInput,
 ): string {
   if (!lease.period) throw new Error(`${lease.leaseId} has no period to grant`);
   if (host.agentPublicJwk?.x === undefined) throw new Error(`${host.hostId} has no agent`);
@@ -37,12 +37,21 @@ export function issueGrant(
     clientKey: lease.sshPublicKey,
     internet: lease.internet,
     tariff: lease.tariff,
+    billingTimeZone,
     // One key signs the whole chain of a lease: another grant of it names the key of the first.
     agentKeyThumbprint: lease.grantJws
       ? readOwnGrant(lease.grantJws).agentKeyThumbprint
       : thumbprint({ x: host.agentPublicJwk.x }),
   };
   return sign("sublet-grant", grant, issuer.key);
+}
+
+interface GrantInput {
+  readonly lease: Lease;
+  readonly image: Image;
+  readonly host: Host;
+  readonly billingTimeZone: string;
+  readonly now: Date;
 }
 
 /** The first grant again, but for its number and a later end: nothing else of a lease ever changes. */

@@ -25,6 +25,23 @@ export async function listHostEvents(
   return rows.map((row) => ({ ...row, detail: row.detail as Record<string, unknown> }));
 }
 
+/** Batches of usage that were refused, on any host; the newest first, at most `limit`. */
+export async function listUsageRefusals(db: Kysely<DB>, limit: number) {
+  const rows = await db
+    .selectFrom("hostEvent as e")
+    .innerJoin("host as h", "h.hostId", "e.hostId")
+    .select(["e.at", "e.detail", "h.hostId", "h.name"])
+    .where("e.kind", "=", "usage-refused")
+    .orderBy("e.at", "desc")
+    .limit(limit)
+    .execute();
+  return rows.map(({ at, detail, hostId, name }) => ({
+    at,
+    host: { id: hostId as HostId, name },
+    detail: detail as Record<string, unknown>,
+  }));
+}
+
 /** Whether a refusal of this batch stands among the host's events already. */
 export async function wasToldOfBatch(
   db: Kysely<DB>,

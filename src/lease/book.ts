@@ -67,7 +67,7 @@ export async function bookLeases(
 function checkIds(leaseIds: readonly LeaseId[], { count }: Requirement): void {
   if (leaseIds.length === count && new Set(leaseIds).size === count) return;
   throw refusal("invalid-input", {
-    message: `${count} partitions need ${count} different lease ids; ${leaseIds.length} were sent`,
+    message: `${count} partitions need ${count} different lease ids; ${leaseIds.length} were sent; send one for each`,
   });
 }
 

@@ -61,14 +61,20 @@ export async function hasLeaseEvent(
   return row !== undefined;
 }
 
-/** Why the lease began late, was interrupted, or never came to be; each reason once. */
-export async function listUndeliveredReasons(db: Kysely<DB>, leaseId: LeaseId): Promise<string[]> {
-  const { rows } = await sql<{ reason: string }>`
-    select reason from lease_event
-    where lease_id = ${leaseId} and kind in ('waiting', 'undelivered', 'failed')
-      and reason is not null
-    group by reason order by min(seq)`.execute(db);
-  return rows.map((row) => row.reason);
+/** By number, of these kinds: what tells why a lease was not delivered, and since when it was. */
+export async function listDeliveryEvents(
+  db: Kysely<DB>,
+  leaseId: LeaseId,
+  kinds: readonly string[],
+): Promise<{ seq: number; at: string; kind: string; reason: string | null }[]> {
+  const rows = await db
+    .selectFrom("leaseEvent")
+    .select(["seq", "at", "kind", "reason"])
+    .where("leaseId", "=", leaseId)
+    .where("kind", "in", kinds)
+    .orderBy("seq")
+    .execute();
+  return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
 }
 
 /** In order, from `afterSeq` on. */

@@ -87,6 +87,7 @@ const OFFER: Offer = {
   borrowerPartyIds: [],
   labels: {},
   internet: false,
+  operatorFeePpm: 0,
   createdAt: NOW,
 };
 
@@ -119,7 +120,7 @@ export function decidingOf(some: Partial<Requirement> = {}): Deciding {
   return {
     requirement: { ...requirementSchema.parse(wanted), ...some },
     images: new Map([["x86_64", IMAGE]]),
-    terms: { currency: "EUR", minorUnitDigits: 2, operatorFeePpm: 0 },
+    terms: { currency: "EUR", minorUnitDigits: 2 },
     now: NOW,
   };
 }

@@ -73,6 +73,7 @@ export interface Lease {
   readonly readyAt: Date | null;
   readonly endingAt: Date | null;
   readonly endedAt: Date | null;
+  /** Of its end; the ones of months before it and corrections after it are beside it. */
   readonly billId: BillId | null;
 }
 
@@ -158,12 +159,33 @@ export async function listLeasesOfParty(
   return selectLeases(db, sql.join(conditions, sql` and `), which.limit);
 }
 
-/** What an agent must know of: granted and not yet wiped, or wiped and not yet billed. */
+/** Leases of a party that were granted and lie in this time with any part, newest first. */
+export async function listLeaseIdsWithin(
+  db: Kysely<DB>,
+  which: { partyId: PartyId; from: string | null; to: string | null; limit: number },
+): Promise<LeaseId[]> {
+  const { partyId, from, to } = which;
+  const { rows } = await sql<{ leaseId: LeaseId }>`
+    select lease_id from lease
+    where (client_party_id = ${partyId} or lender_party_id = ${partyId})
+      and grant_jws is not null
+      and period && tstzrange(${from}::timestamptz, ${to}::timestamptz)
+    order by lease_id desc limit ${which.limit}`.execute(db);
+  return rows.map((row) => row.leaseId);
+}
+
+/**
+ * What an agent must know of: granted and not yet wiped, or wiped with records still to come, which
+ * are asked for as long as agents keep them.
+ */
 export async function listGrantedLeases(db: Kysely<DB>, hostId: HostId): Promise<Lease[]> {
   return selectLeases(
     db,
     sql`l.host_id = ${hostId} and (l.state in ('preparing', 'ready', 'ending')
-      or l.state = 'ended' and l.grant_jws is not null and b.bill_id is null)`,
+      or l.state = 'ended' and l.grant_jws is not null and l.removal_jws is null
+        and (b.bill_id is null or l.ended_at > now() - interval '30 days'
+          and (select max(evidence_seq) from bill x
+            where x.lease_id = l.lease_id) < l.usage_seq_final))`,
   );
 }
 
@@ -299,7 +321,7 @@ async function selectLeases(
     join host h on h.host_id = l.host_id
     join partition p on p.partition_id = l.partition_id
     join image i on i.image_id = l.image_id
-    left join bill b on b.lease_id = l.lease_id
+    left join bill b on b.lease_id = l.lease_id and b.kind = 'final'
     where ${condition}
     order by l.lease_id desc limit ${limit}`.execute(db);
   return rows.map(({ start, endAt, cpuMilli, memoryBytes, diskBytes, extensions, ...row }) => ({

@@ -10,7 +10,7 @@ import type { Window } from "./window.ts";
 /** From now on these conditions and no others; leases keep those they were booked on. */
 export async function replaceOffer(
   tx: Kysely<DB>,
-  offer: Omit<Offer, "offerId" | "createdAt">,
+  offer: Omit<Offer, "offerId" | "createdAt" | "operatorFeePpm">,
   now: Date,
 ): Promise<OfferId> {
   const { carve, windows, labels, borrowerPartyIds, ...columns } = offer;
@@ -96,6 +96,7 @@ export async function listOffers(
   }
   const { rows } = await sql<Row>`
     select o.*, p.name as partition_name, h.name as host_name,
+      operator_fee_of(o.lender_party_id) as operator_fee_ppm,
       (select coalesce(jsonb_agg(jsonb_build_object('id', b.party_id, 'name', b.name)
           order by b.name), '[]')
         from party b where b.party_id = any(o.borrower_party_ids)) as borrower_parties
@@ -108,7 +109,7 @@ export async function listOffers(
 }
 
 type Row = Selectable<OfferRow> &
-  Pick<NamedOffer, "partitionName" | "hostName" | "borrowerParties">;
+  Pick<NamedOffer, "partitionName" | "hostName" | "borrowerParties" | "operatorFeePpm">;
 
 function toOffer(row: Row): NamedOffer {
   return {
@@ -143,6 +144,7 @@ function toOffer(row: Row): NamedOffer {
     borrowerParties: row.borrowerParties,
     labels: row.labels as unknown as Labels,
     internet: row.internet,
+    operatorFeePpm: row.operatorFeePpm,
     createdAt: row.createdAt,
   };
 }

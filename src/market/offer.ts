@@ -35,6 +35,8 @@ export interface Offer {
   readonly labels: Labels;
   /** Whether guests may reach the internet; those that ask do. */
   readonly internet: boolean;
+  /** The operator's part of what its lender earns by a lease that is booked now. */
+  readonly operatorFeePpm: number;
   readonly createdAt: Date;
 }
 
@@ -48,7 +50,6 @@ export interface NamedOffer extends Offer {
 export interface MarketTerms {
   readonly currency: string;
   readonly minorUnitDigits: number;
-  readonly operatorFeePpm: number;
 }
 
 /** The offer's prices on this server's terms: what is copied into a lease. */
@@ -62,7 +63,7 @@ export function tariffOf(offer: Offer, terms: MarketTerms): Tariff {
     priceMicrosPerMemoryGibHour: offer.priceMicrosPerMemoryGibHour.toString(),
     priceMicrosPerDiskGibHour: offer.priceMicrosPerDiskGibHour.toString(),
     priceMicrosPerHour: offer.priceMicrosPerHour.toString(),
-    operatorFeePpm: terms.operatorFeePpm,
+    operatorFeePpm: offer.operatorFeePpm,
     rounding: "half-even",
   };
 }

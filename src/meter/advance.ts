@@ -1,3 +1,4 @@
+import { isMonthEdgeBetween } from "../unit/month.ts";
 import {
   type ChainTerms,
   closeInterval,
@@ -27,6 +28,8 @@ export interface AdvanceOptions {
   readonly gapAfterNs: bigint;
   /** An interval at least this long becomes a record. */
   readonly recordEveryNs: bigint;
+  /** Where a month ends in this time zone, a record ends too: bills are cut there. */
+  readonly billingTimeZone?: string | undefined;
   /** Nothing follows this reading. */
   readonly final?: boolean;
 }
@@ -56,10 +59,13 @@ export function advance(
 
   const last = state.lastReading;
   let open = state.open ?? openInterval(last ?? reading);
+  const isEdge = last !== null && isEdgeBetween(last, reading, options);
   if (last !== null) {
     const usage = usageBetween(last, reading, options);
     if (last.bootId === reading.bootId) {
-      if (state.terms.cpuMode === "shared" && changesDelivery(open, usage)) {
+      const isChange = state.terms.cpuMode === "shared" && changesDelivery(open, usage);
+      // What straddles the edge is no longer than what lies between two readings.
+      if (isChange || (isEdge && open.elapsedNs > 0n)) {
         close(open, false);
         open = openInterval(last);
       }
@@ -71,12 +77,17 @@ export function advance(
     }
   }
   const final = options.final === true;
-  if (final || (open.elapsedNs > 0n && open.elapsedNs >= options.recordEveryNs)) {
+  if (final || (open.elapsedNs > 0n && (isEdge || open.elapsedNs >= options.recordEveryNs))) {
     close(open, final);
     open = openInterval(reading);
   }
   const next = { terms: state.terms, lastSeq, lastHash, lastReading: reading, closed: final };
   return { state: { ...next, open: final ? null : open }, records };
+}
+
+function isEdgeBetween(last: Reading, next: Reading, { billingTimeZone }: AdvanceOptions): boolean {
+  if (billingTimeZone === undefined) return false;
+  return isMonthEdgeBetween(new Date(last.at), new Date(next.at), billingTimeZone);
 }
 
 function changesDelivery(open: OpenInterval, usage: Usage): boolean {

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/types.ts";
 import type { BatchId, HostId, LeaseId } from "../unit/id.ts";
-import type { HashedRecord, UsageBatch, UsageRecord } from "./record.ts";
+import type { HashedRecord, SeqRange, UsageBatch, UsageRecord } from "./record.ts";
 
 /** What is stored under these numbers. */
 export async function readRecords(
@@ -88,6 +88,33 @@ export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promi
       from usage_record where chain_id = ${chainId}) numbered
     where seq = place`.execute(db);
   return Number(rows[0]?.seq ?? 0);
+}
+
+/** All numbers that are there, in order. */
+export async function listSeqs(db: Kysely<DB>, chainId: LeaseId): Promise<number[]> {
+  const rows = await db
+    .selectFrom("usageRecord")
+    .select("seq")
+    .where("chainId", "=", chainId)
+    .orderBy("seq")
+    .execute();
+  return rows.map(({ seq }) => Number(seq));
+}
+
+/** Numbers that lack below others that are there, or below the final one where that is known. */
+export async function readMissing(
+  db: Kysely<DB>,
+  chainId: LeaseId,
+  seqFinal: bigint | null,
+): Promise<SeqRange[]> {
+  const { rows } = await sql<{ before: bigint; seq: bigint }>`
+    select before, seq from (
+      select seq, lag(seq, 1, 0::bigint) over (order by seq) as before from (
+        select seq from usage_record where chain_id = ${chainId}
+          and seq <= coalesce(${seqFinal}::bigint, seq)
+        union select ${seqFinal}::bigint + 1 where ${seqFinal}::bigint is not null) there) numbered
+    where seq > before + 1 order by seq limit 100`.execute(db);
+  return rows.map(({ before, seq }) => ({ fromSeq: Number(before) + 1, toSeq: Number(seq) - 1 }));
 }
 
 /** The signed batches of a chain up to a record, as the host sent them. */

@@ -55,6 +55,12 @@ export const usageBatchSchema = z.strictObject({
 });
 export type UsageBatch = z.infer<typeof usageBatchSchema>;
 
+export const seqRangeSchema = z.strictObject({
+  fromSeq: z.number().int().positive(),
+  toSeq: z.number().int().positive(),
+});
+export type SeqRange = z.infer<typeof seqRangeSchema>;
+
 /** `typ: sublet-receipt`: the server has these records durably. Signed by the server. */
 export const usageReceiptSchema = z.strictObject({
   iss: z.string(),
@@ -63,6 +69,8 @@ export const usageReceiptSchema = z.strictObject({
   chainId: idSchema("lease"),
   /** Every number up to this one, without a gap, has been taken. */
   contiguousSeq: z.number().int().nonnegative(),
+  /** Numbers below others that came, which did not: they are to be sent again. */
+  missing: z.array(seqRangeSchema).optional(),
   receivedAt: instantText,
 });
 export type UsageReceipt = z.infer<typeof usageReceiptSchema>;

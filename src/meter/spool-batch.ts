@@ -5,6 +5,7 @@ import { idSchema } from "../unit/schema.ts";
 import {
   type HashedRecord,
   hashedRecordSchema,
+  type SeqRange,
   type UsageBatch,
   type UsageReceipt,
   usageRecordSchema,
@@ -109,6 +110,40 @@ export function sendAgain(db: DatabaseSync, chainId: string, seq: number): void 
       chainId,
       seq,
     );
+  });
+}
+
+/**
+ * The server lacks these numbers and asks for them. What is here of them is to be sent once more,
+ * in the batches that it was in. Tells how many records that are, and how many are not here.
+ */
+export function sendMissing(
+  db: DatabaseSync,
+  chainId: string,
+  missing: readonly SeqRange[],
+): { readonly again: number; readonly lost: number } {
+  return inTransaction(db, () => {
+    let again = 0;
+    let lost = 0;
+    const there = "FROM spool_record WHERE chain_id = ? AND seq BETWEEN ? AND ?";
+    for (const { fromSeq, toSeq } of missing) {
+      const place = [chainId, fromSeq, toSeq] as const;
+      const { count } = countRow.parse(
+        db.prepare(`SELECT count(*) AS count ${there}`).get(...place),
+      );
+      lost += toSeq - fromSeq + 1 - count;
+      again += Number(
+        db
+          .prepare(
+            "UPDATE spool_record SET acked = 0 WHERE chain_id = ? AND seq BETWEEN ? AND ? AND acked = 1",
+          )
+          .run(...place).changes,
+      );
+      db.prepare(
+        "UPDATE spool_batch SET acked = 0 WHERE chain_id = ? AND last_seq >= ? AND first_seq <= ?",
+      ).run(...place);
+    }
+    return { again, lost };
   });
 }
 

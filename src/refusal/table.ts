@@ -36,7 +36,8 @@ export const REFUSALS = {
   ),
   internal: row<{ requestId: string }>(
     500,
-    ({ requestId }) => `the server failed; its log has the cause under request ${requestId}`,
+    ({ requestId }) =>
+      `the server failed; try again, or ask its operator, whose log has the cause under request ${requestId}`,
   ),
   "storage-full": row<object>(
     507,
@@ -52,11 +53,36 @@ export const REFUSALS = {
   "funds-short": row<{ neededMicros: string; freeMicros: string; needed: string; free: string }>(
     402,
     ({ needed, free }) =>
-      `this needs ${needed} and ${free} is free; ask the operator for a deposit, or ask for less`,
+      `this needs ${needed} and ${free} is free; ask the operator for a deposit or a higher credit line, or ask for less`,
   ),
   "cause-reused": row<{ cause: string }>(
     409,
     ({ cause }) => `${cause} was posted before with other content; use another id`,
+  ),
+
+  "withdrawal-too-large": row<{ party: string; free: string }>(
+    409,
+    ({ party, free }) =>
+      `${party} has ${free} free; withdraw less, or wait until its leases have ended and are billed`,
+  ),
+  "payout-above-due": row<{ party: string; due: string }>(
+    409,
+    ({ party, due }) =>
+      `${due} is due to ${party}; pay out that much or less (\`sublet account payouts\`)`,
+  ),
+  "not-reversible": row<{ transactionId: string; kind: string }>(409, ({ transactionId, kind }) =>
+    kind === "bill"
+      ? `${transactionId} is a bill's and stands; what is wrong with a bill is put right by a later one`
+      : `${transactionId} is itself a reversal; post anew what it took back`,
+  ),
+  "already-reversed": row<{ transactionId: string; reversedBy: string }>(
+    409,
+    ({ transactionId, reversedBy }) =>
+      `${transactionId} was reversed by ${reversedBy} before; there is nothing left to reverse`,
+  ),
+  "operator-fee-missing": row<object>(
+    400,
+    () => "all lenders together need a rate; give one like 2.5%, or name the lender with --lender",
   ),
 
   // Hosts
@@ -200,7 +226,7 @@ export const REFUSALS = {
   "image-unknown": row<{ os: string; known: readonly string[] }>(
     404,
     ({ os, known }) =>
-      `there is no operating system ${os}; there ${known.length === 1 ? "is" : "are"} ${known.join(", ") || "none yet (`sublet image add`)"}`,
+      `there is no operating system ${os}; ${known.length === 0 ? "none is there yet: ask the operator for one (`sublet image add`)" : `choose ${known.join(" or ")}`}`,
   ),
   "blob-digest-wrong": row<{ expected: string; actual: string }>(
     422,
@@ -281,7 +307,7 @@ export const REFUSALS = {
   "lease-not-granted": row<{ leaseId: string }>(
     409,
     ({ leaseId }) =>
-      `${leaseId} is not granted as far as this server knows; it is told again when it is`,
+      `${leaseId} is not granted as far as this server knows; wait, it is told again when it is`,
   ),
   "grant-unknown": row<{ leaseId: string }>(
     409,
@@ -306,18 +332,25 @@ export const REFUSALS = {
   "bill-not-closed": row<{ leaseId: string; state: string }>(
     409,
     ({ leaseId, state }) =>
-      `${leaseId} is ${state} and has no bill yet; it closes when the lease has ended`,
+      `${leaseId} is ${state} and has no bill yet; wait until the lease has ended, which closes it`,
+  ),
+
+  "nothing-used": row<{ leaseId: string; state: string }>(
+    409,
+    ({ leaseId, state }) =>
+      `${leaseId} is ${state} and was never granted, so nothing of it was used; look again when it has begun`,
+  ),
+  "export-too-large": row<{ leasesMax: number }>(
+    422,
+    ({ leasesMax }) =>
+      `there are more than ${leasesMax} leases in that time; ask for less of it with --from and --to`,
   ),
 
   // What agents send
-  "bill-closed": row<{ chainId: string; billId: string }>(
-    409,
-    ({ chainId, billId }) =>
-      `${chainId} is billed already (${billId}), without these records: they came after the deadline; its lender may ask the operator`,
-  ),
   "signature-refused": row<{ code: string; message: string }>(
     422,
-    ({ code, message }) => `the signature was refused (${code}): ${message}`,
+    ({ code, message }) =>
+      `the signature was refused (${code}): ${message}; whoever signed it must look into it`,
   ),
   "record-conflict": row<{ chainId: string; seq: number }>(
     409,
@@ -326,7 +359,8 @@ export const REFUSALS = {
   ),
   "record-refused": row<{ chainId: string; seq: number; message: string }>(
     422,
-    ({ chainId, seq, message }) => `record ${seq} of ${chainId} was refused: ${message}`,
+    ({ chainId, seq, message }) =>
+      `record ${seq} of ${chainId} was refused: ${message}; the host's owner must look into it`,
   ),
 } as const satisfies Record<string, Row<never>>;
 

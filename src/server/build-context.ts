@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { ServerContext } from "../api/context.ts";
+import { ensureFee } from "../billing/fee-store.ts";
 import type { Database } from "../database/connect.ts";
 import { transaction } from "../database/transaction.ts";
 import { ensureServerKeys, liveServerKeys } from "../enablement/signing-key-store.ts";
@@ -9,7 +10,7 @@ import { InputError } from "../unit/quantity.ts";
 import { createSteadyClock } from "../unit/steady-clock.ts";
 import type { ServerConfig } from "./config.ts";
 import { createLeaseChanges, type LeaseChangeHub } from "./lease-changes.ts";
-import { addOperatorKey, ensureOperator, ensureSetting, updateFee } from "./setup-store.ts";
+import { addOperatorKey, ensureOperator, ensureSetting } from "./setup-store.ts";
 
 export interface BuiltContext {
   readonly context: ServerContext;
@@ -30,14 +31,13 @@ export async function buildContext(
   const now = clock.now();
   const settled = await transaction(db, async (tx) => {
     const setting = await ensureSetting(tx, config.books, now);
-    const fee = config.operatorFeePpm ?? setting.operatorFeePpm;
-    if (fee !== setting.operatorFeePpm) await updateFee(tx, fee);
+    const feePpm = await ensureFee(tx, config.operatorFeePpm ?? 0, now);
     const keys = await ensureServerKeys(tx, now);
     const firstKey = await ensureOperator(tx, now);
     const operatorKey = firstKey ?? (config.newOperatorKey ? await addOperatorKey(tx, now) : null);
-    return { ...setting, operatorFeePpm: fee, keys, operatorKey };
+    return { ...setting, feePpm, keys, operatorKey };
   });
-  const { currency, minorUnitDigits, billingTimeZone, operatorFeePpm } = settled;
+  const { currency, minorUnitDigits, billingTimeZone, feePpm } = settled;
   if (
     !agrees(config.books.currency, currency) ||
     !agrees(config.books.billingTimeZone, billingTimeZone)
@@ -46,6 +46,9 @@ export async function buildContext(
       `this market's books are in ${currency} and ${billingTimeZone} since its first start; ` +
         `start it with --currency ${currency} --time-zone ${billingTimeZone}, or with neither`,
     );
+  }
+  if (config.operatorFeePpm !== undefined && config.operatorFeePpm !== feePpm) {
+    log.warn({ feePpm }, "--fee counts at the first start; change it with `sublet account fee`");
   }
   const changes = createLeaseChanges();
   const late: BuiltContext["late"] = { publicUrl: config.publicUrl ?? "", wake: () => undefined };
@@ -56,7 +59,7 @@ export async function buildContext(
     blobs: createFolderBlobStore(config.blobFolder),
     serverId: settled.serverId,
     keys: liveServerKeys(settled.keys),
-    terms: { currency, minorUnitDigits, operatorFeePpm },
+    terms: { currency, minorUnitDigits },
     billingTimeZone,
     publicUrl: () => late.publicUrl,
     upSince: now,

@@ -14,6 +14,7 @@ export interface ServerOptions {
   /** The first start's word counts: later ones must agree. */
   readonly currency?: string | undefined;
   readonly billingTimeZone?: string | undefined;
+  /** Of the first start; later it is changed while the server runs. */
   readonly operatorFeePpm?: number | undefined;
   readonly logLevel?: LogLevel | undefined;
   readonly logFormat?: LogFormat | undefined;

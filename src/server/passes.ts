@@ -15,16 +15,16 @@ const EVERY_MS = 1000;
  * overdue, close bills.
  */
 export async function runPassesOnce(context: ServerContext): Promise<void> {
-  const { db, clock } = context;
+  const { db, clock, billingTimeZone } = context;
   await followServerKeysOnce(db.kysely, context.keys);
   const issuer = { serverId: context.serverId, key: context.keys.current };
-  const leases = { db, issuer, onNeverGranted: releaseHold };
+  const leases = { db, issuer, billingTimeZone, onNeverGranted: releaseHold };
   await watchHostsOnce({ db, upSince: context.upSince }, clock.now());
   await holdOverrunsOnce(leases, clock.now());
   await grantDueOnce(leases, clock.now());
   await lapseExtensionsOnce({ db }, clock.now());
   await endOverdueOnce(leases, clock.now());
-  await closeBillsOnce({ db, issuer }, clock.now());
+  await closeBillsOnce({ db, issuer, billingTimeZone }, clock.now());
 }
 
 export function startPasses(context: ServerContext): Loop {

@@ -14,7 +14,6 @@ export interface Setting {
   readonly currency: string;
   readonly minorUnitDigits: number;
   readonly billingTimeZone: string;
-  readonly operatorFeePpm: number;
 }
 
 const CURRENCY_DEFAULT = "EUR";
@@ -30,26 +29,21 @@ export async function ensureSetting(tx: Kysely<DB>, books: Books, now: Date): Pr
       currency: firstCurrency,
       minorUnitDigits: minorUnitDigitsOf(firstCurrency),
       billingTimeZone: books.billingTimeZone ?? TIME_ZONE_DEFAULT,
-      operatorFeePpm: 0,
       createdAt: now,
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const { serverId, currency, minorUnitDigits, billingTimeZone, operatorFeePpm } = await tx
+  const { serverId, currency, minorUnitDigits, billingTimeZone } = await tx
     .selectFrom("setting")
     .selectAll()
     .executeTakeFirstOrThrow();
-  return { serverId, currency, minorUnitDigits, billingTimeZone, operatorFeePpm };
+  return { serverId, currency, minorUnitDigits, billingTimeZone };
 }
 
 /** ISO 4217's digits, as the runtime's own data has them. */
 function minorUnitDigitsOf(currency: string): number {
   const format = new Intl.NumberFormat("en", { style: "currency", currency });
   return format.resolvedOptions().maximumFractionDigits ?? 2;
-}
-
-export async function updateFee(tx: Kysely<DB>, operatorFeePpm: number): Promise<void> {
-  await tx.updateTable("setting").set({ operatorFeePpm }).execute();
 }
 
 const OPERATOR = "operator";

@@ -46,6 +46,13 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   return up ? quotient + 1n : quotient;
 }
 
+/** So many parts per million of an amount, half-even to the micro-unit; of less than nothing too. */
+export function partMicros(micros: bigint, ppm: number): bigint {
+  return divideHalfEven(micros * BigInt(ppm), PARTS_PER_MILLION);
+}
+
+const PARTS_PER_MILLION = 1_000_000n;
+
 /** `numerator / denominator` rounded up: what a hold must cover at the least. */
 export function divideUp(numerator: bigint, denominator: bigint): bigint {
   if (numerator < 0n || denominator <= 0n)

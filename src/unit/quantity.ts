@@ -31,7 +31,9 @@ export function parseBytes(text: string): number {
   const scaled = BigInt(match[1] + fraction) * unit;
   const divisor = 10n ** BigInt(fraction.length);
   if (scaled % divisor !== 0n || scaled / divisor > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new InputError(`"${text}" is not a whole number of bytes below 8 PiB`);
+    throw new InputError(
+      `"${text}" is not a whole number of bytes below 8 PiB; write it like 512MiB`,
+    );
   }
   return Number(scaled / divisor);
 }

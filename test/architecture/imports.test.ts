@@ -75,7 +75,7 @@ test("the command line knows the server by its contract alone", () => {
       // The processes themselves are started by their verbs; the demo also cleans up after them.
       !(
         dynamic &&
-        /^(server|agent)\/main\.ts$|^agent\/socket-client\.ts$|^image\/(manifest|disk-header)\.ts$/.test(
+        /^(server|agent)\/main\.ts$|^server\/backup\/(back-up|restore)\.ts$|^process\/log\.ts$|^agent\/socket-client\.ts$|^image\/(manifest|disk-header)\.ts$/.test(
           to,
         )
       ) &&

@@ -3,8 +3,10 @@ import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { readEnvironment } from "../../src/cli/environment.ts";
 import { buildProgram } from "../../src/cli/program.ts";
+import { chapters } from "../../src/cli/verbs.ts";
 import { systemClock } from "../../src/unit/clock.ts";
 import { runCli } from "./run-cli.ts";
+import { argumentsOf } from "./shell-line.ts";
 
 const surroundings = {
   environment: readEnvironment({ HOME: "/nowhere" }),
@@ -17,6 +19,11 @@ const surroundings = {
 const program = buildProgram({ surroundings, argv: [], exitCode: 0, json: false });
 const verbs = leaves(program).map((command) => [names(command), command] as const);
 
+const examples = chapters
+  .flatMap((chapter) => chapter.verbs)
+  .flatMap((verb) => ("verbs" in verb ? verb.verbs : [verb]))
+  .flatMap((verb) => verb.examples);
+
 describe("every verb", () => {
   test.each(verbs)("%j has help with an example that begins with its name", async (path) => {
     const { exitCode, stdout } = await runCli([...path, "--help"], "/nowhere");
@@ -28,11 +35,25 @@ describe("every verb", () => {
     expect(command.options.map((option) => option.long)).toContain("--json");
   });
 
+  test.each(examples)("has an example that parses: %s", async (example) => {
+    const parsed = buildProgram({ surroundings, argv: [], exitCode: 0, json: false });
+    for (const command of leaves(parsed)) command.action(() => undefined);
+    await parsed.parseAsync(argumentsOf(example), { from: "user" });
+  });
+
+  test("that is wrong would not parse", async () => {
+    const parsed = buildProgram({ surroundings, argv: [], exitCode: 0, json: false });
+    const wrong = argumentsOf("sublet lease extend lease_01k9… --for 1parsec");
+    await expect(parsed.parseAsync(wrong, { from: "user" })).rejects.toThrow("--for");
+  });
+
   test("that talks to a server takes --as, --server and --key", () => {
     const without = verbs.filter(
       ([, command]) => !["--as", "--server", "--key"].every((long) => takes(command, long)),
     );
-    expect(without.map(([path]) => path.join(" "))).toEqual(["server", "agent", "demo", "login"]);
+    expect(without.map(([path]) => path.join(" "))).toEqual([
+      ...["server", "agent", "demo", "login", "completion", "backup", "restore"],
+    ]);
   });
 });
 

@@ -95,13 +95,13 @@ let copies = 0;
 /** The launcher alone in a folder of its own, with another program behind it. */
 function copyWith(program: string, { bundled = true } = {}): string {
   const home = join(folder.path, `home-${copies++}`);
-  for (const part of ["bin", "dist/cli", "node_modules"]) {
+  for (const part of ["bin", "dist/src/cli", "node_modules"]) {
     mkdirSync(join(home, part), { recursive: true });
   }
   cpSync(join(ROOT, "bin", "sublet.js"), join(home, "bin", "sublet.js"));
   chmodSync(join(home, "bin", "sublet.js"), 0o755);
   writeFileSync(join(home, "package.json"), '{"type":"module"}');
-  writeFileSync(join(home, "dist", "cli", "main.js"), program);
+  writeFileSync(join(home, "dist", "src", "cli", "main.js"), program);
   if (bundled) symlinkSync(BUNDLED, join(home, "node_modules", BUNDLED.split("/").at(-1) ?? ""));
   return home;
 }

@@ -222,7 +222,12 @@ const ACCOUNT = {
   holdsMicros: "0",
   creditLimitMicros: "0",
   freeMicros: "1000000",
+  holds: [],
+  earnedMicros: "0",
+  paidOutMicros: "0",
   earningsMicros: "0",
+  payoutDueMicros: "0",
+  server: null,
 };
 
 const EVENTS = [

@@ -89,10 +89,8 @@ describe("with --json a failure is one document on stdout", () => {
 describe("what the design has and this version has not is refused by name", () => {
   test.each([
     [["capacity", "request", "--cpu", "2"], "`sublet capacity request` is not in this version"],
-    [["account", "statement"], "`sublet account statement` is not in this version"],
-    [["usage", "export", "lease_1"], "`sublet usage export` is not in this version"],
-    [["backup"], "`sublet backup` is not in this version"],
-    [["completion"], "`sublet completion` is not in this version"],
+    [["capacity", "history"], "`sublet capacity history` is not in this version"],
+    [["usage", "import", "usage.json"], "`sublet usage import` is not in this version"],
   ])("%j", async (argv, sentence) => {
     const ran = await runCli(argv, folder.path);
     expect(ran).toMatchObject({ exitCode: 1, stdout: "" });

@@ -13,6 +13,7 @@ import { createMemoryDriver, type MemoryDriver } from "../../src/partition/memor
 import { type Clock, type SourceClock, systemClock } from "../../src/unit/clock.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
 import { MACHINE } from "../agent/harness.ts";
+import { exportOf } from "../server/exported.ts";
 import { bookingOf, type Market, offerOf, openMarket } from "../server/fake-host.ts";
 import { depositFor, startTestServer, type TestServer } from "../server/harness.ts";
 import { testLog } from "../setup/log.ts";
@@ -115,10 +116,10 @@ export async function openFaultMarket(options: FaultMarketOptions = {}): Promise
     bill: async (leaseId) => {
       const { billId } = (await show(leaseId)).lease;
       if (billId === null) throw new Error(`${leaseId} has no bill`);
-      const exported = await client.call("exportBill", { params: { billId } });
+      const { exported, bill } = await exportOf(client, billId);
       const verified = verifyBill(exported, { trustedServerKeys: server.context.keys.all });
       if (!verified.verified) throw new Error(JSON.stringify(verified.findings));
-      return exported.bill;
+      return bill;
     },
   };
 }

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentState } from "../../src/agent/show-state.ts";
 import type { Response } from "../../src/api/contract/contract.ts";
-import type { BillExport } from "../../src/billing/bill.ts";
+import type { UsageExport } from "../../src/billing/export.ts";
 import { createQemuDriver } from "../../src/partition/qemu/driver.ts";
 import type { Lease, Market } from "./market.ts";
 import type { Ran, RunOptions } from "./sublet.ts";
@@ -21,7 +21,7 @@ export interface Borrowed {
   partition(): Promise<Response<"setPartition">>;
   account(): Promise<Response<"showAccount">>;
   agentState(): Promise<AgentState>;
-  exportBill(): Promise<{ readonly exported: BillExport; readonly file: string }>;
+  exportBill(): Promise<{ readonly exported: UsageExport; readonly file: string }>;
   verifyBill(billOrFile: string): Promise<Ran>;
 }
 
@@ -55,7 +55,7 @@ export function borrowed(market: Market, lease: Lease): Borrowed {
     exportBill: async () => {
       const file = join(folder, "bill.json");
       const billId = (await shown()).lease.billId ?? "none";
-      await verbs.do("bill", "export", billId, "--output", file, ...asClient);
+      await verbs.do("usage", "export", "--bill", billId, "-o", file, ...asClient);
       return { exported: JSON.parse(await readFile(file, "utf8")), file };
     },
     verifyBill: (billOrFile) =>

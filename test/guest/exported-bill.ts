@@ -1,14 +1,17 @@
-import type { BillExport } from "../../src/billing/bill.ts";
+import type { UsageExport } from "../../src/billing/export.ts";
 import type { UsageBatch, UsageRecord } from "../../src/meter/record.ts";
 
 /** What the host signed of a lease, in its order. */
-export function recordsOf({ usageBatches }: BillExport): UsageRecord[] {
-  return usageBatches.flatMap((jws) => payloadOf(jws).records.map(({ record }) => record));
+export function recordsOf({ leases }: UsageExport): UsageRecord[] {
+  const batches = leases.flatMap(({ usageBatches }) => usageBatches);
+  return batches.flatMap((jws) => payloadOf(jws).records.map(({ record }) => record));
 }
 
 /** The same export with one digit of one record changed, and nothing else. */
-export function withOneDigitMore(exported: BillExport): BillExport {
-  const [first = "", ...others] = exported.usageBatches;
+export function withOneDigitMore(exported: UsageExport): UsageExport {
+  const [lease] = exported.leases;
+  if (lease === undefined) throw new Error("there is no lease in it");
+  const [first = "", ...others] = lease.usageBatches;
   const [header, , signature] = first.split(".");
   const { records } = payloadOf(first);
   const delivered = records.at(0)?.record.deliveredNs ?? "";
@@ -20,7 +23,7 @@ export function withOneDigitMore(exported: BillExport): BillExport {
   );
   if (after === before) throw new Error("nothing was changed");
   const altered = [header, Buffer.from(after).toString("base64url"), signature].join(".");
-  return { ...exported, usageBatches: [altered, ...others] };
+  return { ...exported, leases: [{ ...lease, usageBatches: [altered, ...others] }] };
 }
 
 function payloadOf(jws: string): UsageBatch {

@@ -54,7 +54,7 @@ export async function openMarket(purpose: string): Promise<Market> {
     join(folder, "server.log"),
   );
   const agent = createDaemon(["agent", "--data", dataOf("agent")], join(folder, "agent.log"));
-  const folders = { configFolder, dataFolder: folder, runFolder: folder };
+  const folders = { configFolder, dataFolder: folder, cacheFolder: folder, runFolder: folder };
   const environment = { ...folders, debug: false, colourless: true };
   const verbs = createVerbs(environment);
   const close = async () => {

@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import type { BillVerification } from "../../src/billing/verify/verify-bill.ts";
 import type { DemoFacts } from "../../src/cli/demo/facts.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { type PlayedDemo, playDemo } from "./demo.ts";
 import { until } from "./processes.ts";
+import { ROOT } from "./small-linux.ts";
 import { sublet } from "./sublet.ts";
 
 /** The program behind `npm run demo`, played as it is, and with its processes killed under it. */
@@ -21,6 +23,14 @@ test("the story ends with a verified bill and leaves nothing", async () => {
   expectWholeStory(facts);
   expect(demo.told()).not.toMatch(/was ended \(/);
   await nothingLeft(5_000);
+  // No server runs any more, and nobody is logged in.
+  const file = join(ROOT, facts.export);
+  const verified = await sublet(["bill", "verify", file, "--json"]);
+  expect(verified.exitCode, verified.stderr).toBe(0);
+  expect(verified.json<BillVerification>()).toMatchObject({
+    ...{ verified: true, totalMicros: facts.billTotalMicros },
+    bills: facts.leases.map(({ billId }) => expect.objectContaining({ billId })),
+  });
 });
 
 test("a server killed while the partition boots, and an agent while it computes, change nothing of the story", async () => {
@@ -96,6 +106,7 @@ function expectWholeStory(facts: DemoFacts | null): asserts facts is DemoFacts {
     resultEqual: true,
     currency: "EUR",
     verified: true,
+    export: ".cache/demo/export.json",
   });
   if (facts === null) return;
   expect(Number(facts.billTotal)).toBeGreaterThan(0);

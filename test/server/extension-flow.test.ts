@@ -9,6 +9,7 @@ import { type LeaseId, newId, type OfferId } from "../../src/unit/id.ts";
 import { MACHINE } from "../agent/harness.ts";
 import { testLog } from "../setup/log.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
+import { exportOf } from "./exported.ts";
 import { bookingOf, GIB, type Market, offerOf, openMarket } from "./fake-host.ts";
 import { codeOf, startTestServer, type TestServer } from "./harness.ts";
 
@@ -86,8 +87,7 @@ async function endedBill(leaseId: LeaseId) {
     await server.pass();
     expect((await show(leaseId)).billId).not.toBeNull();
   }, soon);
-  const billId = (await show(leaseId)).billId ?? "bill_";
-  return market.client.call("exportBill", { params: { billId } });
+  return exportOf(market.client, (await show(leaseId)).billId);
 }
 
 test("a carved lease is extended where the carve has room, to a bill that verifies", async () => {
@@ -109,8 +109,8 @@ test("a carved lease is extended where the carve has room, to a bill that verifi
   await market.client.call("endLease", { params: { leaseId: other } });
   await extend(first);
   await inForce(first, 2);
-  const exported = await endedBill(first);
-  expect(exported.extensionGrantJws).toHaveLength(2);
+  const { exported, lease } = await endedBill(first);
+  expect(lease.extensionGrantJws).toHaveLength(2);
   expect(verifyBill(exported)).toMatchObject({ verified: true });
   await vi.waitFor(async () => {
     const params = { host: "attic" };
@@ -135,11 +135,11 @@ test("a lease of a host whose key was rotated meanwhile is extended under the ke
   const kids = shown.agentKeys?.map(({ jwk }) => jwk.kid);
   expect(kids).toEqual([first, second]);
   expect(claimedKid(shown.agentKeys?.[1]?.rotationJws ?? "")).toBe(first);
-  const exported = await endedBill(leaseId);
-  expect(exported.agentKey?.kid).toBe(first);
-  expect(claimedKid(exported.wipeReceiptJws ?? "")).toBe(first);
+  const { exported, lease } = await endedBill(leaseId);
+  expect(lease.agentKey?.kid).toBe(first);
+  expect(claimedKid(lease.wipeReceiptJws ?? "")).toBe(first);
   expect(verifyBill(exported)).toMatchObject({ verified: true });
   const next = await ready(namedOfferId);
   expect(claimedKid((await show(next)).accessJws ?? "")).toBe(second);
-  expect((await endedBill(next)).agentKey?.kid).toBe(second);
+  expect((await endedBill(next)).lease.agentKey?.kid).toBe(second);
 });

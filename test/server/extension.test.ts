@@ -2,6 +2,7 @@ import { afterAll, beforeEach, expect, test } from "vitest";
 import { closeBillsOnce } from "../../src/billing/close-bills.ts";
 import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import { newId } from "../../src/unit/id.ts";
+import { exportOf } from "./exported.ts";
 import { HOUR, openExtensionMarket } from "./extension-market.ts";
 import {
   acknowledgeExtension,
@@ -244,16 +245,19 @@ test("the bill charges the longer time when the host acknowledged it, and its ex
   await becomeWiped(host, granted, records, "expired");
   await server.pass();
   const { billId } = await show(leaseId);
-  const params = { billId: billId ?? "bill_" } as const;
-  const exported = await client.call("exportBill", { params });
-  expect(exported.extensionGrantJws).toHaveLength(1);
-  expect(exported.bill.sumMicros).toBe("222000");
+  const { exported, lease, bill } = await exportOf(client, billId);
+  expect(lease.extensionGrantJws).toHaveLength(1);
+  expect(bill.sumMicros).toBe("222000");
   const trustedServerKeys = server.context.keys.all;
   expect(verifyBill(exported, { trustedServerKeys })).toMatchObject({ verified: true });
-  const without = { ...exported, extensionGrantJws: [] };
+  const without = { ...exported, leases: [{ ...lease, extensionGrantJws: [] }] };
   expect(verifyBill(without, { trustedServerKeys }).verified).toBe(false);
   await closeBillsOnce(
-    { db: server.database, issuer: { serverId: "x", key: server.context.keys.current } },
+    {
+      db: server.database,
+      issuer: { serverId: "x", key: server.context.keys.current },
+      billingTimeZone: "UTC",
+    },
     clock.now(),
   );
 });

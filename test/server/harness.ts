@@ -30,13 +30,16 @@ export interface TestServer {
 }
 
 /** A server on a database of its own, listening on loopback. */
-export async function startTestServer(clock: Clock = systemClock): Promise<TestServer> {
+export async function startTestServer(
+  clock: Clock = systemClock,
+  more: Partial<Parameters<typeof toServerConfig>[0]> = {},
+): Promise<TestServer> {
   const folder = makeTempFolder("server");
   const clone = await cloneDatabase();
   const log: Logger = pino({ level: process.env.SUBLET_TEST_LOG ? "debug" : "silent" });
   const blobs = join(folder.path, "images");
   mkdirSync(blobs);
-  const config = toServerConfig({ dataFolder: folder.path, listen: "127.0.0.1:0" });
+  const config = toServerConfig({ dataFolder: folder.path, listen: "127.0.0.1:0", ...more });
   const built = await buildContext(config, clone.database, log, { clock });
   const app = await buildApp(built.context);
   const serving = await startServing(app, built, config);

@@ -4,6 +4,7 @@ import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import { sign } from "../../src/signature/envelope.ts";
 import { generateKey, type SigningKey } from "../../src/signature/key.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
+import { exportOf } from "./exported.ts";
 import {
   becomeReady,
   becomeWiped,
@@ -76,8 +77,7 @@ async function endWith(host: FakeHost, signer: FakeHost, leaseId: LeaseId) {
   await becomeWiped({ ...host, key: signer.key }, granted, records);
   await server.pass();
   const { lease } = await market.client.call("showLease", { params: { leaseId } });
-  const params = { billId: lease.billId ?? "bill_" };
-  return market.client.call("exportBill", { params });
+  return exportOf(market.client, lease.billId);
 }
 
 test("after a rotation the old key lets nobody in, and leases under it are still its own", async () => {
@@ -113,12 +113,12 @@ test("after a rotation the old key lets nobody in, and leases under it are still
     "signature-refused",
   );
   const first = await endWith(host, old, running);
-  expect(first.agentKey?.kid).toBe(old.key.kid);
-  expect(verifyBill(first).verified).toBe(true);
+  expect(first.lease.agentKey?.kid).toBe(old.key.kid);
+  expect(verifyBill(first.exported).verified).toBe(true);
 
   const second = await endWith(host, host, await bookAndGrant());
-  expect(second.agentKey?.kid).toBe(next.kid);
-  expect(verifyBill(second).verified).toBe(true);
+  expect(second.lease.agentKey?.kid).toBe(next.kid);
+  expect(verifyBill(second.exported).verified).toBe(true);
   Object.assign(market, { host });
 });
 
@@ -156,7 +156,7 @@ test("a grant and a rotation at once agree on one key", async () => {
     const { grant } = await readGrant(after, leaseId);
     const signer = grant.agentKeyThumbprint === next.kid ? after : host;
     expect(grant.agentKeyThumbprint).toBe(signer.key.kid);
-    expect(verifyBill(await endWith(after, signer, leaseId)).verified).toBe(true);
+    expect(verifyBill((await endWith(after, signer, leaseId)).exported).verified).toBe(true);
     Object.assign(market, { host: after });
   }
 });

@@ -3,6 +3,7 @@ import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import { grantDueOnce } from "../../src/enablement/grant-due.ts";
 import type { Clock } from "../../src/unit/clock.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
+import { exportOf } from "./exported.ts";
 import {
   becomeReady,
   becomeWiped,
@@ -60,6 +61,7 @@ test("a booking for later waits for the wipe of its predecessor, says so once, a
   const context = {
     db: server.database,
     issuer: { serverId: server.context.serverId, key: server.context.keys.current },
+    billingTimeZone: "UTC",
     onNeverGranted: async () => undefined,
   };
   await Promise.all([1, 2, 3].map(() => grantDueOnce(context, clock.now())));
@@ -85,15 +87,15 @@ test("a booking for later waits for the wipe of its predecessor, says so once, a
   await becomeWiped(host, granted, records, "expired");
   await server.pass();
   const { lease } = await show(second);
-  const params = { billId: lease.billId ?? "bill_" } as const;
-  const exported = await client.call("exportBill", { params });
-  expect(exported.bill.lines.at(-1)).toMatchObject({
+  const { exported, bill } = await exportOf(client, lease.billId);
+  expect(bill.lines.at(-1)).toMatchObject({
     rule: "not-delivered",
     quantity: "100000000000",
     amountMicros: "0",
-    reasons: ["predecessor-not-wiped"],
+    cause: "late",
+    event: { kind: "waiting", reason: "predecessor-not-wiped" },
   });
-  expect(exported.bill.lines[0]?.quantity).toBe((3_500_000_000_000n * 1000n).toString());
+  expect(bill.lines[0]?.quantity).toBe((3_500_000_000_000n * 1000n).toString());
   const trustedServerKeys = server.context.keys.all;
   expect(verifyBill(exported, { trustedServerKeys })).toMatchObject({ verified: true });
   const { holdsMicros } = await client.call("showAccount");

@@ -231,7 +231,7 @@ test("a lease that ends without any use has a bill of nothing and a hold that is
   await endAndWipe(host, leaseId);
   const { lease } = await client.call("showLease", { params: { leaseId } });
   const { bill } = await client.call("showBill", { params: { billId: lease.billId ?? "bill_" } });
-  expect(bill).toMatchObject({ totalMicros: "0", period: null });
+  expect(bill).toMatchObject({ totalMicros: "0", used: null });
   expect(await client.call("showAccount")).toEqual(before);
 });
 

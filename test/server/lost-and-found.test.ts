@@ -17,6 +17,7 @@ import { type LeaseId, newId } from "../../src/unit/id.ts";
 import { MACHINE } from "../agent/harness.ts";
 import { testLog } from "../setup/log.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
+import { exportOf } from "./exported.ts";
 import { bookingOf, type Market, offerOf, openMarket } from "./fake-host.ts";
 import { depositFor, startTestServer, type TestServer } from "./harness.ts";
 import { restoreBackup, takeBackup } from "./set-back.ts";
@@ -103,11 +104,10 @@ const extend = (leaseId: LeaseId) => {
 
 async function verifiedBill(leaseId: LeaseId) {
   const { lease } = await show(leaseId);
-  const params = { billId: lease.billId ?? "bill_" } as const;
-  const exported = await market.client.call("exportBill", { params });
+  const { exported, bill } = await exportOf(market.client, lease.billId);
   const trustedServerKeys = server.context.keys.all;
   expect(verifyBill(exported, { trustedServerKeys })).toMatchObject({ verified: true });
-  return exported.bill;
+  return bill;
 }
 
 test("a lease that the restored database has forgotten is destroyed by nobody and blocks nothing", async () => {

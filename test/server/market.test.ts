@@ -203,7 +203,7 @@ describe("shared cpu", () => {
     });
     expect(bill.sumMicros).toBe("15500");
     const { verifyBill } = await import("../../src/billing/verify/verify-bill.ts");
-    const exported = await market.client.call("exportBill", { params });
+    const exported = await market.client.call("exportUsage", { query: params });
     expect(verifyBill(exported)).toMatchObject({ verified: true, totalMicros: "20000" });
   });
 });

@@ -4,6 +4,7 @@ import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import { LOST_AFTER_MS } from "../../src/host/liveness.ts";
 import { type Clock, systemClock } from "../../src/unit/clock.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
+import { exportOf } from "./exported.ts";
 import {
   becomeReady,
   becomeWiped,
@@ -47,10 +48,9 @@ async function book(change: Parameters<typeof bookingOf>[0] = {}): Promise<Lease
 /** The bill of an ended lease, and what an auditor without the server makes of it. */
 async function audited(leaseId: LeaseId) {
   const { lease } = await shown(leaseId);
-  const params = { billId: lease.billId ?? "bill_" };
-  const exported = await market.client.call("exportBill", { params });
+  const { exported, bill } = await exportOf(market.client, lease.billId);
   const { verified, findings } = verifyBill(exported);
-  return { bill: exported.bill, verified, codes: findings.map(({ code }) => code) };
+  return { bill, verified, codes: findings.map(({ code }) => code) };
 }
 
 test("a host with open leases is not removed, and its lender is told which; without any it is", async () => {
@@ -166,7 +166,7 @@ test("going around the code that asks first, a removal is guarded and final", as
   ).toBe("host_removed");
 });
 
-test("a bill closes at the deadline on what was shown, and what comes later is refused by name", async () => {
+test("a bill closes at the deadline on what was shown, and what comes later is corrected", async () => {
   const { client, host, lender } = market;
   const leaseId = await book();
   const granted = await readGrant(host, leaseId);
@@ -192,12 +192,29 @@ test("a bill closes at the deadline on what was shown, and what comes later is r
   expect(codes).toContain("bill-incomplete");
   expect((await client.call("showAccount")).holdsMicros).toBe("0");
 
+  expect(bill.evidence.missing).toEqual([{ fromSeq: 2, toSeq: 3 }]);
+
+  // What comes late is taken, also twice, and is the lines of a correction; the closed bill stays.
   const late = send(records.slice(1));
-  expect(await late.code()).toBe("bill-closed");
-  expect(await late.code()).toBe("bill-closed");
-  // What was billed may be sent again and is answered with a receipt.
-  expect(await send(records.slice(0, 1)).code()).toBe("done");
-  const { events } = await lender.call("showHost", h1);
-  const told = events.filter(({ kind }) => kind === "usage-refused");
-  expect(told).toMatchObject([{ detail: { chainId: leaseId, code: "bill-closed" } }]);
+  expect(await late.code()).toBe("done");
+  expect(await late.code()).toBe("done");
+  await server.pass();
+  await server.pass();
+  const { bills } = await lender.call("listBills", { query: { leaseId } });
+  expect(bills.map(({ number, kind }) => [number, kind])).toEqual([
+    [2, "correction"],
+    [1, "final"],
+  ]);
+  const correction = await exportOf(client, bills[0]?.billId ?? null);
+  expect(correction.lease.bills[0]?.bill).toEqual(bill);
+  expect(correction.bill.lines[0]).toMatchObject({
+    ...{ resource: "cpu", quantity: (1_200_000_000_000n * 1000n).toString() },
+    corrects: { billId: bill.billId, number: 1 },
+    records: { fromSeq: 1, toSeq: 3 },
+  });
+  expect(verifyBill(correction.exported).verified).toBe(true);
+  // Both together cost what one bill would have: a core, 1 GiB and 1 GiB of disk for half an hour.
+  const paid = BigInt(bill.totalMicros) + BigInt(correction.bill.totalMicros);
+  expect(paid).toBe(60_000n);
+  expect((await client.call("showAccount")).balanceMicros).toBe(String(10_000_000n - paid));
 });

@@ -13,6 +13,7 @@ import { MACHINE } from "../agent/harness.ts";
 import { runCli } from "../cli/run-cli.ts";
 import { testLog } from "../setup/log.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
+import { exportOf } from "./exported.ts";
 import { bookingOf, GIB, type Market, offerOf, openMarket } from "./fake-host.ts";
 import { codeOf, startTestServer, type TestServer } from "./harness.ts";
 
@@ -81,8 +82,7 @@ async function endedBill(leaseId: LeaseId) {
     await server.pass();
     expect((await show(leaseId)).billId).not.toBeNull();
   }, soon);
-  const billId = (await show(leaseId)).billId ?? "bill_";
-  return market.client.call("exportBill", { params: { billId } });
+  return exportOf(market.client, (await show(leaseId)).billId);
 }
 
 test("a running agent follows the server's new key, and what the old one signed goes on", async () => {
@@ -97,9 +97,9 @@ test("a running agent follows the server's new key, and what the old one signed 
   await vi.waitFor(async () => {
     expect((await show(leaseId)).extensions).toMatchObject([{ state: "in-force" }]);
   }, soon);
-  const exported = await endedBill(leaseId);
-  expect(claimedKid(exported.grantJws ?? "")).toBe(before);
-  expect(claimedKid(exported.extensionGrantJws?.[0] ?? "")).toBe(after);
+  const { exported, lease } = await endedBill(leaseId);
+  expect(claimedKid(lease.grantJws ?? "")).toBe(before);
+  expect(claimedKid(lease.extensionGrantJws?.[0] ?? "")).toBe(after);
   expect(verifyBill(exported).verified).toBe(true);
 });
 
@@ -111,19 +111,18 @@ test("an agent that was off line through two rotations follows the chain, and it
   const last = await rotate();
   await startAgent();
   const first = await endedBill(leaseId);
-  expect(verifyBill(first).verified).toBe(true);
+  expect(verifyBill(first.exported).verified).toBe(true);
   const next = await readyLease();
-  const exported = await endedBill(next);
-  expect(claimedKid(exported.grantJws ?? "")).toBe(last);
+  const { exported, lease } = await endedBill(next);
+  expect(claimedKid(lease.grantJws ?? "")).toBe(last);
   expect(verifyBill(exported).verified).toBe(true);
 });
 
 test("a bill that an old key sealed still verifies, by the keys that a client pinned before", async () => {
   const pinned = server.context.keys.all.map(importPublicKey);
-  const exported = await endedBill(await readyLease());
+  const { exported, bill } = await endedBill(await readyLease());
   await rotate();
-  const { billId } = exported.bill;
-  const again = await market.client.call("exportBill", { params: { billId } });
+  const { exported: again } = await exportOf(market.client, bill.billId);
   expect(verifyBill(again, { trustedServerKeys: pinned }).verified).toBe(true);
   expect(again.serverKeys).toHaveLength(exported.serverKeys.length + 1);
 });

@@ -20,7 +20,7 @@ export function tellAgain(context: AgentContext, lease: LeaseRow, told: Told): v
     queueReportAgain(context.db, lease.readyReport);
   }
   tellExtensions(context, lease, told);
-  if (lease.stage === "done") tellEnd(context, lease);
+  if (lease.stage === "done" && !isKnownButFor(told)) tellEnd(context, lease);
 }
 
 /** The server granted anew what this host runs under an earlier grant, on which its records hang. */
@@ -41,6 +41,11 @@ function tellExtensions(context: AgentContext, lease: LeaseRow, told: Told): voi
   for (const { verdict, report } of lease.extensions) {
     if (verdict === "taken" && report !== null) queueReportAgain(context.db, report);
   }
+}
+
+/** It knows that the lease has ended and names the records that it lacks: only those go again. */
+function isKnownButFor({ state, missing }: Told): boolean {
+  return state === "ended" && missing !== undefined;
 }
 
 /** It asks for a lease that it acknowledged as wiped, or for records of one that it knows to be. */

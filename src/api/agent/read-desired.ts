@@ -1,9 +1,12 @@
+import type { Kysely } from "kysely";
 import { transaction } from "../../database/transaction.ts";
+import type { DB } from "../../database/types.ts";
 import { listSuccessions } from "../../enablement/signing-key-store.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
 import { listConsoleRequests } from "../../lease/console-store.ts";
 import { type Lease, listGrantedLeases, listUnwipedLeases } from "../../lease/store.ts";
+import { readMissing } from "../../meter/record-store.ts";
 import type { Handler } from "../handler.ts";
 
 export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { caller }) => {
@@ -34,7 +37,7 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         generation: Number(generation),
       })),
       removedPartitionIds: await listRemovedPartitionIds(tx, hostId, now),
-      leases: leases.map(toDesired),
+      leases: await withMissing(tx, leases),
       consoleRequests: consoles.map(({ consoleRequestId, leaseId }) => ({
         requestId: consoleRequestId,
         leaseId,
@@ -46,6 +49,16 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
   // One snapshot: generation, partitions and leases belong together.
   return transaction(db, read, "repeatable read");
 };
+
+/** Records that did not come are asked for until they do. */
+async function withMissing(tx: Kysely<DB>, leases: readonly Lease[]) {
+  const desired = [];
+  for (const lease of leases) {
+    const missing = await readMissing(tx, lease.leaseId, lease.usageSeqFinal);
+    desired.push({ ...toDesired(lease), ...(missing.length > 0 ? { missing } : {}) });
+  }
+  return desired;
+}
 
 function toDesired(lease: Lease) {
   const { leaseId, partitionId, grantJws, endJws, powerJws, extensions } = lease;

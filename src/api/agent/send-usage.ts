@@ -1,26 +1,34 @@
 import type { Kysely } from "kysely";
+import { noteLateUsage } from "../../billing/bill-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { readOwnGrant } from "../../enablement/grant.ts";
 import { wasToldOfBatch } from "../../host/event-store.ts";
 import { findHostKey } from "../../host/key-store.ts";
 import { type Host, insertHostEventOnce } from "../../host/store.ts";
-import { lockLease } from "../../lease/store.ts";
+import { insertLeaseEvent } from "../../lease/event-store.ts";
+import { findLease, lockLease } from "../../lease/store.ts";
 import { decideIngest, neighbouringSeqs } from "../../meter/ingest.ts";
 import { type UsageBatch, type UsageReceipt, usageBatchSchema } from "../../meter/record.ts";
-import { insertRecords, readContiguousSeq, readRecords } from "../../meter/record-store.ts";
+import {
+  insertRecords,
+  readContiguousSeq,
+  readMissing,
+  readRecords,
+} from "../../meter/record-store.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
 import { claimedKid, sign, verify } from "../../signature/envelope.ts";
 import { keyRing } from "../../signature/key.ts";
+import type { ServerContext } from "../context.ts";
 import type { Handler } from "../handler.ts";
 
 export const sendUsage: Handler<"sendUsage"> = async (context, { caller, body: { usageJws } }) => {
   const now = context.clock.now();
   const sent = await readBatch(context.db.kysely, caller, usageJws);
   const { batch } = sent;
-  let contiguousSeq: number;
+  let known: Known;
   try {
-    contiguousSeq = await transaction(context.db, (tx) => take(tx, caller, sent, now));
+    known = await transaction(context.db, (tx) => take(tx, caller, sent, now));
   } catch (error) {
     if (error instanceof Refusal) await flag(context, caller, batch, error, now);
     throw error;
@@ -31,11 +39,13 @@ export const sendUsage: Handler<"sendUsage"> = async (context, { caller, body: {
     aud: caller.hostId,
     batchId: batch.batchId,
     chainId: batch.chainId,
-    contiguousSeq,
+    ...known,
     receivedAt: now.toISOString(),
   };
   return { receiptJws: sign("sublet-receipt", receipt, context.keys.current) };
 };
+
+type Known = Pick<UsageReceipt, "contiguousSeq" | "missing">;
 
 interface SentBatch {
   readonly batch: UsageBatch;
@@ -64,7 +74,7 @@ async function take(
   host: Host,
   { batch, jws, kid }: SentBatch,
   now: Date,
-): Promise<number> {
+): Promise<Known> {
   const lease = await lockLease(tx, batch.chainId);
   if (lease.hostId !== host.hostId || lease.grantJws === null) {
     throw refusal("not-found", { what: "lease", id: batch.chainId });
@@ -87,17 +97,17 @@ async function take(
       : refusal("record-refused", { chainId, seq, message: decision.message });
   }
   if (decision.fresh.length > 0) {
-    if (lease.billId !== null) {
-      throw refusal("bill-closed", { chainId: batch.chainId, billId: lease.billId });
-    }
     await insertRecords(tx, { batch, jws, records: decision.fresh, now });
+    if (lease.billId !== null) await noteLateUsage(tx, lease.leaseId, now);
   }
-  return readContiguousSeq(tx, batch.chainId);
+  const missing = await readMissing(tx, batch.chainId, lease.usageSeqFinal);
+  const contiguousSeq = await readContiguousSeq(tx, batch.chainId);
+  return { contiguousSeq, ...(missing.length > 0 ? { missing } : {}) };
 }
 
 /** A host that sends other content under an old number is something that a person must see. */
 async function flag(
-  { db, log }: { db: { kysely: Kysely<DB> }; log: { error: (o: object, m: string) => void } },
+  { db, log }: Pick<ServerContext, "db" | "log">,
   host: Host,
   { chainId, batchId }: UsageBatch,
   error: Refusal,
@@ -108,4 +118,10 @@ async function flag(
   // The agent asks again and again; it is one event.
   if (await wasToldOfBatch(db.kysely, host.hostId, { batchId, code: error.code })) return;
   await insertHostEventOnce(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
+  await transaction(db, async (tx) => {
+    const lease = await findLease(tx, chainId);
+    if (lease?.hostId !== host.hostId) return;
+    await lockLease(tx, chainId);
+    await insertLeaseEvent(tx, { leaseId: chainId, kind: "usage-refused", detail, at: now });
+  });
 }

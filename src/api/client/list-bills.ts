@@ -2,12 +2,16 @@ import { listBillsOfParty } from "../../billing/bill-store.ts";
 import type { Handler } from "../handler.ts";
 
 export const listBills: Handler<"listBills"> = async ({ db }, { caller, query }) => {
-  const { cursor, limit } = query;
-  const bills = await listBillsOfParty(db.kysely, { partyId: caller.partyId, cursor, limit });
+  const { partyId } = caller;
+  const { limit } = query;
+  const bills = await listBillsOfParty(db.kysely, { partyId, ...query });
   return {
     bills: bills.map(({ document }) => ({
       billId: document.billId,
       leaseId: document.leaseId,
+      number: document.number,
+      kind: document.kind,
+      used: document.used,
       client: document.client,
       lender: document.lender,
       host: document.host,

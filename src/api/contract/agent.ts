@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { hostCapacitySchema } from "../../host/capacity.ts";
+import { seqRangeSchema } from "../../meter/record.ts";
 import {
   cpuModeSchema,
   idSchema,
@@ -46,6 +47,8 @@ export const desiredLeaseSchema = z.strictObject({
   state: z.enum(["preparing", "ready", "ending", "ended"]),
   /** Of the last grant that the server knows this host to have taken. */
   sequence: z.number().int().positive(),
+  /** Numbers of usage records that did not come: to be sent again. */
+  missing: z.array(seqRangeSchema).optional(),
   /** `sublet-power` once the client has asked for it: its last wish. */
   powerJws: jwsText.nullable(),
 });

@@ -1,3 +1,4 @@
+import { accountOperations } from "./account.ts";
 import { agentOperations } from "./agent.ts";
 import { claimOperations, ownerOperations, providerOperations } from "./capacity.ts";
 import { lenderOperations } from "./lender.ts";
@@ -17,6 +18,7 @@ export const contract = {
   ...operatorOperations,
   ...lenderOperations,
   ...clientOperations,
+  ...accountOperations,
   ...agentOperations,
   ...claimOperations,
   ...ownerOperations,

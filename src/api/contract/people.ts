@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { billDocumentSchema, billExportSchema } from "../../billing/bill.ts";
+import { billDocumentSchema } from "../../billing/bill.ts";
+import { usageExportSchema } from "../../billing/export.ts";
 import { powerStateSchema } from "../../enablement/power.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
 import { quoteSchema } from "../../market/quote.ts";
@@ -10,13 +11,11 @@ import {
   instantText,
   jwkSchema,
   jwsText,
-  microsText,
   nameText,
   naturalText,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
 import {
-  accountView,
   billSummaryView,
   imageView,
   leaseEventView,
@@ -26,6 +25,7 @@ import {
   partyView,
   roleSchema,
   togetherView,
+  usageView,
 } from "./view.ts";
 
 /** An id, or a name: never a character that no name has. */
@@ -116,16 +116,20 @@ export const operatorOperations = {
     body: z.strictObject({ retireKid: z.string().max(64) }),
     response: z.strictObject({ kid: z.string(), keys: z.array(jwkSchema) }),
   }),
-  deposit: operation({
-    method: "POST",
-    path: "/v1/operator/deposits",
-    summary: "Money received from a party. The same depositId is posted once.",
-    body: z.strictObject({
-      depositId: idSchema("transaction"),
-      party: idOrName,
-      amountMicros: microsText,
+  listUsageFlags: operation({
+    method: "GET",
+    path: "/v1/operator/usage-flags",
+    summary:
+      "Usage that was refused on any host: other content under a known number, and the like.",
+    response: z.strictObject({
+      flags: z.array(
+        z.strictObject({
+          at: instantText,
+          host: z.strictObject({ id: idSchema("host"), name: nameText }),
+          detail: z.record(z.string(), z.unknown()),
+        }),
+      ),
     }),
-    response: accountView,
   }),
   addImage: operation({
     method: "POST",
@@ -144,7 +148,7 @@ const extensionSeconds = z
   .min(60)
   .max(366 * 86_400);
 const billParams = z.strictObject({ billId: idSchema("bill") });
-const page = z.strictObject({
+export const page = z.strictObject({
   /** The last id of the page before. */
   cursor: z
     .string()
@@ -264,17 +268,11 @@ export const clientOperations = {
     params: leaseParams,
     response: z.strictObject({ leaseId: idSchema("lease"), text: z.string() }),
   }),
-  showAccount: operation({
-    method: "GET",
-    path: "/v1/account",
-    summary: "Balance, holds and what is free.",
-    response: accountView,
-  }),
   listBills: operation({
     method: "GET",
     path: "/v1/bills",
     summary: "Bills that you pay or earn from, newest first.",
-    query: page,
+    query: page.extend({ leaseId: idSchema("lease").optional() }),
     response: z.strictObject({
       bills: z.array(billSummaryView),
       nextCursor: z.string().nullable(),
@@ -287,12 +285,25 @@ export const clientOperations = {
     params: billParams,
     response: z.strictObject({ bill: billDocumentSchema }),
   }),
-  exportBill: operation({
+  showUsage: operation({
     method: "GET",
-    path: "/v1/bills/:billId/export",
-    summary: "Everything that checks the bill elsewhere: grant, signed records, receipt, keys.",
-    params: billParams,
-    response: billExportSchema,
+    path: "/v1/leases/:leaseId/usage",
+    summary: "What of a lease is used so far, and what that costs.",
+    params: leaseParams,
+    response: usageView,
+  }),
+  exportUsage: operation({
+    method: "GET",
+    path: "/v1/usage-export",
+    summary:
+      "Everything that checks bills elsewhere: grants, signed records, receipts, keys. Of a bill and those before it, of a lease, or of all leases that were in use in a time.",
+    query: z.strictObject({
+      billId: idSchema("bill").optional(),
+      leaseId: idSchema("lease").optional(),
+      from: instantText.optional(),
+      to: instantText.optional(),
+    }),
+    response: usageExportSchema,
   }),
 };
 

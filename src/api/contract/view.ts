@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BILL_KINDS, billLineSchema, missingRecordsSchema } from "../../billing/bill.ts";
 import { powerStateSchema } from "../../enablement/power.ts";
 import { hostFactsSchema } from "../../host/capacity.ts";
 import { HOST_STATES } from "../../host/liveness.ts";
@@ -239,6 +240,11 @@ export type LeaseEventView = z.infer<typeof leaseEventView>;
 export const billSummaryView = z.strictObject({
   billId: idSchema("bill"),
   leaseId: idSchema("lease"),
+  /** Of the lease's bills, from 1. */
+  number: z.number().int(),
+  kind: z.enum(BILL_KINDS),
+  /** From when to when it was used; null when it was not, and in a correction. */
+  used: periodSchema.nullable(),
   client: partyName,
   lender: partyName,
   host: hostName,
@@ -247,14 +253,20 @@ export const billSummaryView = z.strictObject({
   totalMicros: integerText,
 });
 
-export const accountView = z.strictObject({
-  party: partyName,
+/** What one bill over all of the lease so far would say. */
+export const usageView = z.strictObject({
+  leaseId: idSchema("lease"),
+  state: leaseStateSchema,
+  used: periodSchema.nullable(),
+  /** So many are there without a gap. */
+  records: z.number().int(),
+  missing: z.array(missingRecordsSchema),
+  elapsedNs: naturalText,
+  deliveredNs: naturalText,
   currency: z.string(),
-  /** What was deposited less what was billed. */
-  balanceMicros: integerText,
-  holdsMicros: naturalText,
-  creditLimitMicros: naturalText,
-  /** balance − holds + credit limit: what can still be booked. */
-  freeMicros: integerText,
-  earningsMicros: integerText,
+  lines: z.array(billLineSchema),
+  costMicros: integerText,
+  /** Of that, what closed bills have. */
+  billedMicros: integerText,
+  billIds: z.array(idSchema("bill")),
 });

@@ -8,7 +8,7 @@ import type { Body } from "../contract/contract.ts";
 
 type Conditions = Omit<
   Offer,
-  "offerId" | "createdAt" | "hostId" | "lenderPartyId" | "partitionId" | "carve"
+  "offerId" | "createdAt" | "hostId" | "lenderPartyId" | "partitionId" | "carve" | "operatorFeePpm"
 >;
 
 /** Refuses the internet on a host that is known to be unable to give it. */

@@ -65,7 +65,9 @@ const MIN_DEFAULT = { cpuMilli: 1000, memoryBytes: 64 * 2 ** 20, diskBytes: 0 };
 function toSetting(body: Body<"setPartition">): PartitionSetting {
   const { size, cpuMode } = body;
   if (size.cpuMilli === 0 || size.memoryBytes === 0) {
-    throw refusal("size-outside-limits", { message: "a partition needs some cpu and some memory" });
+    throw refusal("size-outside-limits", {
+      message: "a partition needs some cpu and some memory; give it both",
+    });
   }
   if (cpuMode === "dedicated" && size.cpuMilli % 1000 !== 0) {
     throw refusal("unsupported", {

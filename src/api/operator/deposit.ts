@@ -1,43 +1,28 @@
-import { post, readDeposit } from "../../billing/ledger-store.ts";
+import { lockParty } from "../../billing/ledger-store.ts";
+import { isPosted, postGiven } from "../../billing/post-once.ts";
 import { transaction } from "../../database/transaction.ts";
 import { getParty } from "../../party/store.ts";
-import { refusal } from "../../refusal/refusal.ts";
-import { formatMoneyMicros } from "../../unit/money.ts";
+import { readAmountMicros } from "../amount.ts";
 import { viewAccount } from "../client/show-account.ts";
 import type { Handler } from "../handler.ts";
 
 export const deposit: Handler<"deposit"> = async (context, { caller, body }) => {
-  const amountMicros = BigInt(body.amountMicros);
-  if (amountMicros === 0n) {
-    throw refusal("invalid-input", { message: "a deposit of nothing; give an amount like 10.00" });
-  }
-  const minorUnitMicros = 10n ** BigInt(6 - context.terms.minorUnitDigits);
-  if (amountMicros % minorUnitMicros !== 0n) {
-    const least = formatMoneyMicros(minorUnitMicros);
-    throw refusal("invalid-input", {
-      message: `money comes in steps of ${least}; round the amount`,
-    });
-  }
-  const now = context.clock.now();
+  const amountMicros = readAmountMicros(body.amountMicros, "deposit", context.terms);
   const party = await getParty(context.db.kysely, body.party);
+  const given = {
+    transactionId: body.depositId,
+    kind: "deposit" as const,
+    memo: body.memo,
+    postedBy: caller.partyId,
+    entries: [
+      { account: { kind: "cash" as const }, amountMicros: -amountMicros },
+      { account: { kind: "funds" as const, partyId: party.partyId }, amountMicros },
+    ],
+    now: context.clock.now(),
+  };
   return transaction(context.db, async (tx) => {
-    const posted = await post(tx, {
-      transactionId: body.depositId,
-      kind: "deposit",
-      cause: body.depositId,
-      postedBy: caller.partyId,
-      entries: [
-        { account: { kind: "cash" }, amountMicros: -amountMicros },
-        { account: { kind: "funds", partyId: party.partyId }, amountMicros },
-      ],
-      now,
-    });
-    if (!posted) {
-      const earlier = await readDeposit(tx, body.depositId);
-      if (earlier?.partyId !== party.partyId || earlier.amountMicros !== amountMicros) {
-        throw refusal("cause-reused", { cause: body.depositId });
-      }
-    }
+    await lockParty(tx, party.partyId);
+    if (!(await isPosted(tx, given))) await postGiven(tx, given);
     return viewAccount(context, tx, party);
   });
 };

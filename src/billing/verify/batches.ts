@@ -1,48 +1,61 @@
 import { type HashedRecord, type UsageBatch, usageBatchSchema } from "../../meter/record.ts";
 import { keyRing, type PublicJwk } from "../../signature/key.ts";
 import { canonicalJson } from "../../unit/canonical.ts";
-import type { BillExport } from "../bill.ts";
+import type { LeaseExport } from "../export.ts";
+import type { Granted } from "./grants.ts";
 import type { Report } from "./report.ts";
+
+interface From {
+  readonly agentKey: PublicJwk | null;
+  readonly granted: Granted | null;
+  /** Texts of batches by id: no id stands for two, in one lease or over several. */
+  readonly seen: Map<string, string>;
+}
 
 /** The records that the host signed, each once, by number. What it did not sign does not count. */
 export function readBatches(
-  exported: BillExport,
-  agentKey: PublicJwk | null,
+  lease: LeaseExport,
+  { agentKey, granted, seen }: From,
   report: Report,
 ): readonly HashedRecord[] {
   const keys = keyRing(agentKey === null ? [] : [agentKey]);
   const bySeq = new Map<number, HashedRecord>();
-  const jwsByBatchId = new Map<string, string>();
-  for (const [index, jws] of exported.usageBatches.entries()) {
+  const hostId = granted?.first.aud ?? lease.bills.at(0)?.bill.host.id;
+  for (const [index, jws] of lease.usageBatches.entries()) {
     const where = `usageBatches[${index}]`;
     const signed = { jws, typ: "sublet-usage", keys, schema: usageBatchSchema } as const;
     const batch = report.open("batch", where, signed);
     if (batch === null) continue;
-    checkBatch(batch, exported, where, report);
+    checkBatch(batch, { hostId, leaseId: lease.leaseId }, where, report);
     report.require(
-      (jwsByBatchId.get(batch.batchId) ?? jws) === jws,
+      (seen.get(batch.batchId) ?? jws) === jws,
       "batch-id-reused",
       where,
       `${batch.batchId} stands for two different batches`,
     );
-    jwsByBatchId.set(batch.batchId, jws);
+    seen.set(batch.batchId, jws);
     for (const hashed of batch.records) takeRecord(bySeq, hashed, report);
   }
   return [...bySeq.values()].sort((a, b) => a.record.seq - b.record.seq);
 }
 
-function checkBatch(batch: UsageBatch, { bill }: BillExport, where: string, report: Report): void {
+function checkBatch(
+  batch: UsageBatch,
+  { hostId, leaseId }: { readonly hostId: string | undefined; readonly leaseId: string },
+  where: string,
+  report: Report,
+): void {
   report.require(
-    batch.hostId === bill.host.id,
+    batch.hostId === hostId,
     "batch-other-host",
     where,
-    `the batch is ${batch.hostId}'s, the bill for ${bill.host.id}`,
+    `the batch is ${batch.hostId}'s, the lease on ${hostId}`,
   );
   report.require(
-    batch.chainId === bill.leaseId,
+    batch.chainId === leaseId,
     "batch-other-chain",
     where,
-    `the batch is of ${batch.chainId}, the bill for ${bill.leaseId}`,
+    `the batch is of ${batch.chainId}, where ${leaseId} is`,
   );
   const numbers = batch.records.map(({ record }) => record.seq);
   report.require(

@@ -8,15 +8,23 @@ import { sign } from "../../signature/envelope.ts";
 import { generateKey, type SigningKey } from "../../signature/key.ts";
 import type { CpuMode } from "../../unit/schema.ts";
 import { SAMPLE_TARIFF, sampleBillInput } from "../bill.sample.ts";
-import type { BillDocument, BillExport } from "../bill.ts";
+import type { BillDocument } from "../bill.ts";
+import type { LeaseExport, UsageExport } from "../export.ts";
 import { makeBill } from "../make-bill.ts";
 import { sealBill } from "../seal.ts";
 
 export const SERVER_KEY: SigningKey = generateKey();
 export const AGENT_KEY: SigningKey = generateKey();
 export const STRANGER_KEY: SigningKey = generateKey();
-const SERVER_ID = "server-1";
+export const SERVER_ID = "server-1";
 const WIPED_AT = "2027-01-31T08:06:05Z";
+
+/** For tests: an export of one lease with one bill, its parts beside each other. */
+export interface FlatExport extends Omit<LeaseExport, "bills"> {
+  readonly bill: BillDocument;
+  readonly billJws: string;
+  readonly serverKeys: UsageExport["serverKeys"];
+}
 
 /** For tests: where an honest export is bent, from the first thing signed to the last. */
 export interface Bend {
@@ -39,7 +47,7 @@ export interface Bend {
   readonly bill?: (bill: BillDocument) => BillDocument;
   readonly sealIss?: string;
   readonly sealKey?: SigningKey;
-  readonly exported?: (exported: BillExport) => unknown;
+  readonly exported?: (exported: FlatExport) => object;
 }
 
 const HONEST_READINGS = Array.from({ length: 37 }, (_, index) =>
@@ -62,6 +70,7 @@ export function sampleExport(bend: Bend = {}): unknown {
     cpuMode: terms.cpuMode,
     grantedNs: bend.grantedNs ?? sampleBillInput([]).grantedNs,
     grantedFrom: first.period.start,
+    period: { start: first.period.start, end: null },
     wipedAt: bend.wipedAt === undefined ? WIPED_AT : null,
   });
   const bill = bend.bill?.(made) ?? made;
@@ -70,8 +79,10 @@ export function sampleExport(bend: Bend = {}): unknown {
   const split = batchesOf(shown);
   const batches = bend.batches?.(split) ?? split;
   const wiped = wipeReceiptFor(first, metered, grantJws);
-  const exported: BillExport = {
-    version: 1,
+  const exported: FlatExport = {
+    leaseId: SAMPLE_TERMS.chainId,
+    events: [],
+    extensionGrantJws: [],
     bill,
     billJws: sealBill(bill, bend.sealIss ?? SERVER_ID, bend.sealKey ?? SERVER_KEY),
     grantJws,
@@ -88,7 +99,28 @@ export function sampleExport(bend: Bend = {}): unknown {
   const whole = extensions
     ? { ...exported, extensionGrantJws: extensions.map(signGrant) }
     : exported;
-  return bend.exported?.(whole) ?? whole;
+  return nested(bend.exported?.(whole) ?? whole);
+}
+
+/** Members that do not belong go on with the lease. */
+function nested(flat: object): object {
+  const { bill, billJws, serverKeys, ...lease } = flat as FlatExport;
+  return exportOf([{ ...lease, bills: [{ bill, billJws }] }], serverKeys);
+}
+
+export function exportOf(
+  leases: readonly object[],
+  serverKeys: UsageExport["serverKeys"] = [SERVER_KEY.publicJwk],
+): object {
+  const exportedAt = "2027-03-15T12:00:00Z";
+  return {
+    format: "sublet-export",
+    version: 2,
+    serverId: SERVER_ID,
+    exportedAt,
+    serverKeys,
+    leases,
+  };
 }
 
 /** Hashes and links made to fit, as a forger who holds the host's key would. */
@@ -115,7 +147,7 @@ export function removalJws(change: object = {}, key = SERVER_KEY): string {
   return sign("sublet-host-removal", { ...removal, ...change }, key);
 }
 
-function honestGrant(cpuMode: CpuMode): Grant {
+export function honestGrant(cpuMode: CpuMode): Grant {
   const { partition } = sampleBillInput([]);
   return {
     jti: "grant-0001",
@@ -150,7 +182,7 @@ function honestGrant(cpuMode: CpuMode): Grant {
   };
 }
 
-function batchesOf(records: readonly HashedRecord[]): readonly UsageBatch[] {
+export function batchesOf(records: readonly HashedRecord[]): readonly UsageBatch[] {
   const { hostId, chainId } = SAMPLE_TERMS;
   const half = Math.ceil(records.length / 2);
   return [records.slice(0, half), records.slice(half)]
@@ -163,7 +195,7 @@ function batchesOf(records: readonly HashedRecord[]): readonly UsageBatch[] {
     }));
 }
 
-function wipeReceiptFor(
+export function wipeReceiptFor(
   grant: Grant,
   records: readonly HashedRecord[],
   grantJws: string,

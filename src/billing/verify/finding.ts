@@ -53,7 +53,17 @@ export const FINDINGS = {
   "wipe-receipt-other-grant": "differs",
   "wipe-receipt-seq-differs": "differs",
   "wipe-receipt-hash-differs": "differs",
+  "lease-repeated": "differs",
+  "bill-number-differs": "differs",
+  "bill-previous-differs": "differs",
+  "bill-kind-differs": "differs",
+  "time-zone-differs": "differs",
   "period-differs": "differs",
+  "period-not-reached": "differs",
+  "month-edge-missing": "differs",
+  "granted-until-differs": "differs",
+  "missing-differs": "differs",
+  "used-differs": "differs",
   "elapsed-differs": "differs",
   "delivered-differs": "differs",
   "line-missing": "differs",
@@ -63,13 +73,21 @@ export const FINDINGS = {
   "line-quantity-differs": "differs",
   "line-price-differs": "differs",
   "line-amount-differs": "differs",
+  "line-not-charged-differs": "differs",
+  "line-place-differs": "differs",
+  "line-corrects-differs": "differs",
+  "line-event-differs": "differs",
+  "line-records-differ": "differs",
   "sum-differs": "differs",
+  "carried-differs": "differs",
   "total-differs": "differs",
   "remainder-differs": "differs",
   "total-above-quote": "differs",
   "lender-truth": "cannot-prove",
   "bill-parties": "cannot-prove",
   "server-keys-unpinned": "cannot-prove",
+  causes: "cannot-prove",
+  "not-billed": "cannot-prove",
   "nothing-granted": "cannot-prove",
   "wipe-receipt-missing": "cannot-prove",
   "bill-incomplete": "cannot-prove",
@@ -84,7 +102,7 @@ export interface Finding {
   readonly code: FindingCode;
   readonly severity: "differs" | "cannot-prove";
   readonly message: string;
-  /** The place in the export: `bill.lines[2]`, `usageBatches[0]`, `record 7`. */
+  /** The place in the export: `bills[0].lines[2]`, `usageBatches[0]`, `record 7`. */
   readonly where: string;
 }
 

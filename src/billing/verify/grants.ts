@@ -1,7 +1,8 @@
 import { type Grant, grantSchema } from "../../enablement/grant.ts";
 import type { KeyRing, PublicJwk } from "../../signature/key.ts";
 import { canonicalJson, sha256Hex } from "../../unit/canonical.ts";
-import type { BillExport } from "../bill.ts";
+import type { BillDocument } from "../bill.ts";
+import type { LeaseExport } from "../export.ts";
 import type { Report } from "./report.ts";
 
 /** What the server allowed, as far as it is proved. */
@@ -11,19 +12,22 @@ export interface Granted {
   readonly origin: string;
   /** From the begin of the first grant to the end of the last. */
   readonly grantedNs: bigint;
+  /** Of each grant, by sequence. */
+  readonly ends: readonly string[];
   readonly jtis: ReadonlySet<string>;
 }
 
 /** Null when there is no grant that counts. */
 export function checkGrants(
-  exported: BillExport,
+  lease: LeaseExport,
   serverKeys: KeyRing,
   agentKey: PublicJwk | null,
   report: Report,
 ): Granted | null {
-  const { bill, grantJws } = exported;
+  const { grantJws } = lease;
   if (grantJws === null) {
-    const used = exported.usageBatches.length > 0 || bill.totalMicros !== "0";
+    const isBilled = lease.bills.some(({ bill }) => bill.totalMicros !== "0");
+    const used = lease.usageBatches.length > 0 || isBilled;
     if (used) report.add("grant-missing", "grantJws", "there is use or a price, and no grant");
     else
       report.add("nothing-granted", "grantJws", "nothing ran; whether it should have is not here");
@@ -33,23 +37,10 @@ export function checkGrants(
   const first = report.open("grant", "grantJws", { jws: grantJws, ...signed });
   if (first === null) return null;
   report.require(
-    first.leaseId === bill.leaseId,
+    first.leaseId === lease.leaseId,
     "grant-other-lease",
     "grantJws",
-    `the grant is for ${first.leaseId}, the bill for ${bill.leaseId}`,
-  );
-  report.require(
-    first.aud === bill.host.id,
-    "grant-other-host",
-    "grantJws",
-    `the grant is for ${first.aud}, the bill for ${bill.host.id}`,
-  );
-  report.require(
-    first.partition.partitionId === bill.partition.id &&
-      first.partition.name === bill.partition.name,
-    "grant-other-partition",
-    "grantJws",
-    `the grant is for partition ${first.partition.name}, the bill for ${bill.partition.name}`,
+    `the grant is for ${first.leaseId}, where ${lease.leaseId} is`,
   );
   report.require(
     agentKey === null || agentKey.kid === first.agentKeyThumbprint,
@@ -57,15 +48,12 @@ export function checkGrants(
     "agentKey",
     "the host's key in the export is not the one that the grant names",
   );
-  report.require(
-    canonicalJson(first.tariff) === canonicalJson(bill.tariff),
-    "tariff-not-granted",
-    "bill.tariff",
-    "the bill's prices are not those of the grant",
-  );
+  for (const [index, { bill }] of lease.bills.entries()) {
+    checkGranted(first, bill, `bills[${index}]`, report);
+  }
 
   const grants = [first];
-  for (const [index, jws] of (exported.extensionGrantJws ?? []).entries()) {
+  for (const [index, jws] of lease.extensionGrantJws.entries()) {
     const where = `extensionGrantJws[${index}]`;
     const extension = report.open("extension", where, { jws, ...signed });
     if (extension === null) continue;
@@ -76,8 +64,29 @@ export function checkGrants(
     first,
     origin: sha256Hex(grantJws),
     grantedNs: lengthNs(first.period.start, (grants.at(-1) ?? first).period.end),
+    ends: grants.map(({ period }) => new Date(period.end).toISOString()),
     jtis: new Set(grants.map((grant) => grant.jti)),
   };
+}
+
+/** A bill is for what was granted, at the prices of the grant. */
+function checkGranted(first: Grant, bill: BillDocument, where: string, report: Report): void {
+  const compare = [
+    ["grant-other-lease", "lease", first.leaseId, bill.leaseId],
+    ["grant-other-host", "host", first.aud, bill.host.id],
+    ["grant-other-partition", "partition", first.partition.partitionId, bill.partition.id],
+    ["grant-other-partition", "partition", first.partition.name, bill.partition.name],
+  ] as const;
+  for (const [code, noun, granted, billed] of compare) {
+    const message = `the grant is for ${noun} ${granted}, the bill for ${billed}`;
+    report.require(granted === billed, code, where, message);
+  }
+  report.require(
+    canonicalJson(first.tariff) === canonicalJson(bill.tariff),
+    "tariff-not-granted",
+    `${where}.tariff`,
+    "the bill's prices are not those of the grant",
+  );
 }
 
 function checkExtension(

@@ -15,15 +15,18 @@ test("the verifier imports shapes, the envelope and units; nothing that rates, b
   expect([...new Set(imports)].filter((source) => !source?.startsWith("./")).sort()).toEqual([
     "../../enablement/grant.ts",
     "../../market/tariff.ts",
+    "../../meter/cause.ts",
     "../../meter/record.ts",
     "../../partition/signed.ts",
     "../../signature/envelope.ts",
     "../../signature/key.ts",
     "../../signature/type.ts",
     "../../unit/canonical.ts",
+    "../../unit/month.ts",
     "../../unit/schema.ts",
     "../../unit/size.ts",
     "../bill.ts",
+    "../export.ts",
     "zod",
   ]);
 });

@@ -5,13 +5,13 @@ import {
   keyRing,
   type PublicJwk,
 } from "../../signature/key.ts";
-import type { BillExport } from "../bill.ts";
+import type { LeaseExport, UsageExport } from "../export.ts";
 import type { FindingCode } from "./finding.ts";
 import type { Report } from "./report.ts";
 
 /** Pinned keys alone count when there are any; the export's own prove only that it is in itself one. */
 export function serverKeyRing(
-  exported: BillExport,
+  exported: UsageExport,
   trusted: readonly PublicJwk[] | undefined,
   report: Report,
 ): KeyRing {
@@ -30,7 +30,7 @@ export function serverKeyRing(
 }
 
 /** Null when the export has none, or not one that is a key. */
-export function agentKeyOf(exported: BillExport, report: Report): PublicJwk | null {
+export function agentKeyOf(exported: LeaseExport, report: Report): PublicJwk | null {
   if (exported.agentKey !== null) {
     return readKey(exported.agentKey, "agent-key-malformed", "agentKey", report);
   }

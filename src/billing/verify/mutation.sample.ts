@@ -1,7 +1,7 @@
 import { hashRecord } from "../../meter/chain.ts";
 import type { HashedRecord, UsageRecord } from "../../meter/record.ts";
-import type { BillDocument, BillExport, BillLine } from "../bill.ts";
-import type { Bend } from "./export.sample.ts";
+import type { BillDocument, BillLine } from "../bill.ts";
+import type { Bend, FlatExport } from "./export.sample.ts";
 import type { FindingCode } from "./finding.ts";
 
 export const OTHER = {
@@ -28,7 +28,7 @@ export const line = (index: number, change: (line: BillLine) => Partial<BillLine
   bill(({ lines }) => ({
     lines: lines.map((l, at) => (at === index ? { ...l, ...change(l) } : l)),
   }));
-export const exported = (change: (good: BillExport) => object): Bend => ({
+export const exported = (change: (good: FlatExport) => object): Bend => ({
   exported: (good) => ({ ...good, ...change(good) }),
 });
 /** The same of a lease of shared cpu. */

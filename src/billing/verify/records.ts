@@ -1,18 +1,13 @@
 import type { HashedRecord, UsageRecord } from "../../meter/record.ts";
 import { canonicalJson, sha256Hex } from "../../unit/canonical.ts";
-import type { BillDocument } from "../bill.ts";
 import type { Granted } from "./grants.ts";
 import type { Report } from "./report.ts";
 
-/**
- * Checks each record against the grant, in itself and against the one before. `isUnused`: the host
- * signed that it never metered anything, so there is no final record.
- */
+/** Checks each record against the grant, in itself and against the one before. */
 export function checkRecords(
   records: readonly HashedRecord[],
   granted: Granted | null,
-  bill: BillDocument,
-  { report, isUnused }: { readonly report: Report; readonly isUnused: boolean },
+  report: Report,
 ): void {
   let previous: HashedRecord | null = null;
   for (const hashed of records) {
@@ -23,28 +18,6 @@ export function checkRecords(
     checkPlace(previous, hashed, granted, where, report);
     checkTimes(hashed.record, where, report);
     previous = hashed;
-  }
-  if (granted !== null) checkEnd(previous, { bill, unused: isUnused }, report);
-  checkEvidence(previous, bill, report);
-}
-
-function checkEnd(
-  last: HashedRecord | null,
-  { bill, unused }: { readonly bill: BillDocument; readonly unused: boolean },
-  report: Report,
-): void {
-  const where = last === null ? "usageBatches" : `record ${last.record.seq}`;
-  const hasFinal = last?.record.final === true;
-  if (bill.incomplete !== true) {
-    const message = "there is no final record, so more may have been used than is shown";
-    report.require(hasFinal || (last === null && unused), "final-missing", where, message);
-  } else if (hasFinal) {
-    const message = "the bill says that the final record is missing, and it is here";
-    report.add("incomplete-with-final", "bill.incomplete", message);
-  } else {
-    const message =
-      "the bill was closed without the final record, on what had arrived: more may have been used; it is not billed";
-    report.add("bill-incomplete", "bill.incomplete", message);
   }
 }
 
@@ -132,24 +105,5 @@ function checkTimes(record: UsageRecord, where: string, report: Report): void {
     "record-delivered-above-elapsed",
     where,
     `${deliveredNs} ns delivered within ${elapsedNs} ns`,
-  );
-}
-
-function checkEvidence(
-  last: HashedRecord | null,
-  { evidence }: BillDocument,
-  report: Report,
-): void {
-  report.require(
-    evidence.finalSeq === (last?.record.seq ?? 0),
-    "evidence-seq-differs",
-    "bill.evidence",
-    `the bill was made up to record ${evidence.finalSeq}; the export ends elsewhere`,
-  );
-  report.require(
-    evidence.finalHash === (last?.hash ?? null),
-    "evidence-hash-differs",
-    "bill.evidence",
-    "the bill was made from another last record",
   );
 }

@@ -7,10 +7,21 @@ import { type Finding, type FindingCode, finding, type SignedPart } from "./find
 /** Collects what the checks find, and what held. */
 export class Report {
   readonly findings: Finding[] = [];
-  readonly checked: string[] = [];
+  readonly #held = new Map<string, boolean>();
+  #place = "";
+
+  /** What held wherever it was looked for. */
+  get checked(): readonly string[] {
+    return [...this.#held].filter(([, holds]) => holds).map(([shows]) => shows);
+  }
+
+  /** Where what follows is found: in an export of several leases, which of them. */
+  enter(place: string): void {
+    this.#place = place;
+  }
 
   add(code: FindingCode, where: string, message: string): void {
-    this.findings.push(finding(code, where, message));
+    this.findings.push(finding(code, this.#place + where, message));
   }
 
   /** Adds the finding unless `holds`. */
@@ -18,11 +29,12 @@ export class Report {
     if (!holds) this.add(code, where, message);
   }
 
-  /** Runs a check; states what it shows when it finds nothing. */
+  /** Runs a check; states what it shows when it finds nothing, here and everywhere else. */
   check<T>(shows: string, run: () => T): T {
     const before = this.findings.length;
     const result = run();
-    if (this.findings.length === before) this.checked.push(shows);
+    const holds = this.findings.length === before;
+    this.#held.set(shows, holds && (this.#held.get(shows) ?? true));
     return result;
   }
 

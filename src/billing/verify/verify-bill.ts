@@ -1,15 +1,9 @@
-import type { KeyRing, PublicJwk } from "../../signature/key.ts";
-import { canonicalJson, sha256Hex } from "../../unit/canonical.ts";
-import { type BillExport, billExportSchema, billSealSchema } from "../bill.ts";
-import { readBatches } from "./batches.ts";
-import { expectBill, quotedMicros } from "./charge.ts";
+import type { PublicJwk } from "../../signature/key.ts";
+import { usageExportSchema } from "../export.ts";
 import type { Finding } from "./finding.ts";
-import { checkGrants, type Granted } from "./grants.ts";
-import { agentKeyOf, serverKeyRing } from "./keys.ts";
-import { checkBill } from "./lines.ts";
-import { checkRecords } from "./records.ts";
+import { serverKeyRing } from "./keys.ts";
 import { Report } from "./report.ts";
-import { checkWipeReceipt, readWipeReceipt } from "./wipe.ts";
+import { type BillFacts, verifyLease } from "./verify-lease.ts";
 
 export interface BillVerification {
   /** Nothing differs. What cannot be proved is listed all the same. */
@@ -17,8 +11,10 @@ export interface BillVerification {
   readonly findings: readonly Finding[];
   /** What held, in sentences. */
   readonly checked: readonly string[];
-  /** What the signed records come to; null when the export cannot be read. */
+  readonly bills: readonly BillFacts[];
+  /** What the bills come to together; null when the export cannot be read. */
   readonly totalMicros: string | null;
+  readonly currency: string | null;
 }
 
 export interface VerifyBillOptions {
@@ -27,8 +23,8 @@ export interface VerifyBillOptions {
 }
 
 /**
- * Recomputes a bill from what was signed, with no server and no database, and with none of the code
- * that made it. It proves integrity and arithmetic; what it cannot prove it says.
+ * Recomputes the bills of an export from what was signed, with no server and no database, and with
+ * none of the code that made them. It proves integrity and arithmetic; what it cannot prove it says.
  */
 export function verifyBill(
   exported: unknown,
@@ -36,57 +32,38 @@ export function verifyBill(
 ): BillVerification {
   const report = new Report();
   sayWhatIsTrusted(report);
-  const parsed = billExportSchema.safeParse(exported);
+  const parsed = usageExportSchema.safeParse(exported);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       report.add("export-malformed", pathText(issue.path), issue.message);
     }
-    return { verified: false, ...report, totalMicros: null };
+    const { findings, checked } = report;
+    return { verified: false, findings, checked, bills: [], totalMicros: null, currency: null };
   }
-  const { bill } = parsed.data;
+  const { leases } = parsed.data;
   const serverKeys = report.check("the server's keys are among those that you pinned", () =>
     serverKeyRing(parsed.data, trustedServerKeys, report),
   );
-  const agentKey = agentKeyOf(parsed.data, report);
-  const granted = report.check(
-    "the server granted this lease to this host and partition, at the bill's prices",
-    () => checkGrants(parsed.data, serverKeys, agentKey, report),
+  const ids = leases.map(({ leaseId }) => leaseId);
+  report.require(
+    new Set(ids).size === ids.length,
+    "lease-repeated",
+    "leases",
+    "one is there twice",
   );
-  report.check("the server sealed exactly this bill", () =>
-    checkSeal(parsed.data, serverKeys, granted, report),
-  );
-  const records = report.check("every batch of records is signed by the host's key", () =>
-    readBatches(parsed.data, agentKey, report),
-  );
-  const wiped = readWipeReceipt(parsed.data, agentKey);
-  report.check("no record was altered, left out or repeated, from the grant to the final one", () =>
-    checkRecords(records, granted, bill, { report, isUnused: wiped?.finalSeq === 0 }),
-  );
-  if (granted !== null) {
-    report.check("the host signed that it wiped this lease, after the last record billed", () =>
-      checkWipeReceipt(parsed.data, { agentKey, serverKeys }, granted, records, report),
-    );
-    report.check("the total is within what the granted period was quoted at", () =>
-      checkQuote(parsed.data, granted, report),
-    );
-  }
-  const expected = expectBill(records, {
-    tariff: bill.tariff,
-    cpuMode: granted?.first.partition.cpuMode ?? records[0]?.record.cpuMode ?? "dedicated",
-    allowed: granted && {
-      grantedNs: granted.grantedNs,
-      grantedFrom: granted.first.period.start,
-      wipedAt: wiped?.wipedAt ?? null,
-    },
+  const batches = new Map<string, string>();
+  const bills = leases.flatMap((lease, index) => {
+    report.enter(leases.length === 1 ? "" : `leases[${index}].`);
+    return verifyLease(lease, { ...parsed.data, serverKeys, batches }, report);
   });
-  report.check("quantities, prices, amounts, sum and rounding follow from the records", () =>
-    checkBill(bill, expected, records, report),
-  );
+  report.enter("");
   return {
     verified: report.findings.every(({ severity }) => severity === "cannot-prove"),
     findings: report.findings,
     checked: report.checked,
-    totalMicros: expected.totalMicros.toString(),
+    bills,
+    totalMicros: String(bills.reduce((sum, bill) => sum + BigInt(bill.totalMicros), 0n)),
+    currency: bills.at(0)?.currency ?? null,
   };
 }
 
@@ -98,51 +75,8 @@ function sayWhatIsTrusted(report: Report): void {
   );
   report.add(
     "bill-parties",
-    "bill",
+    "bills",
     "that these are the client and the lender of the lease rests on the server's seal alone",
-  );
-}
-
-function checkSeal(
-  { bill, billJws }: BillExport,
-  serverKeys: KeyRing,
-  granted: Granted | null,
-  report: Report,
-): void {
-  const seal = report.open("seal", "billJws", {
-    jws: billJws,
-    typ: "sublet-bill",
-    keys: serverKeys,
-    schema: billSealSchema,
-  });
-  if (seal === null) return;
-  report.require(
-    seal.billId === bill.billId,
-    "seal-other-bill",
-    "billJws",
-    `the seal is that of ${seal.billId}`,
-  );
-  report.require(
-    seal.documentSha256 === sha256Hex(canonicalJson(bill)),
-    "seal-other-document",
-    "billJws",
-    "the bill is not the document that the server sealed",
-  );
-  report.require(
-    granted === null || granted.first.iss === seal.iss,
-    "issuer-differs",
-    "billJws",
-    "the bill and the grant are of different servers",
-  );
-}
-
-function checkQuote({ bill }: BillExport, { first, grantedNs }: Granted, report: Report): void {
-  const mostMicros = quotedMicros(first.partition, first.tariff, grantedNs);
-  report.require(
-    BigInt(bill.totalMicros) <= mostMicros,
-    "total-above-quote",
-    "bill.totalMicros",
-    `the granted period could cost ${mostMicros} micros at the most`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { setStage } from "./stage.ts";
 import { type Play, playStory } from "./story.ts";
 import { createTeller } from "./teller.ts";
@@ -9,9 +9,13 @@ export interface DemoOptions {
   readonly keep: boolean;
   readonly dataFolder?: string;
   readonly debug?: boolean;
+  /** Where a package keeps what it builds. */
+  readonly cacheFolder: string;
 }
 
-const CACHE = fileURLToPath(new URL("../../../.cache/", import.meta.url));
+/** In a clone its own; a package may belong to somebody else. */
+const CLONE_CACHE = join(import.meta.dirname, "../../../.cache");
+const isClone = import.meta.filename.endsWith(".ts");
 
 /** Does the main job for real, on this computer alone, and tells it. Gives the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -19,7 +23,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     process.stderr.write("sublet: the demo needs two cores: one to lend and one to live on\n");
     return 1;
   }
-  const images = await buildImages();
+  const cacheFolder = isClone ? CLONE_CACHE : options.cacheFolder;
+  const images = await buildImages(cacheFolder);
   const teller = createTeller(process.stdout);
   const stage = await setStage(
     { dataFolder: options.dataFolder, keep: options.keep, debug: options.debug ?? false },
@@ -30,7 +35,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const onSignal = (signal: NodeJS.Signals) => told.reject(new Error(`told to stop (${signal})`));
   for (const signal of signals) process.on(signal, onSignal);
   try {
-    const story = playStory({ stage, teller, images });
+    const story = playStory({ stage, teller, images, exportFolder: join(cacheFolder, "demo") });
     const facts = await Promise.race([story, stage.broken, told.promise]);
     if (options.keep) {
       stage.leave();
@@ -62,15 +67,15 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 /** Counts as installation: cached, and made anew only when its parts have changed. */
-async function buildImages(): Promise<Play["images"]> {
+async function buildImages(cache: string): Promise<Play["images"]> {
   const { buildSmallLinux } = await import("../../../tools/small-linux/build.ts");
   const { buildDebian12 } = await import("../../../tools/debian-12/build.ts");
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const smallLinux = await buildSmallLinux({
-    outputFolder: `${CACHE}small-linux`,
-    cacheFolder: `${CACHE}packages`,
+    outputFolder: join(cache, "small-linux"),
+    cacheFolder: join(cache, "packages"),
     log,
   });
-  const debian = await buildDebian12({ outputFolder: `${CACHE}debian-12`, log });
+  const debian = await buildDebian12({ outputFolder: join(cache, "debian-12"), log });
   return { smallLinux: smallLinux.folder, debian: debian.folder };
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { openSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { extname, join } from "node:path";
 
 /** A server or agent of the story. One that is killed is started again, as an operator's init would. */
 export interface Kept {
@@ -14,7 +14,8 @@ export interface Kept {
   stop(graceMs: number): Promise<void>;
 }
 
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+/** The program itself: in a clone as it is written, in a package compiled. */
+const MAIN = join(import.meta.dirname, "..", `main${extname(import.meta.filename)}`);
 const AGAIN_MS = 300;
 /** It ended this often by itself: something is wrong that starting again does not mend. */
 const STARTS_MAX = 10;

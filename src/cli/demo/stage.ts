@@ -62,7 +62,7 @@ export async function setStage(options: StageOptions, teller: Teller): Promise<S
     kept.push(process);
     return process;
   };
-  const folders = { configFolder, dataFolder: folder, runFolder: folder };
+  const folders = { configFolder, dataFolder: folder, cacheFolder: folder, runFolder: folder };
   const environment = { ...folders, debug: options.debug, colourless: true };
   return {
     folder,

@@ -12,6 +12,7 @@ import {
 } from "./borrow.ts";
 import type { DemoFacts } from "./facts.ts";
 import { bookLater, giveBack } from "./later.ts";
+import { leaveExport } from "./leave-export.ts";
 import { type OpenedMarket, openMarket, type Timed } from "./open-market.ts";
 import { type Settled, settleUp } from "./settle-up.ts";
 import type { Stage } from "./stage.ts";
@@ -22,6 +23,8 @@ export interface Play {
   readonly stage: Stage;
   readonly teller: Teller;
   readonly images: { readonly smallLinux: string; readonly debian: string };
+  /** Where the evidence of its bills is left. */
+  readonly exportFolder: string;
 }
 
 const DEBIAN_SIZE = ["--memory", "448MiB", "--disk", "1GiB", "--os", "debian-12"];
@@ -95,6 +98,7 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
     await settleUp(play, small.lease, timed),
     await settleUp(play, debianLease, timed),
   ];
+  const path = await leaveExport(play);
   durationsMs.total = teller.elapsedMs();
   const borrowed = [small, { lease: debianLease, guest: debianGuest }];
   return {
@@ -105,6 +109,7 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
     later: { leaseId: later.leaseId, state: later.state, outcome: cancelled },
     refusals: small.refusals,
     resultEqual: small.resultEqual,
+    export: path,
     pids: [market.serverPid, market.agentPid].filter((pid) => pid !== undefined),
   };
 }

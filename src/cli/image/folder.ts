@@ -93,5 +93,9 @@ function parse(path: string, text: string): unknown {
 }
 
 function unreadable(path: string, why: string): CliError {
-  return new CliError("image-unreadable", `${path} is not an image's manifest: ${why}`, { path });
+  return new CliError(
+    "image-unreadable",
+    `${path} is not an image's manifest (${why}); correct it, or give the files themselves with --disk or --kernel`,
+    { path },
+  );
 }

@@ -29,5 +29,5 @@ export function moreText(nextCursor: string | null): string {
 function readLimit(text: string): number {
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= LIMIT_MAX) return limit;
-  throw new InputError(`"${text}" is not a number from 1 to ${LIMIT_MAX}`);
+  throw new InputError(`"${text}" is not a number from 1 to ${LIMIT_MAX}; write it like 100`);
 }

@@ -29,8 +29,12 @@ export async function runQuietly(
     child.once("close", resolve);
   });
   if (code === 0) return output;
-  throw new CliError("ssh-failed", `${program} failed (${code}): ${complaints.trim()}`, {
-    program,
-    exitCode: code,
-  });
+  throw new CliError(
+    "ssh-failed",
+    `${program} failed (${code}): ${complaints.trim()}; mend that, then try again`,
+    {
+      program,
+      exitCode: code,
+    },
+  );
 }

@@ -7,20 +7,23 @@ import { verify } from "../../signature/envelope.ts";
 import { canonicalJson } from "../../unit/canonical.ts";
 import type { LeaseId } from "../../unit/id.ts";
 import { readIfThere, writePrivateFile } from "../config/private-file.ts";
-import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
+import { connectFor } from "../naming/connect-for.ts";
 import { pinnedAgent } from "./agent-keys.ts";
 import type { Target } from "./arguments.ts";
 import { identityFor, leaseFolder } from "./key.ts";
 
-/** Everything that OpenSSH needs to get into a lease's guest, with the guest's key pinned. */
+/**
+ * Everything that OpenSSH needs to get into a lease's guest, with the guest's key pinned. The lease
+ * is named by its id or the beginning of it.
+ */
 export async function wayIn(
   context: Context,
-  leaseId: LeaseId,
+  lease: string,
   identity: string | undefined,
 ): Promise<Target> {
-  const { client, profileName } = await connect(context);
+  const { client, profileName, id: leaseId } = await connectFor(context, "lease", lease);
   const { configFolder } = context.environment;
   const access = await readAccess(client, configFolder, leaseId);
   return {

@@ -72,7 +72,8 @@ async function initdb(folder: string, binaries: Binaries, launcher: Launcher, lo
   if (code === 0) return;
   throw new EmbeddedPostgresError(
     "initdb-failed",
-    `PostgreSQL could not make its data folder ${folder}: ${said.trim().slice(-1_000)}`,
+    `PostgreSQL could not make its data folder ${folder}: ` +
+      `${said.trim().slice(-1_000)}; mend that, or set DATABASE_URL.`,
   );
 }
 

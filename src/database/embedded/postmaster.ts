@@ -80,15 +80,20 @@ async function waitUntilReady(plan: PostmasterPlan, child: ChildProcess): Promis
       throw new EmbeddedPostgresError(
         "cannot-start",
         `PostgreSQL ended while it was starting. Its log ${plan.logFile.path} ends with: ` +
-          plan.logFile.tail(2_000).trim().split("\n").slice(-3).join(" "),
+          `${plan.logFile.tail(2_000).trim().split("\n").slice(-3).join(" ")}; ` +
+          "mend that and start again, or restore a backup.",
       );
     }
     const refusal = await refusalOf(plan.socketFolder);
     if (refusal === undefined) return;
     if (performance.now() - startedMs > READY_WAIT_MS) {
-      throw new EmbeddedPostgresError("cannot-start", "PostgreSQL did not become ready.", {
-        cause: refusal,
-      });
+      throw new EmbeddedPostgresError(
+        "cannot-start",
+        "PostgreSQL did not become ready; see its log, and start again.",
+        {
+          cause: refusal,
+        },
+      );
     }
     await sleep(READY_POLL_MS);
   }

@@ -1,0 +1,100 @@
+import { Argument } from "commander";
+import { listProfiles } from "../config/profile.ts";
+import { connect } from "../connect.ts";
+import type { CommonOptions, Context } from "../context.ts";
+import { type Known, listKnown } from "../naming/known.ts";
+import { verb } from "../verb.ts";
+import { completionAt, type Wanted, type Word } from "./complete.ts";
+import { SCRIPTS, SHELLS, type Shell } from "./scripts.ts";
+
+/** A person waits at the tab key. */
+const ANSWER_WITHIN_MS = 2_000;
+
+export const completionVerb = verb<{ shell: Shell }>({
+  usage: "completion",
+  summary: "Print what makes a shell complete verbs, options, names and ids.",
+  examples: [
+    "sublet completion bash >> ~/.bashrc",
+    "sublet completion zsh >> ~/.zshrc",
+    "sublet completion fish > ~/.config/fish/completions/sublet.fish",
+  ],
+  more: "Names and ids are asked of the server at each tab, briefly; without it there are none.",
+  speaksAs: false,
+  arguments: [new Argument("<shell>", "which shell").choices(SHELLS)],
+  run: async (_, { shell }) => ({ json: { shell, script: SCRIPTS[shell] }, text: SCRIPTS[shell] }),
+});
+
+/** What the scripts call. It never complains: a complaint would land in somebody's line. */
+export const completeVerb = verb<{ words: string[] }>({
+  usage: "__complete [words...]",
+  summary: "What may come next, for the scripts of `sublet completion`.",
+  examples: ["sublet __complete -- lease show lease_"],
+  hidden: true,
+  passThrough: true,
+  takesAnything: true,
+  run: async (context, { words: given }) => {
+    const words = joined(given[0] === "--" ? given.slice(1) : given);
+    const typed = words.length > 0 ? words : [""];
+    const found = await candidates(context, typed).catch(() => []);
+    const text = found.map(({ text, about }) => (about ? `${text}\t${about}` : text)).join("\n");
+    return { json: found, text };
+  },
+});
+
+/** bash takes `--os=small` for three words. */
+function joined(words: readonly string[]): string[] {
+  const result: string[] = [];
+  for (const word of words) {
+    const before = result.at(-1);
+    if (before?.startsWith("--") && (word === "=" || before.endsWith("="))) {
+      result[result.length - 1] = before + word;
+    } else result.push(word);
+  }
+  return result;
+}
+
+async function candidates(context: Context, typed: readonly string[]): Promise<readonly Word[]> {
+  // The tree of all verbs is made of this one too: by import it would be a circle.
+  const { buildProgram } = await import("../program.ts");
+  const program = buildProgram({ surroundings: context, argv: typed, exitCode: 0, json: false });
+  const wanted = completionAt(program, typed);
+  if (wanted.kind === "shell") return [{ text: ":files", about: "" }];
+  const common = { ...context.common, ...speaker(typed) };
+  const words = await wordsFor({ ...context, common }, wanted);
+  const current = (typed.at(-1) ?? "").replace(/^--[a-z-]+=/, "");
+  return words.filter(({ text }) => text.startsWith(current));
+}
+
+/** Those of the line that is being typed: whose names they are depends on who asks. */
+function speaker(typed: readonly string[]): CommonOptions {
+  const behind = (flag: string) => {
+    const at = typed.indexOf(flag);
+    const next = at < 0 || at + 1 >= typed.length - 1 ? undefined : typed[at + 1];
+    const joinedTo = typed.find((word) => word.startsWith(`${flag}=`));
+    return next ?? joinedTo?.slice(flag.length + 1);
+  };
+  const [as, server, key] = [behind("--as"), behind("--server"), behind("--key")];
+  return { ...(as ? { as } : {}), ...(server ? { server } : {}), ...(key ? { key } : {}) };
+}
+
+async function wordsFor(context: Context, wanted: Wanted): Promise<readonly Word[]> {
+  if (wanted.kind === "words") return wanted.words;
+  if (wanted.kind === "profiles") {
+    const names = await listProfiles(context.environment.configFolder);
+    return names.map((text) => ({ text, about: "" }));
+  }
+  if (wanted.kind !== "known") return [];
+  // What takes this program's own time to load is not the server's silence.
+  await import("../../api/client/client.ts");
+  const silent = new Promise<readonly Known[]>((done) => {
+    setTimeout(() => done([]), ANSWER_WITHIN_MS).unref();
+  });
+  const ask = async () => listKnown((await connect(context)).client, wanted.of);
+  const known = await Promise.race([ask(), silent]);
+  return known.flatMap((one) => {
+    const text = one.name ?? one.id ?? "";
+    if (wanted.of !== "partition") return [{ text, about: one.about }];
+    const [host, name = ""] = text.split("/");
+    return wanted.host === undefined || wanted.host === host ? [{ text: name, about: text }] : [];
+  });
+}
