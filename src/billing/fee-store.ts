@@ -36,6 +36,13 @@ export async function setFee(tx: Kysely<DB>, fee: NewFee): Promise<void> {
   if ((before?.feePpm ?? null) !== fee.feePpm) await insertFee(tx, fee);
 }
 
+/** What the operator takes of what this party earns from now on. */
+export async function operatorFeeOf(db: Kysely<DB>, partyId: PartyId): Promise<number> {
+  const { rows } = await sql<{ feePpm: number }>`
+    select operator_fee_of(${partyId}) as fee_ppm`.execute(db);
+  return rows[0]?.feePpm ?? 0;
+}
+
 /** The rates in force: everybody's first, then those of single lenders by name. */
 export async function listFees(db: Kysely<DB>): Promise<FeeRate[]> {
   const { rows } = await sql<{

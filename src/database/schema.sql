@@ -42,13 +42,21 @@ create table bill (
   remainder_micros bigint not null,
   document jsonb not null,
   jws text not null,
+  number integer not null,
+  kind text not null,
+  until_at timestamp with time zone,
+  evidence_seq bigint not null,
   constraint bill_pkey PRIMARY KEY (bill_id),
-  constraint bill_lease_id_key UNIQUE (lease_id),
+  constraint bill_number UNIQUE (lease_id, number),
   constraint bill_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
   constraint bill_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint bill_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
   constraint bill_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
-  constraint bill_bill_id_check CHECK ((bill_id ~~ 'bill\_%'::text))
+  constraint bill_bill_id_check CHECK ((bill_id ~~ 'bill\_%'::text)),
+  constraint bill_evidence_seq_check CHECK ((evidence_seq >= 0)),
+  constraint bill_interim CHECK (((kind = 'interim'::text) = (until_at IS NOT NULL))),
+  constraint bill_kind_check CHECK ((kind = ANY (ARRAY['interim'::text, 'final'::text, 'correction'::text]))),
+  constraint bill_number_check CHECK ((number > 0))
 );
 
 create table capacity_code (
@@ -118,10 +126,9 @@ create table charge (
   quantity numeric(40,0) not null,
   price_micros_per_hour bigint not null,
   bill_id text not null,
-  constraint charge_pkey PRIMARY KEY (chain_id, seq, resource),
+  constraint charge_pkey PRIMARY KEY (chain_id, seq, resource, bill_id),
   constraint charge_bill_id_fkey FOREIGN KEY (bill_id) REFERENCES bill(bill_id),
   constraint charge_chain_id_seq_fkey FOREIGN KEY (chain_id, seq) REFERENCES usage_record(chain_id, seq),
-  constraint charge_quantity_check CHECK ((quantity >= (0)::numeric)),
   constraint charge_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text, 'disk'::text, 'time'::text])))
 );
 
@@ -254,6 +261,13 @@ create table image (
   constraint image_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,62}$'::text))
 );
 
+create table late_usage (
+  lease_id text not null,
+  since timestamp with time zone not null,
+  constraint late_usage_pkey PRIMARY KEY (lease_id),
+  constraint late_usage_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id)
+);
+
 create table lease (
   lease_id text not null,
   client_party_id text not null,
@@ -380,10 +394,17 @@ create table ledger_transaction (
   cause text not null,
   at timestamp with time zone not null,
   posted_by text,
+  memo text default ''::text not null,
+  reverses text,
   constraint ledger_transaction_pkey PRIMARY KEY (transaction_id),
   constraint ledger_transaction_cause_key UNIQUE (cause),
-  constraint ledger_transaction_kind_check CHECK ((kind = ANY (ARRAY['deposit'::text, 'bill'::text]))),
+  constraint ledger_transaction_reverses_key UNIQUE (reverses),
+  constraint ledger_transaction_reverses_fkey FOREIGN KEY (reverses) REFERENCES ledger_transaction(transaction_id),
+  constraint ledger_transaction_kind_check CHECK ((kind = ANY (ARRAY['deposit'::text, 'withdrawal'::text, 'bill'::text, 'payout'::text, 'reversal'::text]))),
+  constraint ledger_transaction_memo_check CHECK ((length(memo) <= 200)),
+  constraint ledger_transaction_reverses CHECK (((kind = 'reversal'::text) = (reverses IS NOT NULL))),
   constraint ledger_transaction_transaction_id_check CHECK ((transaction_id ~~ 'transaction\_%'::text)),
+  constraint ledger_reversal TRIGGER DEFERRABLE INITIALLY DEFERRED,
   constraint ledger_transaction_entries TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 
@@ -440,6 +461,19 @@ create table offer (
   constraint offer_price_micros_per_memory_gib_hour_check CHECK ((price_micros_per_memory_gib_hour >= 0)),
   constraint offer_price_micros_per_shared_core_hour_check CHECK ((price_micros_per_shared_core_hour >= 0)),
   constraint offer_windows_check CHECK ((jsonb_typeof(windows) = 'array'::text))
+);
+
+create table operator_fee (
+  version integer generated always as identity not null,
+  lender_party_id text,
+  fee_ppm integer,
+  set_at timestamp with time zone not null,
+  set_by text,
+  constraint operator_fee_pkey PRIMARY KEY (version),
+  constraint operator_fee_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
+  constraint operator_fee_set_by_fkey FOREIGN KEY (set_by) REFERENCES party(party_id),
+  constraint operator_fee_check CHECK (((lender_party_id IS NOT NULL) OR (fee_ppm IS NOT NULL))),
+  constraint operator_fee_fee_ppm_check CHECK (((fee_ppm >= 0) AND (fee_ppm <= 1000000)))
 );
 
 create table partition (
@@ -535,13 +569,11 @@ create table setting (
   currency text not null,
   minor_unit_digits smallint not null,
   billing_time_zone text not null,
-  operator_fee_ppm integer not null,
   created_at timestamp with time zone not null,
   constraint setting_pkey PRIMARY KEY (only_one),
   constraint setting_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint setting_minor_unit_digits_check CHECK (((minor_unit_digits >= 0) AND (minor_unit_digits <= 6))),
-  constraint setting_only_one_check CHECK (only_one),
-  constraint setting_operator_fee_ppm_check CHECK (((operator_fee_ppm >= 0) AND (operator_fee_ppm <= 1000000)))
+  constraint setting_only_one_check CHECK (only_one)
 );
 
 create table signing_key (
@@ -602,6 +634,7 @@ CREATE UNIQUE INDEX account_party ON public.account USING btree (party_id, kind)
 CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (party_id IS NULL);
 CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
+CREATE UNIQUE INDEX bill_final ON public.bill USING btree (lease_id) WHERE (kind = 'final'::text);
 CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
 CREATE INDEX capacity_code_host ON public.capacity_code USING btree (host_id, sequence);
 CREATE UNIQUE INDEX capacity_code_request ON public.capacity_code USING btree (request_id) WHERE (request_id IS NOT NULL);
@@ -620,8 +653,10 @@ CREATE INDEX lease_lender ON public.lease USING btree (lender_party_id, lease_id
 CREATE INDEX lease_open ON public.lease USING btree (host_id) WHERE (state <> 'ended'::text);
 CREATE UNIQUE INDEX extension_pending ON public.lease_extension USING btree (lease_id) WHERE (state = 'pending'::text);
 CREATE INDEX ledger_entry_account ON public.ledger_entry USING btree (account_id);
+CREATE INDEX ledger_transaction_at ON public.ledger_transaction USING btree (at, transaction_id);
 CREATE UNIQUE INDEX offer_carve_in_force ON public.offer USING btree (host_id) WHERE ((partition_id IS NULL) AND (withdrawn_at IS NULL));
 CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WHERE (withdrawn_at IS NULL);
+CREATE INDEX operator_fee_lender ON public.operator_fee USING btree (lender_party_id, version);
 CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX provider_key_current ON public.provider_key USING btree (party_id) WHERE (retired_at IS NULL);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
@@ -717,6 +752,28 @@ begin
   if found then
     raise exception 'more of host % would be carved at % than its lender lets', new.host_id, worst.at
       using errcode = 'SL002', constraint = 'carve_limit';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_charged_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  worst record;
+begin
+  select c.chain_id, c.seq into worst
+    from (select distinct chain_id, seq from added) a
+    join charge c using (chain_id, seq)
+    join usage_record r using (chain_id, seq)
+    where c.resource = 'time'
+    group by c.chain_id, c.seq, r.delivered_ns
+    having sum(c.quantity) > r.delivered_ns or sum(c.quantity) < 0
+    limit 1;
+  if found then
+    raise exception 'record % of % would be charged more than once', worst.seq, worst.chain_id
+      using errcode = 'SL004', constraint = 'charge_once';
   end if;
   return null;
 end $function$;
@@ -819,6 +876,24 @@ AS $function$
 begin
   perform refuse_closed_host(new.host_id, new.period);
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_reversal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (select kind from ledger_transaction where transaction_id = new.reverses)
+      not in ('deposit', 'withdrawal', 'payout')
+    or (select array_agg(account_id || ' ' || -amount_micros order by account_id)
+        from ledger_entry where transaction_id = new.reverses)
+      is distinct from
+       (select array_agg(account_id || ' ' || amount_micros order by account_id)
+        from ledger_entry where transaction_id = new.transaction_id) then
+    raise exception 'transaction % does not reverse %', new.transaction_id, new.reverses
+      using errcode = 'SL004', constraint = 'ledger_reversal';
+  end if;
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.freeze_partition()
@@ -941,7 +1016,9 @@ begin
       or (old.lease_id, old.party_id, old.created_at)
         is distinct from (new.lease_id, new.party_id, new.created_at)
       or (new.amount_micros <> old.amount_micros and new.amount_micros <
-        (select (quote ->> 'totalMicros')::bigint from lease where lease_id = new.lease_id)) then
+        (select (quote ->> 'totalMicros')::bigint from lease where lease_id = new.lease_id)
+        - greatest(0, (select coalesce(sum(total_micros), 0) from bill
+          where lease_id = new.lease_id))) then
     raise exception 'a hold covers its lease until it is released, once'
       using errcode = 'SL003', constraint = 'hold_terms';
   end if;
@@ -1125,6 +1202,19 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.operator_fee_of(the_lender text)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(
+    (select fee_ppm from operator_fee where lender_party_id = the_lender
+      order by version desc limit 1),
+    (select fee_ppm from operator_fee where lender_party_id is null
+      order by version desc limit 1),
+    0)
+$function$;
+
 CREATE OR REPLACE FUNCTION public.partition_in_use(the_partition_id text)
  RETURNS text
  LANGUAGE sql
@@ -1183,6 +1273,7 @@ CREATE TRIGGER capacity_code_guard BEFORE DELETE OR UPDATE ON public.capacity_co
 CREATE TRIGGER capacity_code_keep BEFORE TRUNCATE ON public.capacity_code FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_keep BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER charge_once AFTER INSERT ON public.charge REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION check_charged_once();
 CREATE TRIGGER hold_guard BEFORE DELETE OR UPDATE ON public.hold FOR EACH ROW EXECUTE FUNCTION guard_hold();
 CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();
@@ -1205,9 +1296,12 @@ CREATE CONSTRAINT TRIGGER ledger_balanced AFTER INSERT ON public.ledger_entry DE
 CREATE TRIGGER ledger_entry_append BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_keep BEFORE TRUNCATE ON public.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_posted BEFORE INSERT ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION check_entry();
+CREATE CONSTRAINT TRIGGER ledger_reversal AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.reverses IS NOT NULL)) EXECUTE FUNCTION check_reversal();
 CREATE TRIGGER ledger_transaction_append BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER ledger_transaction_entries AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_entries();
 CREATE TRIGGER ledger_transaction_keep BEFORE TRUNCATE ON public.ledger_transaction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER operator_fee_append BEFORE DELETE OR UPDATE ON public.operator_fee FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER operator_fee_keep BEFORE TRUNCATE ON public.operator_fee FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER partition_freeze BEFORE DELETE OR UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION freeze_partition();
 CREATE TRIGGER partition_keep BEFORE TRUNCATE ON public.partition FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER partition_minimums AFTER INSERT OR UPDATE ON public.partition DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_minimums();

@@ -48,12 +48,16 @@ export interface Bill {
   clientPartyId: string;
   closedAt: Timestamp;
   document: Json;
+  evidenceSeq: Int8;
   hostId: string;
   jws: string;
+  kind: string;
   leaseId: string;
   lenderPartyId: string;
+  number: number;
   remainderMicros: Int8;
   totalMicros: Int8;
+  untilAt: Timestamp | null;
 }
 
 export interface CapacityCode {
@@ -188,6 +192,11 @@ export interface Image {
   version: string;
 }
 
+export interface LateUsage {
+  leaseId: string;
+  since: Timestamp;
+}
+
 export interface Lease {
   access: Json | null;
   bookingSha256: string;
@@ -265,7 +274,9 @@ export interface LedgerTransaction {
   at: Timestamp;
   cause: string;
   kind: string;
+  memo: Generated<string>;
   postedBy: string | null;
+  reverses: string | null;
   transactionId: string;
 }
 
@@ -293,6 +304,14 @@ export interface Offer {
   timeZone: Generated<string>;
   windows: Generated<Json>;
   withdrawnAt: Timestamp | null;
+}
+
+export interface OperatorFee {
+  feePpm: number | null;
+  lenderPartyId: string | null;
+  setAt: Timestamp;
+  setBy: string | null;
+  version: Generated<number>;
 }
 
 export interface Partition {
@@ -350,7 +369,6 @@ export interface Setting {
   currency: string;
   minorUnitDigits: number;
   onlyOne: Generated<boolean>;
-  operatorFeePpm: number;
   serverId: string;
 }
 
@@ -406,12 +424,14 @@ export interface DB {
   hostEvent: HostEvent;
   hostKey: HostKey;
   image: Image;
+  lateUsage: LateUsage;
   lease: Lease;
   leaseEvent: LeaseEvent;
   leaseExtension: LeaseExtension;
   ledgerEntry: LedgerEntry;
   ledgerTransaction: LedgerTransaction;
   offer: Offer;
+  operatorFee: OperatorFee;
   partition: Partition;
   party: Party;
   providerKey: ProviderKey;

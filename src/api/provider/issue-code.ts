@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { ZodError, z } from "zod";
+import { operatorFeeOf } from "../../billing/fee-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { capacityRequestSchema } from "../../enablement/capacity/card.ts";
@@ -57,6 +58,7 @@ export const issueCode: Handler<"issueCode"> = async (context, { caller, body })
       sequence: await nextSequence(tx, caller.partyId, host.hostId),
       terms: { ...(await termsOf(tx, caller, request)), ...body.terms } as CapacityTerms,
       market: context.terms,
+      operatorFeePpm: await operatorFeeOf(tx, caller.partyId),
       key: keys.current,
     });
     const expiresAt = new Date(now.getTime() + CLAIM_HOURS * 3_600_000);

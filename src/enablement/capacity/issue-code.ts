@@ -17,6 +17,8 @@ export interface IssueInput {
   readonly sequence: number;
   readonly terms: CapacityTerms;
   readonly market: MarketTerms;
+  /** The operator's part of what this provider earns. */
+  readonly operatorFeePpm: number;
   readonly key: SigningKey;
   readonly now: Date;
 }
@@ -51,7 +53,7 @@ export function issueCode(input: IssueInput): {
       minorUnitDigits: market.minorUnitDigits,
       ...{ priceMicrosPerHour, overdraftPriceMicrosPerHour, unreturnedPriceMicrosPerHour },
       ...{ increment, rounding },
-      operatorFeePpm: market.operatorFeePpm,
+      operatorFeePpm: input.operatorFeePpm,
     },
     ...copied,
   });
