@@ -13,6 +13,7 @@ import { exportBill } from "./client/export-bill.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
+import { openRelay } from "./client/open-relay.ts";
 import { readConsole } from "./client/read-console.ts";
 import { search } from "./client/search.ts";
 import { setPower } from "./client/set-power.ts";
@@ -79,6 +80,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   endLease,
   setPower,
   readConsole,
+  openRelay,
   showAccount,
   listBills,
   showBill,

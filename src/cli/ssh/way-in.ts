@@ -5,21 +5,42 @@ import { refusal } from "../../refusal/refusal.ts";
 import { canonicalJson } from "../../unit/canonical.ts";
 import type { LeaseId } from "../../unit/id.ts";
 import { readIfThere, writePrivateFile } from "../config/private-file.ts";
-import { connect } from "../connect.ts";
+import { type Connection, connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
 import type { Target } from "./arguments.ts";
+import { chooseWay } from "./choose-way.ts";
 import { identityFor, leaseFolder } from "./key.ts";
+import { proxyCommand, type WayWanted } from "./proxy-command.ts";
 
-/** Everything that OpenSSH needs to get into a lease's guest, with the guest's key pinned. */
+type Access = NonNullable<LeaseView["access"]>;
+
+/**
+ * Everything that OpenSSH needs to get into a lease's guest, with the guest's key pinned: direct
+ * where it is within reach, else through the relay.
+ */
 export async function wayIn(
   context: Context,
   leaseId: LeaseId,
   identity: string | undefined,
+  wanted: WayWanted = "auto",
 ): Promise<Target> {
-  const { client, profileName } = await connect(context);
-  const access = await readAccess(client, leaseId);
+  const connection = await connect(context);
+  const access = await readAccess(connection.client, leaseId);
   const { configFolder } = context.environment;
+  const way = await chooseWay({ configFolder, clock: context.clock }, access, wanted);
+  const target = await targetOf(context, connection, { access, identity });
+  if (way === "direct") return target;
+  return { ...target, proxyCommand: proxyCommand(context, connection, leaseId, "relay") };
+}
+
+/** What OpenSSH needs to know, whichever way its bytes then take. */
+export async function targetOf(
+  { environment: { configFolder } }: Context,
+  { profileName }: Connection,
+  { access, identity }: { readonly access: Access; readonly identity: string | undefined },
+): Promise<Target> {
+  const { leaseId } = access;
   return {
     leaseId,
     access,
@@ -31,7 +52,8 @@ export async function wayIn(
   };
 }
 
-async function readAccess(client: Client, leaseId: LeaseId) {
+/** The way in as the host signed it; refuses a lease that is not ready. */
+export async function readAccess(client: Client, leaseId: LeaseId): Promise<Access> {
   const { lease } = await client.call("showLease", { params: { leaseId } });
   const { access, accessJws, state } = lease;
   if (access === null || accessJws === null) throw refusal("lease-not-ready", { leaseId, state });
