@@ -9,6 +9,7 @@ import type { AgentConfig } from "./config.ts";
 import type { AgentKeys } from "./identity/keys.ts";
 import type { Joined } from "./identity/store.ts";
 import { createServerTime, type ServerTime } from "./time/time.ts";
+import { createTunnels, type Tunnels } from "./tunnel/tunnels.ts";
 import { createTurns, type Turns } from "./turns.ts";
 
 /** All that the agent's passes work with, once the host has joined. */
@@ -25,6 +26,8 @@ export interface AgentContext {
   readonly serverKeys: KeyRing;
   readonly time: ServerTime;
   readonly turns: Turns;
+  /** Ways into guests through the server. */
+  readonly tunnels: Tunnels;
   /** Downloads under way, by digest. */
   readonly fetching: Map<string, Promise<void>>;
   /** Aborted when the agent stops: what waits for the network need not. */
@@ -61,6 +64,7 @@ export function createContext(parts: ContextParts): AgentContext {
     client: parts.client(time),
     time,
     turns: createTurns(),
+    tunnels: createTunnels(),
     fetching: new Map(),
     ended: new AbortController(),
     connection: { state: "connecting", since: parts.clock.now().toISOString() },

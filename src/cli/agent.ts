@@ -19,6 +19,7 @@ interface AgentInput {
   readonly reserveMemory?: number;
   readonly reserveDisk?: number;
   readonly accessAddress?: string;
+  readonly access?: "direct" | "relay";
   readonly imageCache?: number;
 }
 
@@ -43,6 +44,10 @@ export const agentVerb = verb<AgentInput>({
     bytes("--reserve-memory <size>", "of that, for the host's own system"),
     bytes("--reserve-disk <size>", "of that, for the host's own system"),
     new Option("--access-address <address>", "where guests' ways in listen; 127.0.0.1 by default"),
+    new Option("--access <way>", "relay: clients come in through the server alone").choices([
+      "direct",
+      "relay",
+    ]),
     bytes("--image-cache <size>", "disk for copies of images, beside what it lends; 20GiB"),
   ],
   run: async (context, input) => {
@@ -61,7 +66,8 @@ export const agentVerb = verb<AgentInput>({
         memoryBytes: input.reserveMemory,
         diskBytes: input.reserveDisk,
       }),
-      ...given({ accessAddress: input.accessAddress, imageCacheBytes: input.imageCache }),
+      ...given({ accessAddress: input.accessAddress, access: input.access }),
+      ...given({ imageCacheBytes: input.imageCache }),
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
     announce(context, agent);

@@ -77,10 +77,7 @@ export interface KeyHolder extends Party {
   readonly keyId: KeyId;
 }
 
-export async function findPartyByKey(
-  db: Kysely<DB>,
-  key: string,
-): Promise<KeyHolder | undefined> {
+export async function findPartyByKey(db: Kysely<DB>, key: string): Promise<KeyHolder | undefined> {
   const row = await db
     .selectFrom("apiKey")
     .innerJoin("party", "party.partyId", "apiKey.partyId")

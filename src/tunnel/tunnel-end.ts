@@ -15,6 +15,8 @@ export interface TunnelEndInput {
   readonly writable: Writable;
   /** Made by the client's end for this tunnel, known to the two ends: who continues it has it. */
   readonly secret: Buffer;
+  /** What to say when the local stream breaks. */
+  readonly brokenBy?: () => string;
   readonly onOutcome: (outcome: TunnelOutcome) => void;
 }
 
@@ -49,11 +51,11 @@ export class TunnelEnd {
       this.#sent.finish();
       this.#flow();
     });
-    readable.on("error", () => this.fail("local-stream-broken"));
+    readable.on("error", () => this.#break());
     readable.on("close", () => {
-      if (!readable.readableEnded) this.fail("local-stream-broken");
+      if (!readable.readableEnded) this.#break();
     });
-    writable.on("error", () => this.fail("local-stream-broken"));
+    writable.on("error", () => this.#break());
   }
 
   get isFlowing(): boolean {
@@ -75,10 +77,12 @@ export class TunnelEnd {
   }
 
   /** The connection is gone; what was not acknowledged waits for the next. */
-  detach(carrier: Carrier): void {
-    if (this.#carrier !== carrier) return;
+  /** False when that was no longer its connection. */
+  detach(carrier: Carrier): boolean {
+    if (this.#carrier !== carrier) return false;
     this.#carrier = null;
     this.#isGreeted = false;
+    return true;
   }
 
   receive(carrier: Carrier, bytes: Buffer): void {
@@ -90,6 +94,10 @@ export class TunnelEnd {
   /** Gives the tunnel up; the other end is told when there is a connection. */
   fail(reason: string): void {
     this.#settle({ kind: "failed", reason });
+  }
+
+  #break(): void {
+    this.fail(this.#input.brokenBy?.() ?? "local-stream-broken");
   }
 
   #take(frame: Frame): boolean {

@@ -33,6 +33,7 @@ export function beginEnd(context: AgentContext, lease: LeaseRow, reason: string)
     changeLease(context.db, lease.leaseId, { stage: "stopping", endReason: reason });
     queueReport(context.db, aboutNow(context, lease), { kind: "ending", reason });
   });
+  context.tunnels.endLease(lease.leaseId);
   context.log.info({ leaseId: lease.leaseId, reason }, "a lease ends");
 }
 

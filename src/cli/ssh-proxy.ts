@@ -1,0 +1,86 @@
+import { createWriteStream } from "node:fs";
+import { connect as dial } from "node:net";
+import type { Readable, Writable } from "node:stream";
+import { connect } from "./connect.ts";
+import type { Context } from "./context.ts";
+import { EXIT_OURS } from "./failure.ts";
+import { readId } from "./option/id.ts";
+import { type WayOptions, wayOptions, wayWanted } from "./run-verb.ts";
+import { chooseWay } from "./ssh/choose-way.ts";
+import { forgetEntry } from "./ssh/config-entry.ts";
+import { readAccess } from "./ssh/way-in.ts";
+import { verb } from "./verb.ts";
+
+interface ProxyInput extends WayOptions {
+  readonly lease: string;
+}
+
+export const sshProxyVerb = verb<ProxyInput>({
+  usage: "ssh-proxy <lease>",
+  summary: "Carry bytes between its input and output and a lease's SSH: a ProxyCommand.",
+  examples: ["ssh -o ProxyCommand='sublet ssh-proxy lease_01k9…' root@guest"],
+  more: "`sublet ssh-config` writes it where ssh, scp, rsync and editors find it.",
+  options: wayOptions(),
+  failureExitCode: EXIT_OURS,
+  run: async (context, { lease, ...wanted }) => {
+    const leaseId = readId("lease", lease);
+    const { configFolder } = context.environment;
+    const { client } = await connect(context);
+    const streams = { readable: context.stdin, writable: closable(context.stdout) };
+    try {
+      const access = await readAccess(client, leaseId);
+      const way = await chooseWay(
+        { configFolder, clock: context.clock },
+        access,
+        wayWanted(wanted),
+      );
+      if (way === "direct") await straight(streams, access);
+      else {
+        const { throughRelay } = await import("./ssh/tunnel.ts");
+        await throughRelay({ client, leaseId, ...streams });
+      }
+    } catch (error) {
+      await forgetIfOver(configFolder, leaseId, error);
+      throw error;
+    } finally {
+      context.stdin.destroy();
+    }
+    return { json: undefined, text: "" };
+  },
+});
+
+interface Streams {
+  readonly readable: Readable;
+  readonly writable: Writable;
+}
+
+/**
+ * The process's own output never closes before the process ends, and ssh waits for that to learn
+ * that the guest has gone.
+ */
+function closable(stdout: Context["stdout"]): Writable {
+  const { fd } = stdout as { fd?: number };
+  return fd === undefined ? stdout : createWriteStream("", { fd });
+}
+
+function straight(
+  { readable, writable }: Streams,
+  { address: host, port }: { readonly address: string; readonly port: number },
+): Promise<void> {
+  const socket = dial({ host, port, allowHalfOpen: true, noDelay: true });
+  return new Promise((resolve, reject) => {
+    socket.once("error", reject);
+    writable.once("error", reject);
+    socket.once("close", () => resolve());
+    readable.pipe(socket).pipe(writable);
+  });
+}
+
+/** The entry in ssh's configuration goes with its lease. */
+async function forgetIfOver(configFolder: string, leaseId: string, error: unknown): Promise<void> {
+  const { code, about } = error as { code?: unknown; about?: { state?: unknown } };
+  const isOver =
+    code === "lease-over" ||
+    (code === "lease-not-ready" && (about?.state === "ending" || about?.state === "ended"));
+  if (isOver) await forgetEntry(configFolder, leaseId);
+}
