@@ -17,6 +17,8 @@ export function joinStreams(client: WebSocket, agent: WebSocket): void {
 function forward(from: WebSocket, to: WebSocket): void {
   from.on("message", (data: RawData, isBinary: boolean) => {
     if (!isBinary) return from.close(1003, "expected frames");
+    // What comes for one that is closing is read and dropped, or the close behind it is not heard.
+    if (to.readyState !== to.OPEN) return;
     to.send(data, { binary: true }, () => {
       if (from.isPaused && to.bufferedAmount < BUFFERED_BYTES_MAX / 2) from.resume();
     });
