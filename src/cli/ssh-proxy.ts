@@ -26,6 +26,7 @@ export const sshProxyVerb = verb<ProxyInput>({
     const leaseId = readId("lease", lease);
     const { configFolder } = context.environment;
     const { client } = await connect(context);
+    const told = endWithInput(context.stdin);
     const streams = { readable: context.stdin, writable: closable(context.stdout) };
     try {
       const access = await readAccess(client, leaseId);
@@ -43,11 +44,34 @@ export const sshProxyVerb = verb<ProxyInput>({
       await forgetIfOver(configFolder, leaseId, error);
       throw error;
     } finally {
+      told.stop();
       context.stdin.destroy();
     }
     return { json: undefined, text: "" };
   },
 });
+
+/** From ssh's end to that of our input it takes a moment; whoever keeps it open longer is stuck. */
+const INPUT_ENDS_WITHIN_MS = 3_000;
+
+/**
+ * ssh tells its ProxyCommand to hang up when it ends, and closes its input. Hanging up at once would
+ * leave the host waiting for a connection that never comes: the end of the input is told there first.
+ */
+function endWithInput(stdin: Context["stdin"]): { stop(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const hear = () => {
+    timer ??= setTimeout(() => stdin.destroy(), INPUT_ENDS_WITHIN_MS);
+  };
+  const signals = ["SIGHUP", "SIGTERM", "SIGINT"] as const;
+  for (const signal of signals) process.on(signal, hear);
+  return {
+    stop: () => {
+      clearTimeout(timer);
+      for (const signal of signals) process.off(signal, hear);
+    },
+  };
+}
 
 interface Streams {
   readonly readable: Readable;

@@ -6,13 +6,15 @@ import type { AgentContext } from "../context.ts";
 import { wayInOf } from "./way-in.ts";
 
 /** A tunnel between two connections waits so long: longer than the client's end tries to continue. */
-const DETACHED_MS = 75_000;
+const DETACHED_MS = 105_000;
 
 export interface GuestTunnel {
   readonly leaseId: string;
   readonly secret: Buffer;
   readonly end: TunnelEnd;
   isOver(): boolean;
+  /** It has no connection now, and waits for one. */
+  isDetached(): boolean;
   attach(carrier: Carrier): void;
   detach(carrier: Carrier, held: ConnectionEnd): void;
 }
@@ -27,6 +29,7 @@ export function dialGuest(
   const socket = connect({ ...wayInOf(context, leaseId), allowHalfOpen: true, noDelay: true });
   let reason = "guest-unreachable";
   let isOver = false;
+  let isDetached = true;
   let timer: NodeJS.Timeout | undefined;
   socket.once("connect", () => {
     reason = "guest-gone";
@@ -53,12 +56,15 @@ export function dialGuest(
   return {
     ...{ leaseId, secret, end },
     isOver: () => isOver,
+    isDetached: () => isDetached && !isOver,
     attach: (carrier) => {
       if (!isOver) clearTimeout(timer);
+      isDetached = false;
       end.attach(carrier);
     },
     detach: (carrier, held) => {
       if (!end.detach(carrier)) return;
+      isDetached = true;
       // The client's end has given it up, and says so.
       if (held.kind === "for-good") end.fail(held.reason);
       else wait();

@@ -32,6 +32,14 @@ export function createTunnels(): Tunnels {
   const ofLease = (leaseId: string) => [...tunnels].filter(([, one]) => one.leaseId === leaseId);
   const count = (leaseId: string) => ofLease(leaseId).filter(([, one]) => !one.isOver()).length;
 
+  /** One whose client has gone without a word gives way to one that is there. */
+  const makeRoom = (leaseId: string): boolean => {
+    if (count(leaseId) < TUNNELS_OF_LEASE_MAX) return true;
+    const left = ofLease(leaseId).find(([, one]) => one.isDetached())?.[1];
+    left?.end.fail("tunnel-abandoned");
+    return left !== undefined;
+  };
+
   const find = (context: Context, hint: JoinHint, first: Buffer): GuestTunnel | string => {
     const frame = readFrame(first);
     if (frame?.kind !== "hello") return "tunnel-garbled";
@@ -43,7 +51,7 @@ export function createTunnels(): Tunnels {
     }
     // Bytes of it went through an agent that knew it, and to a connection that is gone with that.
     if (frame.kept > 0 || frame.received > 0) return "tunnel-lost";
-    if (count(hint.leaseId) >= TUNNELS_OF_LEASE_MAX) return "too-many-tunnels";
+    if (!makeRoom(hint.leaseId)) return "too-many-tunnels";
     const forget = () => tunnels.delete(hint.tunnelId);
     const dialled = dialGuest(context, hint.leaseId, Buffer.from(frame.secret), forget);
     tunnels.set(hint.tunnelId, dialled);

@@ -14,8 +14,8 @@ export interface Target {
 /** Half-dead connections end after this many seconds without an answer. */
 const ALIVE_SECONDS = 15;
 const CONNECT_SECONDS = 20;
-/** More than the minute for which a tunnel waits to be continued. */
-const RELAY_SECONDS = 90;
+/** Longer than a tunnel that lost its connection waits to be continued: see `tunnel.ts`. */
+const RELAY_SECONDS = 120;
 
 /**
  * The same for ssh and scp. Nothing of the person's own configuration takes part: one key, one

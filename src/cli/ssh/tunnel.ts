@@ -10,8 +10,11 @@ import { type ConnectionEnd, holdTunnelConnection } from "../../tunnel/web-socke
 import type { LeaseId } from "../../unit/id.ts";
 import { CliError } from "../failure.ts";
 
-/** A server that restarts, or a laptop that changes its network, is back within this, or not soon. */
-const CONTINUE_WITHIN_MS = 60_000;
+/**
+ * A server that restarts, or a laptop that changes its network, is back within this, or not soon. An
+ * agent looks for a server that is away every half minute at the least.
+ */
+const CONTINUE_WITHIN_MS = 90_000;
 /** Before anything flowed there is nothing to lose: who types `ssh` wants to know. */
 const OPEN_WITHIN_MS = 20_000;
 const PAUSE_FIRST_MS = 200;
