@@ -29,6 +29,15 @@ const PROGRAMS = [
   ["qemu-img", "qemu-utils"],
 ];
 
+/** Beside those, for tests of the way in: networks of namespaces, and what people copy files with. */
+const TEST_PROGRAMS = [
+  ["ip", "iproute2"],
+  ["nft", "nftables"],
+  ["nsenter", "util-linux"],
+  ["rsync", "rsync"],
+  ["sftp", "openssh-client"],
+];
+
 /** Beside those, for building a Debian of its own packages. */
 const BOOTSTRAP_PROGRAMS = [
   ["mmdebstrap", "mmdebstrap"],
@@ -41,6 +50,7 @@ const COMMANDS = {
   test: {
     programs: true,
     bootstrap: true,
+    tests: true,
     steps: [
       ["node_modules/typescript/bin/tsc", "-p", "."],
       ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
@@ -90,7 +100,11 @@ async function main([name, ...rest]) {
   if (!command) fail(`usage: node tools/bootstrap.js ${Object.keys(COMMANDS).join("|")}`, 2);
   installNpmPackages();
   if (command.programs) {
-    installPrograms(command.bootstrap ? [...PROGRAMS, ...BOOTSTRAP_PROGRAMS] : PROGRAMS);
+    installPrograms([
+      ...PROGRAMS,
+      ...(command.bootstrap ? BOOTSTRAP_PROGRAMS : []),
+      ...(command.tests ? TEST_PROGRAMS : []),
+    ]);
   }
   const node = bundledNode();
   // Tests that are named run alone; everything else is for the whole.

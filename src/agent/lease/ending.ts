@@ -9,6 +9,7 @@ import { releasePartition } from "../allocation/apply.ts";
 import { type AgentContext, instantNow } from "../context.ts";
 import { doesGuestAnswer, storeFinalReading } from "../metering.ts";
 import { queueReport } from "../report/store.ts";
+import { forgetErased } from "../state/store.ts";
 import { changeLease, type LeaseRow } from "./store.ts";
 
 /** Effects on the way from an end's reason to the tombstone. */
@@ -83,6 +84,7 @@ export async function wipe(context: AgentContext, lease: LeaseRow): Promise<void
       hostKeyPublic: null,
     });
   });
+  forgetErased(db);
   context.log.info({ leaseId: lease.leaseId, ...evidence }, "a guest is wiped");
 }
 
