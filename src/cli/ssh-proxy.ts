@@ -18,8 +18,8 @@ interface ProxyInput extends WayOptions {
 export const sshProxyVerb = verb<ProxyInput>({
   usage: "ssh-proxy <lease>",
   summary: "Carry bytes between its input and output and a lease's SSH: a ProxyCommand.",
-  examples: ["ssh -o ProxyCommand='sublet ssh-proxy lease_01k9…' root@guest"],
-  more: "`sublet ssh-config` writes it where ssh, scp, rsync and editors find it.",
+  examples: ["sublet ssh-proxy lease_01k9… --as study"],
+  more: "As in `ssh -o ProxyCommand='sublet ssh-proxy lease_01k9…' root@guest`. `sublet ssh-config` writes it where ssh, scp, rsync and editors find it.",
   options: wayOptions(),
   failureExitCode: EXIT_OURS,
   run: async (context, { lease, ...wanted }) => {

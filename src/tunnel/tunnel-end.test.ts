@@ -14,14 +14,15 @@ interface End {
   readonly outcome: Promise<TunnelOutcome>;
 }
 
-function endOf(secret: Buffer, slowMs = 0): End {
+/** `slow`: what it takes is taken later than it has arrived, or never. */
+function endOf(secret: Buffer, slow: "no" | "a-little" | "stuck" = "no"): End {
   const source = new PassThrough();
   const chunks: Buffer[] = [];
   const writable = new Writable({
     write(bytes: Buffer, _encoding, done) {
       chunks.push(bytes);
-      if (slowMs === 0) done();
-      else setTimeout(done, slowMs);
+      if (slow === "no") done();
+      if (slow === "a-little") setImmediate(() => setImmediate(done));
     },
   });
   const { promise: outcome, resolve } = Promise.withResolvers<TunnelOutcome>();
@@ -69,7 +70,7 @@ test("whatever is cut, and whenever, each byte arrives once, in order, both ways
       fc.array(fc.nat(12), { maxLength: 12 }),
       async (up, down, cuts) => {
         const secret = randomBytes(SECRET_BYTES);
-        const [left, right] = [endOf(secret), endOf(secret)];
+        const [left, right] = [endOf(secret, "a-little"), endOf(secret, "a-little")];
         const [sentUp, sentDown] = [up, down].map((sizes) =>
           sizes.map((size) => randomBytes(size)),
         );
@@ -110,7 +111,7 @@ test("one direction may end while the other goes on", async () => {
 
 test("without a connection, or with an end that takes nothing, no more than a window is kept", async () => {
   const secret = randomBytes(SECRET_BYTES);
-  const [left, right] = [endOf(secret), endOf(secret, 60_000)];
+  const [left, right] = [endOf(secret), endOf(secret, "stuck")];
   const piece = Buffer.alloc(64 * 1024);
   let written = 0;
   const feed = async () => {
@@ -153,6 +154,28 @@ test("an end that was done answers another connection, so that the other end is 
   expect(closed).toEqual([[CLOSED_DONE, "done"]]);
 });
 
+test("what arrives twice, in whole or in part, is taken once", async () => {
+  const secret = randomBytes(SECRET_BYTES);
+  const end = endOf(secret);
+  const carrier: Carrier = { send: () => undefined, close: () => undefined };
+  end.tunnel.attach(carrier);
+  const stream = Buffer.from("0123456789abcdef");
+  end.tunnel.receive(carrier, writeFrame({ kind: "hello", secret, kept: 0, received: 0 }));
+  for (const [offset, to] of [
+    [0, 10],
+    [0, 10],
+    [3, 7],
+    [5, 13],
+    [12, 16],
+    [0, 16],
+  ] as const) {
+    const bytes = stream.subarray(offset, to);
+    end.tunnel.receive(carrier, writeFrame({ kind: "data", offset, bytes }));
+  }
+  expect(end.taken().toString()).toBe(stream.toString());
+  end.tunnel.fail("test-over");
+});
+
 test("another secret, a gap, and more than the window end the tunnel and no byte is made up", async () => {
   const secret = randomBytes(SECRET_BYTES);
   const other = randomBytes(SECRET_BYTES);
@@ -177,7 +200,7 @@ test("another secret, a gap, and more than the window end the tunnel and no byte
     [hello(secret), Buffer.alloc(0)],
     [hello(secret), ...flood],
   ]) {
-    const end = endOf(secret, 60_000);
+    const end = endOf(secret, "stuck");
     const closed: unknown[] = [];
     const carrier: Carrier = { send: () => undefined, close: (...how) => closed.push(how) };
     end.tunnel.attach(carrier);

@@ -116,6 +116,8 @@ export class TunnelEnd {
     // It can no longer send what is missing here, or speaks of what was never sent.
     if (kept > this.#delivered || !this.#sent.rewind(received)) return false;
     this.#isGreeted = true;
+    // What was delivered since our own hello was said has not been told.
+    this.#acknowledge();
     this.#flow();
     return true;
   }

@@ -138,7 +138,7 @@ test.runIf(isRoot)("scp, sftp and rsync copy through it as it is", async () => {
   expect(isSame(byScp ?? "")).toBe(true);
   const batch = join(folder.path, "batch");
   writeFileSync(batch, `put "${file}" "${bySftp}"\n`);
-  expect((await use("sftp", "-b", batch, "training")).exitCode).toBe(0);
+  expect(await use("sftp", "-b", batch, "training")).toMatchObject({ exitCode: 0 });
   expect(isSame(bySftp ?? "")).toBe(true);
   const through = ["-e", `ssh -F '${aliasConfig}'`];
   expect(await use("rsync", ...through, file, `training:${byRsync}`)).toEqual({
@@ -147,7 +147,10 @@ test.runIf(isRoot)("scp, sftp and rsync copy through it as it is", async () => {
   });
   expect(isSame(byRsync ?? "")).toBe(true);
   const back = join(folder.path, "back");
-  expect((await use("rsync", ...through, `training:${byRsync}`, back)).exitCode).toBe(0);
+  expect(await use("rsync", ...through, `training:${byRsync}`, back)).toEqual({
+    exitCode: 0,
+    text: "",
+  });
   expect(isSame(back)).toBe(true);
 });
 
