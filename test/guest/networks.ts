@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { run } from "../../tools/small-linux/run.ts";
 
 /** Where a program runs: `nsenter` keeps everything but the network. */
@@ -23,6 +24,7 @@ export interface Networks {
  * forwards nothing.
  */
 export async function makeNetworks(): Promise<Networks> {
+  await removeLeft();
   const nameOf = (part: string) => `sublet-${process.pid}-${part}`;
   const parts = ["client", "near", "server", "far", "host"];
   const placeOf = (part: string): Place => ({
@@ -71,6 +73,14 @@ export async function makeNetworks(): Promise<Networks> {
     ...{ client: placeOf("client"), server: placeOf("server"), host: placeOf("host"), remove },
     ...{ serverForClient: "10.91.2.1", serverForHost: "10.91.3.1", hostAddress: "10.91.4.2" },
   };
+}
+
+/** Of test runs that were killed: their process is no more. */
+async function removeLeft(): Promise<void> {
+  const listed = (await run("ip", ["netns", "list"])).toString();
+  for (const [name, pid] of listed.matchAll(/^sublet-(\d+)-[a-z]+/gm)) {
+    if (!existsSync(`/proc/${pid}`)) await run("ip", ["netns", "del", name]);
+  }
 }
 
 function rules(outward: string): string {

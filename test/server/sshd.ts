@@ -43,7 +43,9 @@ export async function startSshd(
     "mkdir -m 755 /run/sshd",
     `exec '${unpacked}/usr/sbin/sshd' -D -e -f '${write("sshd_config", `${config.join("\n")}\n`)}'`,
   ].join(" && ");
-  const child = spawn("unshare", ["--mount", "--propagation", "private", "sh", "-c", script], {
+  // It ends with a test run that is killed.
+  const dying = ["--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"];
+  const child = spawn("setpriv", [...dying, "sh", "-c", script], {
     env: { PATH: process.env.PATH, LD_LIBRARY_PATH: libraries(unpacked) },
     stdio: ["ignore", "ignore", "inherit"],
     detached: true,
