@@ -13,6 +13,7 @@ import { exportUsage } from "./client/export-usage.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
+import { openRelay } from "./client/open-relay.ts";
 import { readConsole } from "./client/read-console.ts";
 import { readStatement } from "./client/read-statement.ts";
 import { search } from "./client/search.ts";
@@ -102,6 +103,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   endLease,
   setPower,
   readConsole,
+  openRelay,
   showAccount,
   readStatement,
   totalBills,

@@ -51,6 +51,7 @@ export const PERMISSIONS = {
   endLease: ["client"],
   setPower: ["client"],
   readConsole: ["client"],
+  openRelay: ["client"],
   listLeases: "party",
   showLease: "party",
   showAccount: "party",
@@ -71,6 +72,13 @@ export const PERMISSIONS = {
   sendUsage: "agent",
   answerConsole: "agent",
 } as const satisfies Record<OperationName, Permission>;
+
+/** The WebSockets: see `server/upgrade.ts`. */
+export const SOCKET_PERMISSIONS = {
+  "/v1/agent/connection": "agent",
+  "/v1/agent/tunnels/:joinId": "agent",
+  "/v1/client/leases/:leaseId/relay": ["client"],
+} as const satisfies Record<string, Permission>;
 
 /** The routes beside the JSON contract. */
 export const OTHER_PERMISSIONS = {

@@ -460,6 +460,20 @@ create table party (
   constraint party_roles_check CHECK (((cardinality(roles) > 0) AND (roles <@ ARRAY['lender'::text, 'client'::text, 'provider'::text, 'operator'::text])))
 );
 
+create table relay_ticket (
+  ticket_sha256 bytea not null,
+  lease_id text not null,
+  key_id text not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint relay_ticket_pkey PRIMARY KEY (ticket_sha256),
+  constraint relay_ticket_key_id_fkey FOREIGN KEY (key_id) REFERENCES api_key(key_id),
+  constraint relay_ticket_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint relay_ticket_check CHECK ((expires_at > created_at)),
+  constraint relay_ticket_ticket_sha256_check CHECK ((length(ticket_sha256) = 32))
+);
+
 create table reservation (
   reservation_id text not null,
   host_id text not null,
@@ -574,6 +588,7 @@ CREATE UNIQUE INDEX offer_carve_in_force ON public.offer USING btree (host_id) W
 CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WHERE (withdrawn_at IS NULL);
 CREATE INDEX operator_fee_lender ON public.operator_fee USING btree (lender_party_id, version);
 CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
+CREATE INDEX relay_ticket_expiry ON public.relay_ticket USING btree (expires_at);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
 CREATE UNIQUE INDEX reservation_lease ON public.reservation USING btree (lease_id) WHERE (lease_id IS NOT NULL);
 CREATE UNIQUE INDEX signing_key_current ON public.signing_key USING btree ((true)) WHERE (retired_at IS NULL);

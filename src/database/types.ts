@@ -300,6 +300,15 @@ export interface Party {
   roles: string[];
 }
 
+export interface RelayTicket {
+  createdAt: Timestamp;
+  expiresAt: Timestamp;
+  keyId: string;
+  leaseId: string;
+  ticketSha256: Buffer;
+  usedAt: Timestamp | null;
+}
+
 export interface Reservation {
   cpuMilli: number;
   diskBytes: Int8;
@@ -378,6 +387,7 @@ export interface DB {
   operatorFee: OperatorFee;
   partition: Partition;
   party: Party;
+  relayTicket: RelayTicket;
   reservation: Reservation;
   setting: Setting;
   signingKey: SigningKey;

@@ -269,6 +269,35 @@ export const REFUSALS = {
     ({ leaseId, state }) =>
       `${leaseId} is ${state}, there is no way in${state === "ended" || state === "ending" ? "; book another" : " yet; wait until it is ready"}`,
   ),
+  "ticket-missing": row<object>(
+    401,
+    () => "the relay needs a ticket; ask for one at the lease's relay-tickets and send it",
+  ),
+  "ticket-unknown": row<object>(
+    403,
+    () => "there is no such ticket, or it is long over; ask for another",
+  ),
+  "ticket-used": row<object>(
+    403,
+    () => "this ticket has been used, and each opens one connection; ask for another",
+  ),
+  "ticket-expired": row<{ seconds: number }>(
+    403,
+    ({ seconds }) => `this ticket is older than ${seconds} s; ask for another and use it at once`,
+  ),
+  "ticket-of-other-lease": row<{ leaseId: string }>(
+    403,
+    ({ leaseId }) => `this ticket is not one for ${leaseId}; ask for one for that lease`,
+  ),
+  "ticket-of-other-key": row<object>(
+    403,
+    () => "this ticket was given to another key; ask for one with the key that you show",
+  ),
+  "too-many-tunnels": row<{ leaseId: string; most: number }>(
+    429,
+    ({ leaseId, most }) =>
+      `${leaseId} has ${most} connections through the relay already; end some of them first`,
+  ),
   "power-changed": row<{ leaseId: string; state: string; generation: number }>(
     409,
     ({ leaseId, state }) =>

@@ -122,13 +122,27 @@ export const reportSchema = z.discriminatedUnion("kind", [
 ]);
 export type Report = z.infer<typeof reportSchema>;
 
+/** Made by the client's end, which continues a tunnel under the same one. */
+export const TUNNEL_ID = /^[0-9a-f]{32}$/;
+
 /** What of a guest's console is shown: its end. */
 export const CONSOLE_BYTES_MAX = 64 * 1024;
 
 /** Over the WebSocket at `/v1/agent/connection`, from server to agent: hints, never the truth itself. */
 export const serverHintSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("desired"), generation: z.number().int() }),
+  /**
+   * Somebody wants to reach a lease's guest: the agent opens a WebSocket at
+   * `/v1/agent/tunnels/:joinId` for it. Where the guest listens it knows by itself alone.
+   */
+  z.strictObject({
+    kind: z.literal("tunnel"),
+    joinId: idSchema("join"),
+    leaseId: idSchema("lease"),
+    tunnelId: z.string().regex(TUNNEL_ID),
+  }),
 ]);
+export type ServerHint = z.infer<typeof serverHintSchema>;
 /** And from agent to server: `{"kind":"alive"}` every few seconds. */
 export const agentHintSchema = z.strictObject({ kind: z.literal("alive") });
 

@@ -268,6 +268,19 @@ export const clientOperations = {
     params: leaseParams,
     response: z.strictObject({ leaseId: idSchema("lease"), text: z.string() }),
   }),
+  openRelay: operation({
+    method: "POST",
+    path: "/v1/client/leases/:leaseId/relay-tickets",
+    summary:
+      "A ticket for one WebSocket to a ready lease's guest, at /v1/client/leases/:leaseId/relay.",
+    params: leaseParams,
+    response: z.strictObject({
+      leaseId: idSchema("lease"),
+      /** Opens the way once, soon, with the same key. It is shown here and kept nowhere. */
+      ticket: z.string().min(1).max(128),
+      expiresAt: instantText,
+    }),
+  }),
   listBills: operation({
     method: "GET",
     path: "/v1/bills",

@@ -34,6 +34,8 @@ export interface MemoryDriverOptions {
    * running guest is observed. Without it guests use nothing.
    */
   readonly cpuNs?: (spec: GuestSpec, processId: string) => bigint;
+  /** Where a guest is said to listen: a test may listen there in its place. */
+  readonly port?: () => number;
 }
 
 /**
@@ -115,7 +117,8 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       const guest = prepared(spec);
       if (guest.observation.state === "running") return guest.observation;
       lives += 1;
-      const port = spec.access.port || (guest.observation.port ?? FIRST_PORT + lives);
+      const given = options.port?.() ?? FIRST_PORT + lives;
+      const port = spec.access.port || (guest.observation.port ?? given);
       const processId = `memory:${lives}:0`;
       const seen = { state: "running", processId, port, cpuNs: 0n, exitReason: null } as const;
       return change(spec.guestId, guest, seen, true).observation;
