@@ -8,11 +8,15 @@ import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
 import { bookLeases } from "./client/book-leases.ts";
+import { cancelRun } from "./client/cancel-run.ts";
+import { dropOutputs } from "./client/drop-outputs.ts";
 import { endLease } from "./client/end-lease.ts";
 import { exportBill } from "./client/export-bill.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
+import { finishRun } from "./client/finish-run.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
+import { listRuns, showRun } from "./client/list-runs.ts";
 import { readConsole } from "./client/read-console.ts";
 import { search } from "./client/search.ts";
 import { setPower } from "./client/set-power.ts";
@@ -72,6 +76,11 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   search,
   bookLease,
   bookLeases,
+  listRuns,
+  showRun,
+  finishRun,
+  cancelRun,
+  dropOutputs,
   listLeases,
   showLease,
   quoteExtension,

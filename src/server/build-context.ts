@@ -53,6 +53,7 @@ export async function buildContext(
     clock,
     log,
     blobs: createFolderBlobStore(config.blobFolder),
+    outputs: createFolderBlobStore(config.outputsFolder),
     serverId: settled.serverId,
     keys: settled.keys,
     terms: { currency, minorUnitDigits, operatorFeePpm },

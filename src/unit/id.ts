@@ -20,6 +20,7 @@ export const ID_PREFIXES = [
   "report",
   "power",
   "console",
+  "run",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -37,6 +38,7 @@ export type BillId = Id<"bill">;
 export type ChainId = Id<"chain">;
 export type BatchId = Id<"batch">;
 export type ConsoleRequestId = Id<"console">;
+export type RunId = Id<"run">;
 export type TransactionId = Id<"transaction">;
 
 /** Crockford's alphabet in lower case: no i, l, o or u to misread. */

@@ -9,6 +9,7 @@ import type {
   SentQueryOf,
 } from "./operation.ts";
 import { clientOperations, operatorOperations, publicOperations } from "./people.ts";
+import { runOperations } from "./run.ts";
 
 /** Every JSON operation by its name. */
 export const contract = {
@@ -16,6 +17,7 @@ export const contract = {
   ...operatorOperations,
   ...lenderOperations,
   ...clientOperations,
+  ...runOperations,
   ...agentOperations,
 };
 export type Contract = typeof contract;
