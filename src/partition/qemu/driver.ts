@@ -9,6 +9,7 @@ import { type ControlGroups, findControlGroups } from "./control-group/find.ts";
 import { hasCode, named } from "./errno.ts";
 import { guestFolder, isGuestId } from "./guest-folder.ts";
 import { observeGuest } from "./observe.ts";
+import { readOutbox } from "./outbox.ts";
 import { pin } from "./pin.ts";
 import { prepareGuest } from "./prepare.ts";
 import { defaultBinary, probeQemu } from "./probe.ts";
@@ -113,6 +114,7 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
       }),
     wipe: (guestId) => inTurn(guestId, () => wipeGuest(pathsOf(guestId), driverTag)),
     list: () => listGuests(folder, driverTag),
+    readOutbox: (guestId, offset, bytes) => readOutbox(pathsOf(guestId), offset, bytes),
     console: (guestId) =>
       inTurn(guestId, async () => {
         const paths = pathsOf(guestId);
