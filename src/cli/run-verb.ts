@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { InputError } from "../unit/quantity.ts";
 import type { Context, Outcome } from "./context.ts";
-import { CliError, EXIT_OURS } from "./failure.ts";
+import { EXIT_OURS } from "./failure.ts";
 import { readId } from "./option/id.ts";
 import { sshArguments, type Target } from "./ssh/arguments.ts";
 import { runAttached, runCaptured } from "./ssh/session.ts";
@@ -14,29 +14,6 @@ export function identityOption(): Option {
     "the private key that opens the lease, when not the stored one",
   );
 }
-
-export const runVerb = verb<{ lease?: string; command: string[]; identity?: string }>({
-  usage: "run <command...>",
-  summary: "Run a command in a lease's partition; its output is streamed, its exit code returned.",
-  examples: [
-    "sublet run --lease lease_01k9… -- uname -a",
-    "sublet run --lease lease_01k9… 'sort | uniq -c' < words.txt",
-  ],
-  more: "Several arguments arrive as typed; a single one is a line for the guest's shell. With --json the\noutput is collected: {leaseId, command, exitCode, stdout, stderr}.",
-  options: [new Option("--lease <id>", "the lease to run in"), identityOption()],
-  passThrough: true,
-  failureExitCode: EXIT_OURS,
-  run: async (context, { lease, command, identity }) => {
-    if (lease === undefined) {
-      throw new CliError(
-        "lease-needed",
-        "say where to run it with --lease ID; book a lease first with `sublet lease create`",
-      );
-    }
-    const target = await wayIn(context, readId("lease", lease), identity);
-    return runIn(context, target, command, "never");
-  },
-});
 
 interface SshInput {
   readonly lease: string;

@@ -11,7 +11,8 @@ import { loginVerb, whoamiVerb } from "./login.ts";
 import { offerVerbs } from "./offer.ts";
 import { partitionVerbs } from "./partition.ts";
 import { partyVerbs } from "./party.ts";
-import { runVerb, sshVerb } from "./run-verb.ts";
+import { runVerbs } from "./run-list.ts";
+import { sshVerb } from "./run-verb.ts";
 import { searchVerb } from "./search.ts";
 import { serverVerb } from "./server.ts";
 import type { Verb, VerbGroup } from "./verb.ts";
@@ -24,7 +25,7 @@ export const chapters: readonly {
   { heading: "Processes:", verbs: [serverVerb, agentVerb, demoVerb] },
   { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs] },
   { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
-  { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
+  { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerbs, sshVerb, cpVerb] },
   { heading: "Paying:", verbs: [billVerbs] },
   { heading: "Operating:", verbs: [partyVerbs, keyVerbs, imageVerbs] },
 ];
