@@ -1,7 +1,6 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { SealKeys } from "../../signature/sealed.ts";
-import { isId, type LeaseId, type RunId } from "../../unit/id.ts";
+import type { LeaseId, RunId } from "../../unit/id.ts";
 import { readIfThere, writePrivateFile } from "../config/private-file.ts";
 import { CliError } from "../failure.ts";
 import type { Get } from "./get.ts";
@@ -52,14 +51,6 @@ export async function saveLog(
   const { out, err } = log;
   const text = JSON.stringify({ out: out.toString("latin1"), err: err.toString("latin1") });
   await writePrivateFile(logPath(configFolder, runId), text);
-}
-
-export async function listRecords(configFolder: string): Promise<RunId[]> {
-  const names = await readdir(join(configFolder, "runs")).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
-  return names.map((name) => name.replace(/\.json$/, "")).filter((name) => isId("run", name));
 }
 
 function recordPath(configFolder: string, runId: RunId): string {
