@@ -52,6 +52,11 @@ export const PERMISSIONS = {
   setPower: ["client"],
   readConsole: ["client"],
   openRelay: ["client"],
+  listRuns: ["client"],
+  showRun: ["client"],
+  finishRun: ["client"],
+  cancelRun: ["client"],
+  dropOutputs: ["client"],
   listLeases: "party",
   showLease: "party",
   showAccount: "party",
@@ -90,4 +95,6 @@ export const OTHER_PERMISSIONS = {
   "GET /images/:digest": "anyone",
   "PUT /v1/operator/blobs/:digest": ["operator"],
   "GET /v1/leases/:leaseId/changes": "party",
+  "PUT /v1/agent/leases/:leaseId/outputs/:digest": "agent",
+  "GET /v1/client/leases/:leaseId/outputs": ["client"],
 } as const satisfies Record<string, Permission>;

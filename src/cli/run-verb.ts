@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { InputError } from "../unit/quantity.ts";
 import type { Context, Outcome } from "./context.ts";
-import { CliError, EXIT_OURS } from "./failure.ts";
+import { EXIT_OURS } from "./failure.ts";
 import { sshArguments, type Target } from "./ssh/arguments.ts";
 import type { WayWanted } from "./ssh/proxy-command.ts";
 import { runAttached, runCaptured } from "./ssh/session.ts";
@@ -37,35 +37,6 @@ export function wayOptions(): Option[] {
 export function wayWanted({ direct, relay }: WayOptions): WayWanted {
   return direct ? "direct" : relay ? "relay" : "auto";
 }
-
-interface RunInput extends WayOptions {
-  readonly lease?: string;
-  readonly command: string[];
-  readonly identity?: string;
-}
-
-export const runVerb = verb<RunInput>({
-  usage: "run <command...>",
-  summary: "Run a command in a lease's partition; its output is streamed, its exit code returned.",
-  examples: [
-    "sublet run --lease lease_01k9… -- uname -a",
-    "sublet run --lease lease_01k9… 'sort | uniq -c' < words.txt",
-  ],
-  more: `${OWN_UNTIL}\nSeveral arguments arrive as typed; a single one is a line for the guest's shell. With --json the\noutput is collected: {leaseId, command, exitCode, stdout, stderr}.`,
-  options: [new Option("--lease <id>", "the lease to run in"), identityOption(), ...wayOptions()],
-  passThrough: true,
-  failureExitCode: EXIT_OURS,
-  run: async (context, { lease, command, identity, ...way }) => {
-    if (lease === undefined) {
-      throw new CliError(
-        "lease-needed",
-        "say where to run it with --lease ID; book a lease first with `sublet lease create`",
-      );
-    }
-    const target = await wayIn(context, lease, identity, wayWanted(way));
-    return runIn(context, target, command, "never");
-  },
-});
 
 interface SshInput extends WayOptions {
   readonly lease: string;

@@ -13,7 +13,8 @@ import { loginVerb, whoamiVerb } from "./login.ts";
 import { offerVerbs } from "./offer.ts";
 import { partitionVerbs } from "./partition.ts";
 import { partyVerbs } from "./party.ts";
-import { runVerb, sshVerb } from "./run-verb.ts";
+import { runVerbs } from "./run-list.ts";
+import { sshVerb } from "./run-verb.ts";
 import { searchVerb } from "./search.ts";
 import { serverVerb } from "./server.ts";
 import { sshConfigVerb } from "./ssh-config.ts";
@@ -31,7 +32,7 @@ export const chapters: readonly {
   { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
   {
     heading: "Borrowing:",
-    verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb, sshConfigVerb, sshProxyVerb],
+    verbs: [searchVerb, leaseVerbs, runVerbs, sshVerb, cpVerb, sshConfigVerb, sshProxyVerb],
   },
   { heading: "Paying:", verbs: [billVerbs, usageVerbs] },
   {

@@ -320,6 +320,31 @@ export interface Reservation {
   reservationId: string;
 }
 
+export interface Run {
+  cancelledAt: Timestamp | null;
+  clientPartyId: string;
+  command: string;
+  createdAt: Timestamp;
+  exitCode: number | null;
+  finishedAt: Timestamp | null;
+  kind: string;
+  runId: string;
+}
+
+export interface RunLease {
+  exitCode: number | null;
+  exitedAt: Timestamp | null;
+  leaseId: string;
+  outboxBytes: Int8 | null;
+  outputsBytes: Int8 | null;
+  outputsDigest: string | null;
+  outputsGone: string | null;
+  outputsUntil: Timestamp | null;
+  runId: string;
+  sealKey: string | null;
+  startedAt: Timestamp | null;
+}
+
 export interface Setting {
   billingTimeZone: string;
   createdAt: Timestamp;
@@ -389,6 +414,8 @@ export interface DB {
   party: Party;
   relayTicket: RelayTicket;
   reservation: Reservation;
+  run: Run;
+  runLease: RunLease;
   setting: Setting;
   signingKey: SigningKey;
   usageBatch: UsageBatch;

@@ -213,6 +213,15 @@ export const REFUSALS = {
     409,
     ({ leaseId }) => `${leaseId} was booked before with other content; use a new id`,
   ),
+  "run-id-reused": row<{ runId: string }>(
+    409,
+    ({ runId }) => `${runId} was begun before with other content; use a new id`,
+  ),
+  "outputs-gone": row<{ leaseId: string; why: string }>(
+    410,
+    ({ leaseId, why }) =>
+      `there are no outputs of ${leaseId} at the server (${why}); \`sublet run show\` tells more, run it again if you need them`,
+  ),
   "extension-id-reused": row<{ extensionId: string }>(
     409,
     ({ extensionId }) => `${extensionId} was asked for before with other content; use a new id`,

@@ -21,6 +21,7 @@ export const ID_PREFIXES = [
   "power",
   "console",
   "join",
+  "run",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -39,6 +40,7 @@ export type ChainId = Id<"chain">;
 export type BatchId = Id<"batch">;
 export type ConsoleRequestId = Id<"console">;
 export type JoinId = Id<"join">;
+export type RunId = Id<"run">;
 export type TransactionId = Id<"transaction">;
 
 /** Crockford's alphabet in lower case: no i, l, o or u to misread. */

@@ -109,6 +109,15 @@ export const reportSchema = z.discriminatedUnion("kind", [
     reason: z.string().max(64),
     message: z.string().max(2000),
   }),
+  /** What the client runs there has begun, or has ended, as its guest wrote into the outbox. */
+  z.strictObject({ ...reportBase, kind: z.literal("run-started") }),
+  z.strictObject({
+    ...reportBase,
+    kind: z.literal("run-exited"),
+    exitCode: z.number().int().min(0).max(255),
+  }),
+  /** What it left behind is not to be had: why. What is, is sent to `…/outputs/:digest`. */
+  z.strictObject({ ...reportBase, kind: z.literal("outputs-lost"), reason: z.string().max(64) }),
   z.strictObject({ ...reportBase, kind: z.literal("ending"), reason: z.string().max(64) }),
   /** The client's wish for its guest's power; `isDone` when nothing more is to follow. */
   z.strictObject({

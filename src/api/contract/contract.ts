@@ -10,6 +10,7 @@ import type {
   SentQueryOf,
 } from "./operation.ts";
 import { clientOperations, operatorOperations, publicOperations } from "./people.ts";
+import { runOperations } from "./run.ts";
 
 /** Every JSON operation by its name. */
 export const contract = {
@@ -18,6 +19,7 @@ export const contract = {
   ...lenderOperations,
   ...clientOperations,
   ...accountOperations,
+  ...runOperations,
   ...agentOperations,
 };
 export type Contract = typeof contract;

@@ -15,6 +15,7 @@ import {
   naturalText,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
+import { newRunSchema } from "./run.ts";
 import {
   billSummaryView,
   imageView,
@@ -167,6 +168,8 @@ const booking = {
     .string()
     .max(1024)
     .regex(/^ssh-ed25519 [A-Za-z0-9+/=]+( [\x20-\x7e]*)?$/, "expected one line: ssh-ed25519 AAAA…"),
+  /** What the leases are booked for. */
+  run: newRunSchema.optional(),
 };
 
 export const clientOperations = {

@@ -87,7 +87,8 @@ export function remoteCommand(command: readonly string[]): string {
   return command.length === 1 && only !== undefined ? only : command.map(quoted).join(" ");
 }
 
-function quoted(argument: string): string {
+/** One word to a shell, whatever characters it has. */
+export function quoted(argument: string): string {
   if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(argument)) return argument;
   return `'${argument.replaceAll("'", `'\\''`)}'`;
 }
