@@ -10,6 +10,7 @@ import type { AgentKeys } from "./identity/keys.ts";
 import { type TrustedServer, trustServer } from "./identity/server-keys.ts";
 import type { Joined } from "./identity/store.ts";
 import { createServerTime, type ServerTime } from "./time/time.ts";
+import { createTunnels, type Tunnels } from "./tunnel/tunnels.ts";
 import { createTurns, type Turns } from "./turns.ts";
 
 /** All that the agent's passes work with, once the host has joined. */
@@ -28,6 +29,8 @@ export interface AgentContext {
   readonly learnServerKeys: TrustedServer["learn"];
   readonly time: ServerTime;
   readonly turns: Turns;
+  /** Ways into guests through the server. */
+  readonly tunnels: Tunnels;
   /** Downloads under way, by digest. */
   readonly fetching: Map<string, Promise<void>>;
   /** Aborted when the agent stops: what waits for the network need not. */
@@ -66,6 +69,7 @@ export function createContext(parts: ContextParts): AgentContext {
     client: parts.client(time),
     time,
     turns: createTurns(),
+    tunnels: createTunnels(),
     fetching: new Map(),
     ended: new AbortController(),
     connection: { state: "connecting", since: parts.clock.now().toISOString() },

@@ -82,7 +82,7 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
     return no("memory-too-small", `the image needs ${manifest.memoryBytesMin} bytes of memory`);
   }
   const diskBytesMin = manifest.diskBytesMin ?? 0;
-  if (partition.size.diskBytes < diskBytesMin) {
+  if (partition.size.diskBytes - (grant.outbox?.bytes ?? 0) < diskBytesMin) {
     return no(
       "image-too-big",
       `the image's disk has ${formatBytes(diskBytesMin)}; ask for more disk`,

@@ -12,6 +12,7 @@ import { PRODUCT_VERSION } from "../unit/version.ts";
 import { registerChanges } from "./changes.ts";
 import type { ServerContext } from "./context.ts";
 import { registerFiles } from "./files.ts";
+import { registerOutputs } from "./outputs.ts";
 import { BODY_BYTES_MAX, problemOf } from "./problem.ts";
 import { registerOperations } from "./routes.ts";
 
@@ -47,6 +48,7 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
   registerOperations(app, context);
   await registerFiles(app, context);
   registerChanges(app, context);
+  registerOutputs(app, context);
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   return app;
 }

@@ -11,6 +11,8 @@ export interface ServerContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly blobs: BlobStore;
+  /** What runs left behind: encrypted to their clients, and never served as an image. */
+  readonly outputs: BlobStore;
   readonly serverId: string;
   readonly keys: LiveServerKeys;
   readonly terms: MarketTerms;

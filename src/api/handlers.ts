@@ -8,11 +8,16 @@ import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
 import { bookLeases } from "./client/book-leases.ts";
+import { cancelRun } from "./client/cancel-run.ts";
+import { dropOutputs } from "./client/drop-outputs.ts";
 import { endLease } from "./client/end-lease.ts";
 import { exportUsage } from "./client/export-usage.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
+import { finishRun } from "./client/finish-run.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
+import { listRuns, showRun } from "./client/list-runs.ts";
+import { openRelay } from "./client/open-relay.ts";
 import { readConsole } from "./client/read-console.ts";
 import { readStatement } from "./client/read-statement.ts";
 import { search } from "./client/search.ts";
@@ -105,6 +110,11 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   search,
   bookLease,
   bookLeases,
+  listRuns,
+  showRun,
+  finishRun,
+  cancelRun,
+  dropOutputs,
   listLeases,
   showLease,
   quoteExtension,
@@ -112,6 +122,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   endLease,
   setPower,
   readConsole,
+  openRelay,
   showAccount,
   readStatement,
   totalBills,

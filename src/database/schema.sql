@@ -539,6 +539,20 @@ create table provider_key (
   constraint provider_key_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
 );
 
+create table relay_ticket (
+  ticket_sha256 bytea not null,
+  lease_id text not null,
+  key_id text not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint relay_ticket_pkey PRIMARY KEY (ticket_sha256),
+  constraint relay_ticket_key_id_fkey FOREIGN KEY (key_id) REFERENCES api_key(key_id),
+  constraint relay_ticket_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint relay_ticket_check CHECK ((expires_at > created_at)),
+  constraint relay_ticket_ticket_sha256_check CHECK ((length(ticket_sha256) = 32))
+);
+
 create table reservation (
   reservation_id text not null,
   host_id text not null,
@@ -561,6 +575,48 @@ create table reservation (
   constraint reservation_reservation_id_check CHECK ((reservation_id ~~ 'reservation\_%'::text)),
   constraint reservation_capacity TRIGGER DEFERRABLE INITIALLY DEFERRED,
   constraint reservation_carved TRIGGER DEFERRABLE INITIALLY DEFERRED
+);
+
+create table run (
+  run_id text not null,
+  client_party_id text not null,
+  kind text not null,
+  command text not null,
+  created_at timestamp with time zone not null,
+  cancelled_at timestamp with time zone,
+  exit_code integer,
+  finished_at timestamp with time zone,
+  constraint run_pkey PRIMARY KEY (run_id),
+  constraint run_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
+  constraint run_check CHECK (((exit_code IS NULL) = (finished_at IS NULL))),
+  constraint run_command_check CHECK ((length(command) <= 4096)),
+  constraint run_exit_code_check CHECK (((exit_code >= 0) AND (exit_code <= 255))),
+  constraint run_kind_check CHECK ((kind = ANY (ARRAY['attached'::text, 'detached'::text, 'parallel'::text]))),
+  constraint run_run_id_check CHECK ((run_id ~~ 'run\_%'::text))
+);
+
+create table run_lease (
+  lease_id text not null,
+  run_id text not null,
+  outbox_bytes bigint,
+  seal_key text,
+  started_at timestamp with time zone,
+  exited_at timestamp with time zone,
+  exit_code integer,
+  outputs_digest text,
+  outputs_bytes bigint,
+  outputs_until timestamp with time zone,
+  outputs_gone text,
+  constraint run_lease_pkey PRIMARY KEY (lease_id),
+  constraint run_lease_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint run_lease_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(run_id),
+  constraint run_lease_check CHECK (((outbox_bytes IS NULL) = (seal_key IS NULL))),
+  constraint run_lease_check1 CHECK (((exited_at IS NULL) = (exit_code IS NULL))),
+  constraint run_lease_check2 CHECK (((outputs_digest IS NULL) = (outputs_bytes IS NULL))),
+  constraint run_lease_check3 CHECK (((outputs_digest IS NULL) = (outputs_until IS NULL))),
+  constraint run_lease_check4 CHECK (((outputs_digest IS NULL) OR (outbox_bytes IS NOT NULL))),
+  constraint run_lease_exit_code_check CHECK (((exit_code >= 0) AND (exit_code <= 255))),
+  constraint run_lease_outbox_bytes_check CHECK ((outbox_bytes > 0))
 );
 
 create table setting (
@@ -659,8 +715,12 @@ CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WH
 CREATE INDEX operator_fee_lender ON public.operator_fee USING btree (lender_party_id, version);
 CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX provider_key_current ON public.provider_key USING btree (party_id) WHERE (retired_at IS NULL);
+CREATE INDEX relay_ticket_expiry ON public.relay_ticket USING btree (expires_at);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
 CREATE UNIQUE INDEX reservation_lease ON public.reservation USING btree (lease_id) WHERE (lease_id IS NOT NULL);
+CREATE INDEX run_of_client ON public.run USING btree (client_party_id, run_id);
+CREATE INDEX run_lease_kept ON public.run_lease USING btree (outputs_until) WHERE ((outputs_digest IS NOT NULL) AND (outputs_gone IS NULL));
+CREATE INDEX run_lease_of_run ON public.run_lease USING btree (run_id);
 CREATE UNIQUE INDEX signing_key_current ON public.signing_key USING btree ((true)) WHERE (retired_at IS NULL);
 CREATE INDEX usage_batch_chain ON public.usage_batch USING btree (chain_id);
 CREATE INDEX usage_record_batch ON public.usage_record USING btree (batch_id);

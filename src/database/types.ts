@@ -352,6 +352,15 @@ export interface ProviderKey {
   retiredAt: Timestamp | null;
 }
 
+export interface RelayTicket {
+  createdAt: Timestamp;
+  expiresAt: Timestamp;
+  keyId: string;
+  leaseId: string;
+  ticketSha256: Buffer;
+  usedAt: Timestamp | null;
+}
+
 export interface Reservation {
   cpuMilli: number;
   diskBytes: Int8;
@@ -361,6 +370,31 @@ export interface Reservation {
   partitionId: string;
   period: string;
   reservationId: string;
+}
+
+export interface Run {
+  cancelledAt: Timestamp | null;
+  clientPartyId: string;
+  command: string;
+  createdAt: Timestamp;
+  exitCode: number | null;
+  finishedAt: Timestamp | null;
+  kind: string;
+  runId: string;
+}
+
+export interface RunLease {
+  exitCode: number | null;
+  exitedAt: Timestamp | null;
+  leaseId: string;
+  outboxBytes: Int8 | null;
+  outputsBytes: Int8 | null;
+  outputsDigest: string | null;
+  outputsGone: string | null;
+  outputsUntil: Timestamp | null;
+  runId: string;
+  sealKey: string | null;
+  startedAt: Timestamp | null;
 }
 
 export interface Setting {
@@ -435,7 +469,10 @@ export interface DB {
   partition: Partition;
   party: Party;
   providerKey: ProviderKey;
+  relayTicket: RelayTicket;
   reservation: Reservation;
+  run: Run;
+  runLease: RunLease;
   setting: Setting;
   signingKey: SigningKey;
   usageBatch: UsageBatch;

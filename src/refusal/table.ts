@@ -263,6 +263,15 @@ export const REFUSALS = {
     409,
     ({ leaseId }) => `${leaseId} was booked before with other content; use a new id`,
   ),
+  "run-id-reused": row<{ runId: string }>(
+    409,
+    ({ runId }) => `${runId} was begun before with other content; use a new id`,
+  ),
+  "outputs-gone": row<{ leaseId: string; why: string }>(
+    410,
+    ({ leaseId, why }) =>
+      `there are no outputs of ${leaseId} at the server (${why}); \`sublet run show\` tells more, run it again if you need them`,
+  ),
   "extension-id-reused": row<{ extensionId: string }>(
     409,
     ({ extensionId }) => `${extensionId} was asked for before with other content; use a new id`,
@@ -318,6 +327,35 @@ export const REFUSALS = {
     409,
     ({ leaseId, state }) =>
       `${leaseId} is ${state}, there is no way in${state === "ended" || state === "ending" ? "; book another" : " yet; wait until it is ready"}`,
+  ),
+  "ticket-missing": row<object>(
+    401,
+    () => "the relay needs a ticket; ask for one at the lease's relay-tickets and send it",
+  ),
+  "ticket-unknown": row<object>(
+    403,
+    () => "there is no such ticket, or it is long over; ask for another",
+  ),
+  "ticket-used": row<object>(
+    403,
+    () => "this ticket has been used, and each opens one connection; ask for another",
+  ),
+  "ticket-expired": row<{ seconds: number }>(
+    403,
+    ({ seconds }) => `this ticket is older than ${seconds} s; ask for another and use it at once`,
+  ),
+  "ticket-of-other-lease": row<{ leaseId: string }>(
+    403,
+    ({ leaseId }) => `this ticket is not one for ${leaseId}; ask for one for that lease`,
+  ),
+  "ticket-of-other-key": row<object>(
+    403,
+    () => "this ticket was given to another key; ask for one with the key that you show",
+  ),
+  "too-many-tunnels": row<{ leaseId: string; most: number }>(
+    429,
+    ({ leaseId, most }) =>
+      `${leaseId} has ${most} connections through the relay already; end some of them first`,
   ),
   "power-changed": row<{ leaseId: string; state: string; generation: number }>(
     409,

@@ -57,6 +57,7 @@ export async function buildContext(
     clock,
     log,
     blobs: createFolderBlobStore(config.blobFolder),
+    outputs: createFolderBlobStore(config.outputsFolder),
     serverId: settled.serverId,
     keys: liveServerKeys(settled.keys),
     terms: { currency, minorUnitDigits },

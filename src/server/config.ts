@@ -26,6 +26,7 @@ export interface ServerConfig {
   readonly dataFolder: string;
   readonly databaseFolder: string;
   readonly blobFolder: string;
+  readonly outputsFolder: string;
   readonly host: string;
   readonly port: number;
   readonly publicUrl: string | undefined;
@@ -43,6 +44,7 @@ export function toServerConfig(options: ServerOptions): ServerConfig {
     dataFolder: options.dataFolder,
     databaseFolder: join(options.dataFolder, "database"),
     blobFolder: join(options.dataFolder, "images"),
+    outputsFolder: join(options.dataFolder, "outputs"),
     host,
     port,
     publicUrl: options.publicUrl?.replace(/\/+$/, ""),

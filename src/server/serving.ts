@@ -1,9 +1,11 @@
 import type { FastifyInstance } from "fastify";
 import { listen } from "../database/listen.ts";
-import { acceptAgents } from "./agent-connections.ts";
+import { createAgentConnections } from "./agent-connections.ts";
 import type { BuiltContext } from "./build-context.ts";
 import type { ServerConfig } from "./config.ts";
 import { startPasses } from "./passes.ts";
+import { createRelay } from "./relay/relay.ts";
+import { acceptUpgrades } from "./upgrade.ts";
 
 /** Listens, lets agents in, hears what other servers did, and runs the passes. */
 export async function startServing(
@@ -11,7 +13,9 @@ export async function startServing(
   { context, changes, late }: BuiltContext,
   config: Pick<ServerConfig, "host" | "port">,
 ): Promise<{ stop(): Promise<void> }> {
-  const agents = acceptAgents(app.server, context);
+  const agents = createAgentConnections(context);
+  const routes = [agents.route, ...createRelay(context, agents)];
+  const upgrades = acceptUpgrades(app.server, context, routes);
   const passes = startPasses(context);
   late.wake = () => passes.wake();
   const listener = await listen(context.db, ["lease_event", "host_desired"], {
@@ -25,7 +29,7 @@ export async function startServing(
     },
   });
   const stop = async () => {
-    await agents.close();
+    await upgrades.close();
     await app.close();
     await passes.stop();
     await listener.close();

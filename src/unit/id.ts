@@ -24,6 +24,8 @@ export const ID_PREFIXES = [
   "code",
   "service",
   "order",
+  "join",
+  "run",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -41,6 +43,8 @@ export type BillId = Id<"bill">;
 export type ChainId = Id<"chain">;
 export type BatchId = Id<"batch">;
 export type ConsoleRequestId = Id<"console">;
+export type JoinId = Id<"join">;
+export type RunId = Id<"run">;
 export type TransactionId = Id<"transaction">;
 export type CapacityRequestId = Id<"request">;
 export type CodeId = Id<"code">;

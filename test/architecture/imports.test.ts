@@ -8,7 +8,7 @@ const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
 /** The stages of the mission, in the order in which they may import: earlier ones only. */
 const STAGES = [
   ["unit", "process"],
-  ["signature", "refusal", "database"],
+  ["signature", "refusal", "database", "tunnel"],
   ["party"],
   ["host"],
   ["image"],
@@ -66,7 +66,7 @@ test("a stage imports earlier stages only", () => {
 
 test("the command line knows the server by its contract alone", () => {
   const allowed =
-    /^(cli|unit|refusal|signature|api\/contract|api\/client|billing\/verify)\/|^billing\/bill\.ts$/;
+    /^(cli|unit|refusal|signature|tunnel|api\/contract|api\/client|billing\/verify)\/|^billing\/bill\.ts$/;
   const wrong = imports.filter(
     ({ from, to, dynamic }) =>
       stageOf(from) === "cli" &&

@@ -18,7 +18,12 @@ export interface Daemon {
 
 const STOP_GRACE_MS = 15_000;
 
-export function createDaemon(argv: readonly string[], logPath: string): Daemon {
+/** `within`: a program that runs it somewhere else, like `nsenter --net=…`. */
+export function createDaemon(
+  argv: readonly string[],
+  logPath: string,
+  within: readonly string[] = [],
+): Daemon {
   let child: ChildProcess | undefined;
   const end = async (signal: "SIGTERM" | "SIGKILL") => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -35,9 +40,10 @@ export function createDaemon(argv: readonly string[], logPath: string): Daemon {
     start: async (...more) => {
       await end("SIGTERM");
       const log = openSync(logPath, "a", 0o600);
+      const [program = process.execPath, ...rest] = [...within, process.execPath];
       const started = spawn(
-        process.execPath,
-        [join(ROOT, "src/cli/main.ts"), ...argv, ...more, "--json"],
+        program,
+        [...rest, join(ROOT, "src/cli/main.ts"), ...argv, ...more, "--json"],
         {
           stdio: ["ignore", "pipe", log, "pipe"],
           env: { ...ownEnvironment(), SUBLET_LAUNCHER_FD: "3" },

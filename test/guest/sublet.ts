@@ -18,11 +18,14 @@ export interface RunOptions {
   readonly stdin?: string | Buffer;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** A program that runs it somewhere else, like `nsenter --net=…`. */
+  readonly within?: readonly string[];
 }
 
 /** Runs `sublet` as a person would, as a process. Its input is empty unless it is given one. */
 export async function sublet(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [join(ROOT, "src/cli/main.ts"), ...argv], {
+  const [program = process.execPath, ...rest] = [...(options.within ?? []), process.execPath];
+  const child = spawn(program, [...rest, join(ROOT, "src/cli/main.ts"), ...argv], {
     env: { ...ownEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ["pipe", "pipe", "pipe"],

@@ -17,7 +17,11 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
   return {
     guestId: lease.leaseId,
     hostname: partition.name,
-    size: partition.size,
+    size: {
+      ...partition.size,
+      diskBytes: partition.size.diskBytes - (granted.outbox?.bytes ?? 0),
+    },
+    ...(granted.outbox ? { outboxBytes: granted.outbox.bytes } : {}),
     maxSize: mapSize((resource) =>
       Math.max(partition.size[resource], Math.min(max[resource], base[resource])),
     ),

@@ -75,6 +75,7 @@ function signAccess(context: AgentContext, lease: LeaseRow): string {
     hostId: context.joined.hostId,
     address: context.config.accessAddress,
     port: lease.port,
+    ...(context.config.isDirectOffered ? {} : { direct: false }),
     user: grantOf(lease).image.manifest.user,
     hostKey: lease.hostKeyPublic,
   };

@@ -107,4 +107,9 @@ export const SCHEMA_STEPS: readonly string[] = [
   -- Of a wish that is under way: its guest is off, and may be to come on again.
   ALTER TABLE lease ADD COLUMN is_power_cut INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- What was reported of the client's run, and whether what it left behind is out of the host.
+  ALTER TABLE lease ADD COLUMN run_told TEXT NOT NULL DEFAULT 'nothing';
+  ALTER TABLE lease ADD COLUMN is_collected INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -5,6 +5,7 @@ import type { DB } from "../../database/types.ts";
 import { type Host, insertHostEventOnce } from "../../host/store.ts";
 import { insertLeaseEvent, wasReported } from "../../lease/event-store.ts";
 import { finishLease } from "../../lease/finish.ts";
+import { setOutputsGone, setRunExited, setRunStarted } from "../../lease/run-store.ts";
 import { outcomeOf } from "../../lease/state.ts";
 import { type Lease, lockLease, updateLease } from "../../lease/store.ts";
 import { accessSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
@@ -82,6 +83,19 @@ async function apply(
     }
     case "delivered-again":
       await insertLeaseEvent(tx, event);
+      return;
+    case "run-started":
+      await setRunStarted(tx, lease.leaseId, at);
+      await insertLeaseEvent(tx, event);
+      return;
+    case "run-exited":
+      await setRunExited(tx, lease.leaseId, report.exitCode, at);
+      // What came of the client's command is the client's affair: the event is the lender's, too.
+      await insertLeaseEvent(tx, event);
+      return;
+    case "outputs-lost":
+      await setOutputsGone(tx, lease.leaseId, report.reason);
+      await insertLeaseEvent(tx, { ...event, reason: report.reason });
       return;
     case "failed":
       await insertLeaseEvent(tx, {

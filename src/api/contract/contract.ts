@@ -11,6 +11,7 @@ import type {
   SentQueryOf,
 } from "./operation.ts";
 import { clientOperations, operatorOperations, publicOperations } from "./people.ts";
+import { runOperations } from "./run.ts";
 
 /** Every JSON operation by its name. */
 export const contract = {
@@ -19,6 +20,7 @@ export const contract = {
   ...lenderOperations,
   ...clientOperations,
   ...accountOperations,
+  ...runOperations,
   ...agentOperations,
   ...claimOperations,
   ...ownerOperations,
