@@ -88,7 +88,7 @@ describe("with --json a failure is one document on stdout", () => {
 
 describe("what the design has and this version has not is refused by name", () => {
   test.each([
-    [["capacity", "request", "--cpu", "2"], "`sublet capacity request` is not in this version"],
+    [["capacity", "enable", "--cpu", "2"], "`sublet capacity enable` is not in this version"],
     [["capacity", "history"], "`sublet capacity history` is not in this version"],
     [["usage", "import", "usage.json"], "`sublet usage import` is not in this version"],
   ])("%j", async (argv, sentence) => {

@@ -8,6 +8,7 @@ import { SOCKET_PERMISSIONS } from "../../src/api/permission.ts";
 import type { MemoryDriver } from "../../src/partition/memory/driver.ts";
 import { SECRET_BYTES, writeFrame } from "../../src/tunnel/frame.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
+import { joinedOf } from "../agent/harness.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { type Market, openMarket } from "./fake-host.ts";
 import { startTestServer, type TestServer } from "./harness.ts";
@@ -181,8 +182,10 @@ test("an agent joins no tunnel but those that were asked of it", async () => {
   const path = `/v1/agent/tunnels/${seen[0]}`;
   // Another host's agent, which has learnt the id.
   expect(await knockAt(path, await market.host.agent.headers())).toBe("not-found");
-  expect(await knockAt(path, await agent.context.client.headers())).toBe("open");
-  expect(await knockAt(path, await agent.context.client.headers())).toBe("not-found");
+  expect(await knockAt(path, await joinedOf(agent.context).server.client.headers())).toBe("open");
+  expect(await knockAt(path, await joinedOf(agent.context).server.client.headers())).toBe(
+    "not-found",
+  );
 });
 
 test("a lease that is ended has no way in: the server closes it, whether or not its host has heard", async () => {

@@ -6,7 +6,7 @@ import { ApiError } from "../../api/client/error.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { OUTBOX_CONTENT_AT } from "../../partition/outbox.ts";
 import { sealFor } from "../../signature/sealed.ts";
-import { type AgentContext, instantNow } from "../context.ts";
+import { type AgentContext, instantNow, type ServerLink } from "../context.ts";
 import { queueReport } from "../report/store.ts";
 import { EffectFailure } from "./effect-failure.ts";
 import { readHead, tellRun } from "./run.ts";
@@ -88,7 +88,8 @@ async function send(
       signal: AbortSignal.any([AbortSignal.timeout(SEND_MS_MAX), context.ended.signal]),
     };
     const url = `/v1/agent/leases/${leaseId}/outputs/${digest}`;
-    await (await context.client.fetch(url, request as RequestInit)).arrayBuffer();
+    const { client } = linkOf(context);
+    await (await client.fetch(url, request as RequestInit)).arrayBuffer();
     return null;
   } catch (error) {
     if (!(error instanceof ApiError)) {
@@ -111,4 +112,10 @@ function settle(context: AgentContext, { leaseId }: LeaseRow, lost: string | nul
     }
     changeLease(context.db, leaseId, { isCollected: true, failures: 0, retryAtNs: null });
   });
+}
+
+/** Only leases have outputs, and only a host that has joined has leases. */
+function linkOf({ server }: AgentContext): ServerLink {
+  if (server === null) throw new Error("a host without a server has no lease with outputs");
+  return server;
 }

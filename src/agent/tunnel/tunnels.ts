@@ -3,12 +3,12 @@ import type { ServerHint } from "../../api/contract/agent.ts";
 import { type Carrier, CLOSED_FOR_GOOD } from "../../tunnel/carrier.ts";
 import { readFrame } from "../../tunnel/frame.ts";
 import { holdTunnelConnection } from "../../tunnel/web-socket.ts";
-import type { AgentContext } from "../context.ts";
+import type { JoinedContext } from "../context.ts";
 import { dialGuest, type GuestTunnel } from "./dial-guest.ts";
 import { whyNoWayIn } from "./way-in.ts";
 
 type JoinHint = Extract<ServerHint, { kind: "tunnel" }>;
-type Context = Pick<AgentContext, "db" | "config" | "client" | "log" | "ended" | "clock">;
+type Context = Pick<JoinedContext, "db" | "config" | "server" | "log" | "ended" | "clock">;
 
 export interface Tunnels {
   /** Opens a connection for a tunnel, new or known, and holds it until it is over. Never throws. */
@@ -64,7 +64,7 @@ export function createTunnels(): Tunnels {
       let used: Carrier | undefined;
       const about = { leaseId: hint.leaseId, tunnelId: hint.tunnelId };
       const held = await holdTunnelConnection({
-        url: `${context.client.url}/v1/agent/tunnels/${hint.joinId}`,
+        url: `${context.server.client.url}/v1/agent/tunnels/${hint.joinId}`,
         headers: { authorization: `Bearer ${token}` },
         signal: context.ended.signal,
         onOpen: () => undefined,

@@ -89,7 +89,7 @@ export async function readAccess(
 }
 
 /** Writes the guest's key at the first use; later another key is refused. */
-async function pinHostKey(
+export async function pinHostKey(
   configFolder: string,
   leaseId: LeaseId,
   hostKey: string,
