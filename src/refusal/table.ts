@@ -319,6 +319,11 @@ export const REFUSALS = {
         ? `what ${partition} has is promised to others for part of that time; extend ${leaseId} by less, or book another partition`
         : `partition ${partition} is booked by another lease; ${leaseId} can last until ${until} at most: extend it by less, or book another partition`,
   ),
+  "host-closed": row<{ leaseId: string; host: string; reason: string }>(
+    409,
+    ({ leaseId, host, reason }) =>
+      `${leaseId} cannot last longer on ${host}: ${reason}; extend it by less, or book another partition`,
+  ),
   "cost-above-limit": row<{ cost: string; limit: string }>(
     409,
     ({ cost, limit }) =>

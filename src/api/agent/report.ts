@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { giveBackPending } from "../../billing/lapse-extensions.ts";
+import { isConnectionLost, isDiskFull } from "../../database/failure.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { type Host, insertHostEventOnce } from "../../host/store.ts";
@@ -18,23 +19,36 @@ import { becomeExtended, NOT_TAKEN, refuseExtension } from "./extended.ts";
 import { takeGrantBack } from "./grant-held.ts";
 import { verifyFromHost } from "./verify-from-host.ts";
 
-/** Each report in a transaction of its own: one that is refused keeps none of the others back. */
+/**
+ * Each report in a transaction of its own: one that is refused keeps none of the others back, and
+ * one that the server fails on only those of its own lease, which come after it.
+ */
 export const report: Handler<"report"> = async (context, { caller, body }) => {
   const accepted: string[] = [];
   const refused: { reportId: string; code: string; message: string }[] = [];
+  const failed = new Map<LeaseId, unknown>();
   const now = context.clock.now();
   for (const one of body.reports) {
+    if (failed.has(one.leaseId)) continue;
     try {
       await transaction(context.db, (tx) => apply(context, tx, caller, one, now));
       accepted.push(one.reportId);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      context.log.warn({ hostId: caller.hostId, report: one, err: error }, "refused a report");
-      await tellOwner(context, caller, one, error, now);
-      refused.push({ reportId: one.reportId, code: error.code, message: error.message });
+      if (isConnectionLost(error) || isDiskFull(error)) throw error;
+      if (error instanceof Refusal) {
+        context.log.warn({ hostId: caller.hostId, report: one, err: error }, "refused a report");
+        await tellOwner(context, caller, one, error, now);
+        refused.push({ reportId: one.reportId, code: error.code, message: error.message });
+      } else {
+        context.log.error({ hostId: caller.hostId, report: one, err: error }, "a report failed");
+        failed.set(one.leaseId, error);
+      }
     }
   }
   context.wake();
+  const [failure] = failed.values();
+  // Of none that could be answered, the host hears that the server failed, and waits longer.
+  if (failure !== undefined && accepted.length + refused.length === 0) throw failure;
   return { accepted, refused };
 };
 
