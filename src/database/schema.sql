@@ -793,6 +793,15 @@ begin
       and old.memory_bytes = new.memory_bytes and old.disk_bytes = new.disk_bytes then
     return null;
   end if;
+  -- A guest that is not wiped in time has what it has, whatever may be carved by now.
+  if tg_op = 'UPDATE' and old.cpu_milli = new.cpu_milli and old.memory_bytes = new.memory_bytes
+      and old.disk_bytes = new.disk_bytes and lower(old.period) = lower(new.period)
+      and exists (select 1 from lease l where l.lease_id = new.lease_id
+        and l.state in ('preparing', 'ready', 'ending') and upper(old.period) > upper(l.period))
+      and not exists (select 1 from lease_extension x
+        where x.lease_id = new.lease_id and x.state = 'pending') then
+    return null;
+  end if;
   perform 1 from host where host_id = new.host_id for update;
   select o.* into own from lease l join offer o using (offer_id) where l.lease_id = new.lease_id;
   select o.* into in_force from offer o
@@ -891,7 +900,9 @@ begin
     raise exception 'the removal of lease % is stated for good', old.lease_id
       using errcode = 'SL003', constraint = 'lease_terms';
   end if;
-  if not old.period @> new.period then
+  if not old.period @> new.period and not exists (select 1 from lease_extension x
+      where x.lease_id = new.lease_id and x.state = 'in-force'
+        and x.acknowledgement_jws is not null and x.ends_at = upper(new.period)) then
     perform refuse_closed_host(new.host_id, new.period);
   end if;
   return new;
