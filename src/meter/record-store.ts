@@ -1,12 +1,12 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/types.ts";
-import type { BatchId, HostId, LeaseId } from "../unit/id.ts";
-import type { HashedRecord, UsageBatch, UsageRecord } from "./record.ts";
+import type { BatchId, HostId } from "../unit/id.ts";
+import type { HashedRecord, MeteredId, UsageBatch, UsageRecord } from "./record.ts";
 
 /** What is stored under these numbers. */
 export async function readRecords(
   db: Kysely<DB>,
-  chainId: LeaseId,
+  chainId: MeteredId,
   seqs: readonly number[],
 ): Promise<ReadonlyMap<number, HashedRecord>> {
   if (seqs.length === 0) return new Map();
@@ -22,7 +22,7 @@ export async function readRecords(
 /** A chain up to its final record, in order; all that is there when that is not known. */
 export async function readChain(
   db: Kysely<DB>,
-  chainId: LeaseId,
+  chainId: MeteredId,
   seqFinal: bigint | null,
 ): Promise<HashedRecord[]> {
   const rows = await db
@@ -81,7 +81,7 @@ export async function insertRecords(
 }
 
 /** Every number up to this one is there. */
-export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promise<number> {
+export async function readContiguousSeq(db: Kysely<DB>, chainId: MeteredId): Promise<number> {
   const { rows } = await sql<{ seq: bigint }>`
     select coalesce(max(seq), 0)::bigint as seq
     from (select seq, row_number() over (order by seq) as place
@@ -93,7 +93,7 @@ export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promi
 /** The signed batches of a chain up to a record, as the host sent them. */
 export async function listBatches(
   db: Kysely<DB>,
-  chainId: LeaseId,
+  chainId: MeteredId,
   untilSeq: number,
 ): Promise<{ batchId: BatchId; hostId: HostId; jws: string }[]> {
   const rows = await db

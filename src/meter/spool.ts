@@ -1,13 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { canonicalJson } from "../unit/canonical.ts";
-import type { Id } from "../unit/id.ts";
 import { cpuModeSchema, idSchema, sizeSchema } from "../unit/schema.ts";
 import { type AdvanceOptions, advance, type ChainState } from "./advance.ts";
 import { chainOrigin } from "./chain.ts";
 import { type ChainTerms, intervalSchema, intervalToJson } from "./interval.ts";
 import { type Reading, readingSchema, readingToJson } from "./reading.ts";
-import type { HashedRecord } from "./record.ts";
+import { type HashedRecord, type MeteredId, meteredIdSchema } from "./record.ts";
 import { inTransaction } from "./transaction.ts";
 
 /**
@@ -106,7 +105,7 @@ export type Taken =
  */
 export function takeReading(
   db: DatabaseSync,
-  chainId: Id<"lease">,
+  chainId: MeteredId,
   reading: Reading,
   options: AdvanceOptions,
 ): Taken {
@@ -134,7 +133,7 @@ export interface ChainEnd {
 }
 
 /** Null when the lease is not metered here. */
-export function chainEnd(db: DatabaseSync, chainId: Id<"lease">): ChainEnd | null {
+export function chainEnd(db: DatabaseSync, chainId: MeteredId): ChainEnd | null {
   const chain = readChain(db, chainId);
   if (chain === null) return null;
   const { closed, lastSeq, lastHash } = chain.state;
@@ -142,7 +141,7 @@ export function chainEnd(db: DatabaseSync, chainId: Id<"lease">): ChainEnd | nul
 }
 
 const chainRow = z.object({
-  chain_id: idSchema("lease"),
+  chain_id: meteredIdSchema,
   host_id: idSchema("host"),
   partition_id: idSchema("partition"),
   cpu_mode: cpuModeSchema,

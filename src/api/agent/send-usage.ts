@@ -12,6 +12,7 @@ import { insertRecords, readContiguousSeq, readRecords } from "../../meter/recor
 import { Refusal, refusal } from "../../refusal/refusal.ts";
 import { claimedKid, sign, verify } from "../../signature/envelope.ts";
 import { keyRing } from "../../signature/key.ts";
+import { isId } from "../../unit/id.ts";
 import type { Handler } from "../handler.ts";
 
 export const sendUsage: Handler<"sendUsage"> = async (context, { caller, body: { usageJws } }) => {
@@ -65,7 +66,11 @@ async function take(
   { batch, jws, kid }: SentBatch,
   now: Date,
 ): Promise<number> {
-  const lease = await lockLease(tx, batch.chainId);
+  const { chainId } = batch;
+  if (!isId("lease", chainId)) {
+    throw refusal("not-found", { what: "chain of a capacity code", id: chainId });
+  }
+  const lease = await lockLease(tx, chainId);
   if (lease.hostId !== host.hostId || lease.grantJws === null) {
     throw refusal("not-found", { what: "lease", id: batch.chainId });
   }
@@ -80,7 +85,6 @@ async function take(
   const terms = { ...lease, grantJws: lease.grantJws, seqFinal };
   const decision = decideIngest(batch, terms, stored);
   if (!decision.ok) {
-    const { chainId } = batch;
     const { seq } = decision;
     throw decision.code === "conflict"
       ? refusal("record-conflict", { chainId, seq })
