@@ -3,6 +3,7 @@ import { z } from "zod";
 import { canonicalJson } from "../unit/canonical.ts";
 import { cpuModeSchema, idSchema, sizeSchema } from "../unit/schema.ts";
 import { type AdvanceOptions, advance, type ChainState } from "./advance.ts";
+import { advanceCapacity, type CapacityAdvance } from "./advance-capacity.ts";
 import { chainOrigin } from "./chain.ts";
 import { type ChainTerms, intervalSchema, intervalToJson } from "./interval.ts";
 import { type Reading, readingSchema, readingToJson } from "./reading.ts";
@@ -109,20 +110,45 @@ export function takeReading(
   reading: Reading,
   options: AdvanceOptions,
 ): Taken {
+  return take(db, chainId, options.final === true, (state) => advance(state, reading, options));
+}
+
+/** The same for a chain of enabled capacity; what `describe` stores belongs to the transaction. */
+export function takeCapacityReading(
+  db: DatabaseSync,
+  chainId: MeteredId,
+  reading: Reading,
+  options: CapacityAdvance,
+): Taken {
+  const final = options.final === true;
+  return take(db, chainId, final, (state) => advanceCapacity(state, reading, options));
+}
+
+function take(
+  db: DatabaseSync,
+  chainId: MeteredId,
+  final: boolean,
+  step: (state: ChainState) => ReturnType<typeof advance>,
+): Taken {
   return inTransaction(db, () => {
     const chain = readChain(db, chainId);
     if (chain === null) {
       return { ok: false, code: "unknown-chain", message: `${chainId} is not metered here` };
     }
     if (chain.state.closed) {
-      if (options.final) return { ok: true, records: [] };
+      if (final) return { ok: true, records: [] };
       return { ok: false, code: "after-final", message: `${chainId} has its final record` };
     }
-    const { state, records } = advance(chain.state, reading, options);
+    const { state, records } = step(chain.state);
     for (const hashed of records) insertRecord(db, hashed);
     writeState(db, state);
     return { ok: true, records };
   });
+}
+
+/** The last reading that a chain took; null when it has taken none, or is not there. */
+export function lastReadingOf(db: DatabaseSync, chainId: MeteredId): Reading | null {
+  return readChain(db, chainId)?.state.lastReading ?? null;
 }
 
 export interface ChainEnd {

@@ -1,3 +1,5 @@
+import { CAPACITY_STEP } from "../capacity/schema.ts";
+
 /**
  * The agent's own state, one step per version; a step that was released is never edited.
  * Monotonic instants are text: in nanoseconds they outgrow what JavaScript's numbers hold exactly.
@@ -107,4 +109,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   -- Of a wish that is under way: its guest is off, and may be to come on again.
   ALTER TABLE lease ADD COLUMN is_power_cut INTEGER NOT NULL DEFAULT 0;
   `,
+  CAPACITY_STEP,
 ];
