@@ -4,7 +4,7 @@ import { Option } from "commander";
 import type { OwnGuestView } from "../agent/own/show.ts";
 import type { LeaseId } from "../unit/id.ts";
 import { InputError } from "../unit/quantity.ts";
-import { callAgentSocket, guestPath, requiredAgentOption } from "./agent-socket.ts";
+import { agentOption, callAgentSocket, guestPath, requiredAgentOption } from "./agent-socket.ts";
 import { confirm } from "./confirm.ts";
 import type { Context, Outcome } from "./context.ts";
 import { CliError, EXIT_OURS } from "./failure.ts";
@@ -110,7 +110,7 @@ const consoleOf = verb<{ name: string; agent: string }>({
 interface SshInput {
   readonly name: string;
   readonly command: string[];
-  readonly agent: string;
+  readonly agent?: string;
   readonly identity?: string;
 }
 
@@ -119,7 +119,7 @@ const ssh = verb<SshInput>({
   summary: "Open a shell in your own guest of a partition, or run a command there.",
   examples: ["sublet partition ssh p1 --agent /run/sublet/agent.sock -- uname -a"],
   speaksAs: false,
-  options: [requiredAgentOption(), identityOption()],
+  options: [agentOption(), identityOption()],
   passThrough: true,
   failureExitCode: EXIT_OURS,
   run: async (context, { name, command, agent, identity }) => {

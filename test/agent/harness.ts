@@ -21,6 +21,8 @@ import { createFakeServer, type FakeServer, GIB } from "./fake-server.ts";
 export interface StartOverrides {
   readonly driver?: PartitionDriver;
   readonly client?: Client;
+  /** Beside those of the rig. */
+  readonly options?: Partial<AgentOptions>;
   readonly onOpen?: (db: DatabaseSync) => void;
 }
 
@@ -106,7 +108,7 @@ export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: ()
   };
   const open = async (
     by: Partial<AgentOptions>,
-    { onOpen, ...overrides }: StartOverrides = {},
+    { onOpen, options: more, ...overrides }: StartOverrides = {},
     client?: Client,
   ) => {
     makeDataFolder(folder);
@@ -116,7 +118,7 @@ export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: ()
     onOpen?.(db);
     const reached = client === undefined ? {} : { client };
     const { context } = await startContext({
-      options: { dataFolder: folder, ...by, ...options },
+      options: { dataFolder: folder, ...by, ...options, ...more },
       overrides: { driver, clock, machine: MACHINE, ...reached, ...overrides },
       db,
       log: { ...testLog, debug: testLog.info },

@@ -18,11 +18,6 @@ export interface Daemon {
 
 const STOP_GRACE_MS = 15_000;
 
-/** A network namespace of its own, with loopback and no way anywhere; the process keeps its number. */
-export const OWN_NETWORK: readonly string[] = [
-  ...["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "own-network"],
-];
-
 export function createDaemon(
   argv: readonly string[],
   logPath: string,

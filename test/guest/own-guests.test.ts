@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -6,12 +8,12 @@ import type { AgentState } from "../../src/agent/show-state.ts";
 import { cleanUp, DEMO_PARTS } from "../../src/cli/demo/clean-up.ts";
 import { commandLine } from "../../src/partition/qemu/process-table.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
-import { createDaemon, type Daemon, OWN_NETWORK } from "./daemon.ts";
+import { createDaemon, type Daemon } from "./daemon.ts";
 import { hireJanitor } from "./janitor.ts";
 import { end, processesIn, until } from "./processes.ts";
 import { smallLinux } from "./small-linux.ts";
 import { newKey } from "./ssh.ts";
-import { type Ran, sublet } from "./sublet.ts";
+import { inNetworkOf, type Ran, sublet } from "./sublet.ts";
 
 /**
  * A host without a server and without a network: agent, guests and commands live in a network
@@ -24,23 +26,31 @@ let key: string;
 const temporary = makeTempFolder("own-guests");
 const folder = temporary.path;
 const janitor = hireJanitor(folder);
+/** Keeps the namespace while agents come and go. */
+const network = spawn("unshare", [
+  ...["--net", "sh", "-c", "ip link set lo up && echo up && exec cat"],
+]);
 
-const run = (...argv: string[]): Promise<Ran> =>
-  sublet([...argv, "--agent", socket], {
+const typed = (argv: readonly string[]): Promise<Ran> =>
+  sublet(argv, {
     env: { SUBLET_CONFIG: join(folder, DEMO_PARTS.config) },
-    networkOf: agent.pid(),
+    networkOf: network.pid ?? 0,
   });
+const run = (...argv: string[]) => typed([...argv, "--agent", socket]);
 const state = async () => (await run("host", "show", "--json")).json<AgentState>();
-const guestSsh = async (...command: string[]) =>
-  run("partition", "ssh", "p1", "--identity", key, "--json", "--", ...command).then((ran) =>
-    ran.json<{ exitCode: number; stdout: string; stderr: string }>(),
-  );
+/** A line for the guest's shell; `--json` gives what it said and its exit code. */
+const guestSsh = async (line: string) => {
+  const flags = ["--agent", socket, "--identity", key, "--json"];
+  const ran = await typed(["partition", "ssh", "p1", ...flags, "--", line]);
+  return ran.json<{ exitCode: number; stdout: string; stderr: string }>();
+};
 const qemu = () => {
   const found = processesIn(join(folder, DEMO_PARTS.agent, "guests"));
   return found.filter(({ line }) => line.includes("qemu"));
 };
 
 beforeAll(async () => {
+  await once(network.stdout, "data");
   image = await smallLinux();
   key = await newKey(join(folder, "id"));
   const data = join(folder, DEMO_PARTS.agent);
@@ -50,7 +60,7 @@ beforeAll(async () => {
   agent = createDaemon(
     ["agent", "--data", data, "--alone", "--name", "bunker", ...lent, ...standby],
     join(folder, "agent.log"),
-    OWN_NETWORK,
+    inNetworkOf(network.pid ?? 0),
   );
   await agent.start();
 });
@@ -59,6 +69,7 @@ afterAll(async () => {
   await cleanUp(folder);
   temporary.remove();
   janitor.dismiss();
+  network.stdin.end();
 });
 
 test("an agent alone, without any network, cuts a partition and runs its owner's guest there", async () => {
@@ -68,7 +79,7 @@ test("an agent alone, without any network, cuts a partition and runs its owner's
     ...["partition", "start", "p1", "--image", image, "--ssh-key", `${key}.pub`, "--json"],
   );
   expect(started.json<OwnGuestView>()).toMatchObject({ state: "running", partition: "p1" });
-  expect(await guestSsh("echo", "kept", ">", "/data/word")).toMatchObject({ exitCode: 0 });
+  expect(await guestSsh("echo kept > /data/word")).toMatchObject({ exitCode: 0 });
   expect((await guestSsh("uname")).stdout).toBe("Linux\n");
 });
 
@@ -81,7 +92,7 @@ test("nothing of the standby is the guest's, and its machine has room for it", a
   const line = commandLine(found.pid).join(" ");
   expect(line).toMatch(/-smp 1,maxcpus=2 /);
   expect(line).toMatch(/-m 262144K,slots=\d+,maxmem=786432K /);
-  const memory = await guestSsh("grep", "MemTotal", "/proc/meminfo");
+  const memory = await guestSsh("grep MemTotal /proc/meminfo");
   expect(Number(/\d+/.exec(memory.stdout)?.[0])).toBeLessThan(262_144);
   expect((await state()).host.capacity).toMatchObject({
     base: { cpuMilli: 750 },
@@ -96,7 +107,7 @@ test("an agent that is killed and started again finds the guest, its process and
   await agent.start();
   expect((await state()).guests).toMatchObject([{ state: "running" }]);
   expect(qemu().map(({ pid }) => pid)).toEqual(before);
-  expect((await guestSsh("cat", "/data/word")).stdout).toBe("kept\n");
+  expect((await guestSsh("cat /data/word")).stdout).toBe("kept\n");
 });
 
 test("a guest whose process dies is booted again on its disk", async () => {
@@ -106,7 +117,7 @@ test("a guest whose process dies is booted again on its disk", async () => {
     const [guest] = (await state()).guests;
     return guest?.state === "running" && qemu()[0]?.pid !== before?.pid ? true : undefined;
   });
-  expect((await guestSsh("cat", "/data/word")).stdout).toBe("kept\n");
+  expect((await guestSsh("cat /data/word")).stdout).toBe("kept\n");
 });
 
 test("a guest that is stopped has no process, and starts with its disk and way in as they were", async () => {
@@ -115,7 +126,7 @@ test("a guest that is stopped has no process, and starts with its disk and way i
   expect(qemu()).toEqual([]);
   const again = await run("partition", "start", "p1", "--json");
   expect(again.json()).toMatchObject({ state: "running", access });
-  expect((await guestSsh("cat", "/data/word")).stdout).toBe("kept\n");
+  expect((await guestSsh("cat /data/word")).stdout).toBe("kept\n");
   expect((await run("partition", "console", "p1")).stdout).not.toBe("");
 });
 

@@ -25,7 +25,7 @@ export interface RunOptions {
 /** Runs `sublet` as a person would, as a process. Its input is empty unless it is given one. */
 export async function sublet(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const { networkOf } = options;
-  const there = networkOf === undefined ? [] : ["nsenter", "--net", "-t", `${networkOf}`];
+  const there = networkOf === undefined ? [] : inNetworkOf(networkOf);
   const [program = "", ...words] = [...there, process.execPath];
   const child = spawn(program, [...words, join(ROOT, "src/cli/main.ts"), ...argv], {
     env: { ...ownEnvironment(), ...options.env },
@@ -51,6 +51,11 @@ export async function sublet(argv: readonly string[], options: RunOptions = {}):
     }
   };
   return { exitCode, stdout: said, stderr: complaints, json, error: () => json().error };
+}
+
+/** In the network namespace of that process, under the same process number. */
+export function inNetworkOf(pid: number): readonly string[] {
+  return ["nsenter", "--net", "-t", `${pid}`];
 }
 
 /** What a test run was started with is not for the processes that it tests. */

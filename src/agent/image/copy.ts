@@ -22,10 +22,26 @@ export async function copyImage(
   const folder = makeCacheFolder(context);
   for (const [index, part] of manifest.parts.entries()) {
     const path = join(folder, fileNameOf(part.digest));
-    if (existsSync(path) && (await sha256OfFile(path)) === part.digest) continue;
-    await makeRoom(context, manifest, part);
-    await copyPart(files[index] ?? "", part.digest, path);
+    const work = async () => {
+      if (existsSync(path) && (await sha256OfFile(path)) === part.digest) return;
+      await makeRoom(context, manifest, part);
+      await copyPart(files[index] ?? "", part.digest, path);
+    };
+    await once(context, part.digest, work);
   }
+}
+
+/** Two that want one part write one file: whoever comes later waits for the first. */
+async function once(
+  { fetching }: AgentContext,
+  digest: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const underWay = fetching.get(digest);
+  if (underWay !== undefined) return underWay;
+  const done = work().finally(() => fetching.delete(digest));
+  fetching.set(digest, done);
+  return done;
 }
 
 async function copyPart(from: string, digest: string, path: string): Promise<void> {
