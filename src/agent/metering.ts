@@ -95,7 +95,8 @@ export function storeReading(
   answered: boolean,
 ): void {
   const reading = readingOf(context, lease, observation, answered);
-  refuseNothing(take(context, lease, reading, false));
+  // Of an own guest the counter alone is kept: it has no chain, and nobody pays for it.
+  if (lease.origin === "lease") refuseNothing(take(context, lease, reading, false));
   changeLease(context.db, lease.leaseId, { processId: reading.processId, cpuNs: reading.cpuNs });
 }
 

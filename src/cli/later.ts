@@ -5,7 +5,6 @@ import { type Verb, verb } from "./verb.ts";
 const LATER: readonly (readonly [group: string | null, name: string, instead: string])[] = [
   ["account", "credit-limit", "deposit money with `sublet account deposit`"],
   ["account", "statement", "see `sublet account show` and `sublet bill list`"],
-  ["capacity", "request", "hosts have no standby capacity yet"],
   ["capacity", "issue", "hosts have no standby capacity yet"],
   ["capacity", "enable", "hosts have no standby capacity yet"],
   ["capacity", "show", "hosts have no standby capacity yet"],

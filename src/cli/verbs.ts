@@ -1,6 +1,7 @@
 import { accountVerbs } from "./account.ts";
 import { agentVerb } from "./agent.ts";
 import { billVerbs } from "./bill.ts";
+import { capacityVerbs } from "./capacity.ts";
 import { cpVerb } from "./cp.ts";
 import { demoVerb } from "./demo.ts";
 import { hostVerbs } from "./host.ts";
@@ -23,7 +24,7 @@ export const chapters: readonly {
 }[] = [
   { heading: "Processes:", verbs: [serverVerb, agentVerb, demoVerb] },
   { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs] },
-  { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
+  { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs, capacityVerbs] },
   { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
   { heading: "Paying:", verbs: [billVerbs] },
   { heading: "Operating:", verbs: [partyVerbs, keyVerbs, imageVerbs] },
