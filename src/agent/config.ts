@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
+import { isWholeQuantity } from "../enablement/capacity/resource.ts";
 import { isPublic } from "../partition/qemu/internet/address.ts";
 import { RESOLVERS_MAX } from "../partition/qemu/internet/surroundings.ts";
 import { formatBytes } from "../unit/quantity.ts";
-import { type Size, subtractSizes } from "../unit/size.ts";
+import { fitsWithin, SIZE_ZERO, type Size, subtractSizes } from "../unit/size.ts";
 import { AgentError } from "./agent-error.ts";
 import { formatCoreList, parseCoreList } from "./core-list.ts";
 import type { Machine } from "./machine.ts";
@@ -23,6 +24,14 @@ export interface AgentOptions {
   readonly diskBytes?: number;
   /** Of that, what is kept for the host's own system, the agent and QEMU's overhead. */
   readonly reserve?: Partial<Size>;
+  /** Of the cores: installed and not enabled. */
+  readonly standbyCores?: string;
+  /** Of the memory: installed and not enabled, in blocks of 128 MiB. */
+  readonly standbyMemoryBytes?: number;
+  /** This host has no server and never asks one: what it is called. */
+  readonly alone?: { readonly name: string };
+  /** A provider's card; its keys are pinned at the start. */
+  readonly providerCardJws?: string;
   /** Where guests' ways in listen. */
   readonly accessAddress?: string;
   /** What guests with the internet ask for names; the host's own, where public, by default. */
@@ -88,11 +97,13 @@ function resolversFrom(told: readonly string[]): readonly string[] {
   throw new AgentError("resolver-not-public", `${fault}; give it like --resolver 9.9.9.9,1.1.1.1`);
 }
 
-/** What the agent gives to the market: `base` is what it was told, less the reserve. */
+/** What the agent was told it has: reserve + base + standby. */
 export interface Lent {
   readonly cores: readonly number[];
+  readonly standbyCores: readonly number[];
   readonly reserve: Size;
   readonly base: Size;
+  readonly standby: Size;
 }
 
 /** Memory and disk of an earlier start, so that a default does not change from start to start. */
@@ -125,14 +136,42 @@ export function lentFrom(
   refuseMoreThan("memory", told.memoryBytes, machine.memoryBytes);
   refuseMoreThan("disk", told.diskBytes, machine.diskBytes);
   const reserve: Size = { ...RESERVE_DEFAULT, ...options.reserve };
-  const base = subtractSizes(told, reserve);
+  const standbyCores = standbyCoresOf(options, cores);
+  const standby: Size = {
+    cpuMilli: standbyCores.length * 1000,
+    memoryBytes: standbyMemoryOf(options),
+    diskBytes: 0,
+  };
+  const base = subtractSizes(subtractSizes(told, reserve), standby);
   if (base.cpuMilli < 0 || base.memoryBytes <= 0 || base.diskBytes < 0) {
+    const taken = fitsWithin(standby, SIZE_ZERO) ? "the reserve takes" : "reserve and standby take";
     throw new AgentError(
       "nothing-to-lend",
-      "the reserve takes all that the agent may lend; give it more cores, memory or disk, or lower the reserve",
+      `${taken} all that the agent may lend; give it more cores, memory or disk, or lower the reserve`,
     );
   }
-  return { cores, reserve, base, told };
+  return { cores, standbyCores, reserve, base, standby, told };
+}
+
+function standbyCoresOf(options: AgentOptions, cores: readonly number[]): readonly number[] {
+  const standbyCores =
+    options.standbyCores === undefined ? [] : parseCoreList(options.standbyCores);
+  const strange = standbyCores.filter((core) => !cores.includes(core));
+  if (strange.length === 0) return standbyCores;
+  throw new AgentError(
+    "standby-cores-not-given",
+    `core ${formatCoreList(strange)} is to be in standby and is not among --cores; name standby cores of ${formatCoreList(cores)}`,
+  );
+}
+
+function standbyMemoryOf({ standbyMemoryBytes = 0 }: AgentOptions): number {
+  if (standbyMemoryBytes === 0 || isWholeQuantity("memory", standbyMemoryBytes)) {
+    return standbyMemoryBytes;
+  }
+  throw new AgentError(
+    "standby-not-whole",
+    `memory goes into service in whole blocks of 128 MiB; give --standby-memory a multiple of that and not ${formatBytes(standbyMemoryBytes)}`,
+  );
 }
 
 function refuseMoreThan(what: "memory" | "disk", toldBytes: number, hasBytes: number): void {

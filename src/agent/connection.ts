@@ -1,7 +1,7 @@
 import WebSocket from "ws";
 import type { Client } from "../api/client/client.ts";
 import { serverHintSchema } from "../api/contract/agent.ts";
-import type { AgentContext } from "./context.ts";
+import type { JoinedContext } from "./context.ts";
 
 const ALIVE_EVERY_MS = 5_000;
 /** Two lost answers: then the connection is only half there, whatever TCP believes. */
@@ -13,7 +13,7 @@ const OPEN_TIMEOUT_MS = 10_000;
  * Hints only say that something moved: what it is, is read. Throws when it cannot be opened.
  */
 export async function holdConnection(
-  context: AgentContext,
+  context: JoinedContext,
   input: {
     readonly token: () => string;
     readonly signal: AbortSignal;
@@ -23,7 +23,7 @@ export async function holdConnection(
 ): Promise<void> {
   // An abort that came before nobody would hear of again.
   if (input.signal.aborted) return;
-  const socket = new WebSocket(connectionUrl(context.client), {
+  const socket = new WebSocket(connectionUrl(context.server.client), {
     headers: { authorization: `Bearer ${input.token()}` },
     handshakeTimeout: OPEN_TIMEOUT_MS,
     followRedirects: false,
@@ -60,7 +60,7 @@ export async function holdConnection(
   }
 }
 
-function isDesiredHint(context: AgentContext, text: string): boolean {
+function isDesiredHint(context: JoinedContext, text: string): boolean {
   const parsed = serverHintSchema.safeParse(parseJson(text));
   if (!parsed.success) context.log.warn({ text: text.slice(0, 100) }, "an unknown hint is ignored");
   return parsed.success;

@@ -1,11 +1,11 @@
 import type { DesiredState } from "../api/contract/agent.ts";
 import { CONSOLE_BYTES_MAX } from "../api/contract/agent.ts";
-import type { AgentContext } from "./context.ts";
+import type { JoinedContext } from "./context.ts";
 import { readLease } from "./lease/store.ts";
 
 /** Answers who asked for a guest's console. What cannot be answered now is asked again, or given up. */
 export async function answerConsoles(
-  context: AgentContext,
+  context: JoinedContext,
   requests: DesiredState["consoleRequests"],
 ): Promise<void> {
   for (const { requestId, leaseId } of requests) {
@@ -13,7 +13,7 @@ export async function answerConsoles(
     try {
       const text = await context.driver.console(leaseId);
       const contentBase64 = Buffer.from(text).subarray(-CONSOLE_BYTES_MAX).toString("base64");
-      await context.client.call("answerConsole", {
+      await context.server.client.call("answerConsole", {
         params: { requestId },
         body: { contentBase64 },
       });

@@ -2,7 +2,7 @@ import type { DesiredState } from "../api/contract/agent.ts";
 import { inTransaction } from "../meter/transaction.ts";
 import { sizesEqual } from "../unit/size.ts";
 import { readPartition, writePartition } from "./allocation/store.ts";
-import { type AgentContext, instantNow } from "./context.ts";
+import { instantNow, type JoinedContext } from "./context.ts";
 import { readEndOrder, readPowerOrder } from "./grant.ts";
 import { forgetOldKeys } from "./identity/rotate.ts";
 import { listOldKids } from "./identity/store.ts";
@@ -12,10 +12,10 @@ import { tellAgain } from "./lease/tell-again.ts";
 import { sendAskedFor } from "./send-usage.ts";
 
 /** Reads what the host should be and takes it over into the agent's own record. */
-export async function readDesiredOnce(context: AgentContext): Promise<DesiredState> {
+export async function readDesiredOnce(context: JoinedContext): Promise<DesiredState> {
   // Whatever was granted under these is in what is read now: later grants name a later key.
   const oldKids = listOldKids(context.db);
-  const desired = await context.client.call("readDesired");
+  const desired = await context.server.client.call("readDesired");
   absorbDesired(context, desired);
   forgetOldKeys(context, oldKids);
   return desired;
@@ -25,8 +25,8 @@ export async function readDesiredOnce(context: AgentContext): Promise<DesiredSta
  * Takes over what the desired state *names*. What it does not name is left alone: absence is never
  * a reason to destroy (invariant 5), so this has no code that looks for what is missing.
  */
-export function absorbDesired(context: AgentContext, desired: DesiredState): void {
-  if (desired.hostId !== context.joined.hostId) {
+export function absorbDesired(context: JoinedContext, desired: DesiredState): void {
+  if (desired.hostId !== context.server.joined.hostId) {
     context.log.error({ hostId: desired.hostId }, "the server sent another host's desired state");
     return;
   }
@@ -41,7 +41,7 @@ export function absorbDesired(context: AgentContext, desired: DesiredState): voi
   });
 }
 
-function absorbPartition(context: AgentContext, told: DesiredState["partitions"][number]): void {
+function absorbPartition(context: JoinedContext, told: DesiredState["partitions"][number]): void {
   const { partitionId, name, cpuMode, lendable, min, max } = told;
   const known = readPartition(context.db, partitionId);
   if (known === null) {
@@ -70,9 +70,16 @@ function absorbPartition(context: AgentContext, told: DesiredState["partitions"]
   });
 }
 
-function absorbLease(context: AgentContext, told: DesiredState["leases"][number]): void {
+function absorbLease(context: JoinedContext, told: DesiredState["leases"][number]): void {
   const { leaseId, partitionId, grantJws, endJws } = told;
   const known = readLease(context.db, leaseId);
+  if (known?.origin === "own") {
+    context.log.error(
+      { leaseId },
+      "the server names a guest of this host's owner; it is let alone",
+    );
+    return;
+  }
   if (known !== null) {
     tellAgain(context, known, told);
     sendAskedFor(context, leaseId, told.missing ?? []);
@@ -92,7 +99,7 @@ function absorbLease(context: AgentContext, told: DesiredState["leases"][number]
 }
 
 /** Only a later wish counts: an older database, or an answer that was late, undoes nothing. */
-function absorbPower(context: AgentContext, leaseId: LeaseRow["leaseId"], powerJws: string): void {
+function absorbPower(context: JoinedContext, leaseId: LeaseRow["leaseId"], powerJws: string): void {
   const order = readPowerOrder(context, leaseId, powerJws);
   const known = readLease(context.db, leaseId);
   if (order === null || known === null || order.generation <= known.powerGeneration) return;

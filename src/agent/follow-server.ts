@@ -1,6 +1,6 @@
 import { ApiError } from "../api/client/error.ts";
 import { holdConnection } from "./connection.ts";
-import { type AgentContext, instantNow } from "./context.ts";
+import { instantNow, type JoinedContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
 import { rotateKeyOnce } from "./identity/rotate.ts";
 
@@ -15,15 +15,15 @@ export interface Follow {
  * One visit to the server: its time first, since a token with a wrong instant is refused; then what
  * this host has; then the connection, until it breaks. The agent works on without any of it.
  */
-export async function followServerOnce(context: AgentContext, follow: Follow): Promise<void> {
+export async function followServerOnce(context: JoinedContext, follow: Follow): Promise<void> {
   try {
     // Before any token is made: the server may know the new key already, and no longer the old.
     await rotateKeyOnce(context);
-    await context.time.anchor(context.client, context.joined);
+    await context.time.anchor(context.server.client, context.server.joined);
     await reportCapacity(context);
     const onOpen = () => {
       setConnection(context, "connected");
-      context.log.info({ server: context.client.url }, "connected");
+      context.log.info({ server: context.server.client.url }, "connected");
       follow.onNews();
     };
     await holdConnection(context, { ...follow, onOpen, onHint: follow.onNews });
@@ -42,15 +42,15 @@ export async function followServerOnce(context: AgentContext, follow: Follow): P
  * The lender has removed this host. Its guests are not touched because of that: they end by their
  * grants' expiry, or by signed ends that name them, which the server still gives.
  */
-async function hearRemoval(context: AgentContext, reason: string): Promise<void> {
+async function hearRemoval(context: JoinedContext, reason: string): Promise<void> {
   context.log.error({ reason }, "this host was removed from its server");
-  await context.time.anchor(context.client, context.joined);
+  await context.time.anchor(context.server.client, context.server.joined);
   await readDesiredOnce(context);
 }
 
-async function reportCapacity(context: AgentContext): Promise<void> {
+async function reportCapacity(context: JoinedContext): Promise<void> {
   try {
-    await context.client.call("reportCapacity", { body: context.capacity });
+    await context.server.client.call("reportCapacity", { body: context.capacity });
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "host-has-less") throw error;
     // What was promised is served as far as it goes: each grant is checked against what is here.
@@ -58,8 +58,8 @@ async function reportCapacity(context: AgentContext): Promise<void> {
   }
 }
 
-function setConnection(context: AgentContext, state: "connected" | "connecting"): void {
-  if (context.connection.state === state) return;
-  context.connection.state = state;
-  context.connection.since = instantNow(context);
+function setConnection(context: JoinedContext, state: "connected" | "connecting"): void {
+  if (context.server.connection.state === state) return;
+  context.server.connection.state = state;
+  context.server.connection.since = instantNow(context);
 }

@@ -1,4 +1,5 @@
 import { type EndOrder, endOrderSchema, type Grant, grantSchema } from "../enablement/grant.ts";
+import type { OwnGrant } from "../enablement/own-grant.ts";
 import { type PowerOrder, powerOrderSchema } from "../enablement/power.ts";
 import { manifestFault } from "../image/manifest.ts";
 import { checkShape } from "../partition/allocation.ts";
@@ -6,13 +7,17 @@ import { verify } from "../signature/envelope.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
 import { formatBytes } from "../unit/quantity.ts";
 import { fitsWithin } from "../unit/size.ts";
-import { readPartition } from "./allocation/store.ts";
+import { type PartitionAllocation, readPartition } from "./allocation/store.ts";
 import type { AgentContext } from "./context.ts";
-import type { LeaseRow } from "./lease/store.ts";
+import { holderOf, type LeaseRow } from "./lease/store.ts";
 
-export type Judgement =
-  | { readonly ok: true; readonly grant: Grant }
-  | { readonly ok: false; readonly code: string; readonly message: string };
+export type Judgement<G = Grant> = { readonly ok: true; readonly grant: G } | Refused;
+
+export interface Refused {
+  readonly ok: false;
+  readonly code: string;
+  readonly message: string;
+}
 
 /**
  * Is this a grant that this host may run (invariant 4)? The agent decides by itself: the server's
@@ -32,11 +37,11 @@ export function judgeGrant(context: AgentContext, lease: LeaseRow): Judgement {
 }
 
 /** Null when it is for this host, this agent, this lease and this time. */
-function judgeAddress(context: AgentContext, lease: LeaseRow, grant: Grant): Judgement | null {
-  if (grant.iss !== context.joined.serverId) {
+function judgeAddress(context: AgentContext, lease: LeaseRow, grant: Grant): Refused | null {
+  if (grant.iss !== context.server?.joined.serverId) {
     return no("grant-other-server", `the grant is from ${grant.iss}`);
   }
-  if (grant.aud !== context.joined.hostId) {
+  if (grant.aud !== context.host.hostId) {
     return no("grant-other-host", `the grant is for ${grant.aud}`);
   }
   if (context.keys.held(grant.agentKeyThumbprint) === null) {
@@ -52,23 +57,42 @@ function judgeAddress(context: AgentContext, lease: LeaseRow, grant: Grant): Jud
 }
 
 /** Null when this host has what is granted, and the image can boot here. */
-function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
-  const { partition, image } = grant;
+function judgeContent(context: AgentContext, grant: Grant): Refused | null {
+  const { partition } = grant;
   const known = readPartition(context.db, partition.partitionId);
   if (known === null) return no("partition-unknown", `there is no ${partition.name} here`);
   if (!known.lendable) return no("partition-not-lendable", `${partition.name} is not lendable`);
-  const shape = checkShape(partition.size, partition.cpuMode, context.capacity.facts.sharedCpu);
-  if (!shape.ok) return shape;
-  if (!fitsWithin(partition.size, context.capacity.base)) {
-    return no("capacity-exceeded", "more is granted than this host has in all");
+  if (holderOf(context.db, partition.partitionId)?.origin === "own") {
+    const message = `${partition.name} has a guest of the host's owner, who must wipe it first`;
+    return no("partition-has-guest", message);
   }
+  return (
+    judgeFit(context, partition) ?? judgeTerms(context, known, grant) ?? judgeImage(context, grant)
+  );
+}
+
+function judgeTerms(
+  context: AgentContext,
+  known: PartitionAllocation,
+  { partition, internet: wantsInternet }: Grant,
+): Refused | null {
   const { internet, internetReason } = context.capacity.facts;
-  if (grant.internet && !internet) {
+  if (wantsInternet && !internet) {
     return no("internet-unsupported", `this host cannot give the internet: ${internetReason}`);
   }
   if (!fitsWithin(known.min, partition.size) || !fitsWithin(partition.size, known.max)) {
     return no("size-outside-limits", `${partition.name} is not to be re-cut to that size`);
   }
+  return null;
+}
+
+/** Null when this host can run such a guest, whoever it is for. */
+export function judgeGuest(context: AgentContext, grant: Grant | OwnGrant): Refused | null {
+  return judgeFit(context, grant.partition) ?? judgeImage(context, grant);
+}
+
+function judgeImage(context: AgentContext, grant: Grant | OwnGrant): Refused | null {
+  const { partition, image } = grant;
   const { manifest } = image;
   if (`sha256:${sha256Hex(canonicalJson(manifest))}` !== image.digest) {
     return no("image-digest-wrong", "the image's manifest does not have the digest granted");
@@ -94,13 +118,22 @@ function judgeContent(context: AgentContext, grant: Grant): Judgement | null {
   return null;
 }
 
+function judgeFit(context: AgentContext, partition: OwnGrant["partition"]): Refused | null {
+  const { facts, base } = context.capacity;
+  const shape = checkShape(partition.size, partition.cpuMode, facts.sharedCpu);
+  if (!shape.ok) return shape;
+  if (fitsWithin(partition.size, base)) return null;
+  return no("capacity-exceeded", "more is granted than this host has in all");
+}
+
 /**
  * May this lease go on for longer? Of its first grant nothing may differ but the number, which rises,
  * and the end, which is later. Also for what the server signed: what is frozen stays so.
  */
 export function judgeExtension(context: AgentContext, lease: LeaseRow, jws: string): Judgement {
   const { granted, endsAt, sequence } = lease;
-  if (granted === null || endsAt === null) return no("lease-ending", "the lease is not running");
+  if (granted === null || !("period" in granted) || endsAt === null)
+    return no("lease-ending", "the lease is not running");
   const verified = verify({
     ...{ jws, typ: "sublet-grant" as const, keys: context.serverKeys, schema: grantSchema },
   });
@@ -168,11 +201,11 @@ function addressFault(
   leaseId: string,
   order: Pick<EndOrder, "iss" | "aud" | "leaseId">,
 ): string | null {
-  if (order.iss !== context.joined.serverId) return `it is from ${order.iss}`;
-  if (order.aud !== context.joined.hostId) return `it is for ${order.aud}`;
+  if (order.iss !== context.server?.joined.serverId) return `it is from ${order.iss}`;
+  if (order.aud !== context.host.hostId) return `it is for ${order.aud}`;
   return order.leaseId === leaseId ? null : `it is for ${order.leaseId}`;
 }
 
-function no(code: string, message: string): Judgement {
+function no(code: string, message: string): Refused {
   return { ok: false, code, message };
 }

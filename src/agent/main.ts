@@ -8,7 +8,7 @@ import { createLog, type Log } from "../process/log.ts";
 import { startLoop } from "../process/loop.ts";
 import { type AgentConfig, type AgentOptions, configFrom } from "./config.ts";
 import { answerConsoles } from "./console.ts";
-import type { AgentContext } from "./context.ts";
+import { type AgentContext, hasServer, type JoinedContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
 import { followServerOnce } from "./follow-server.ts";
 import { rotateKeyOnce } from "./identity/rotate.ts";
@@ -44,7 +44,7 @@ const STOP_PATIENCE_MS = 2_000;
 
 /**
  * Starts the agent of this computer. Throws an error with a `code` and a sentence (AgentError,
- * DriverError, ApiError) when it cannot be; resolves when it has joined and works.
+ * DriverError, ApiError) when it cannot be; resolves when it works, and has joined unless it is alone.
  */
 export async function runAgent(
   options: AgentOptions,
@@ -75,7 +75,8 @@ function qemuDriver({ dataFolder, resolvers }: AgentConfig, log: Log): Partition
 }
 
 async function run({ context, token }: Started, release: () => void): Promise<RunningAgent> {
-  const { hostId, hostName, serverUrl } = context.joined;
+  const { hostId, hostName } = context.host;
+  const serverUrl = context.server?.joined.serverUrl ?? null;
   const socket = await listenLocally(context);
   const loops = startLoops(context, token);
   const { accelerator, cores } = context.capacity.facts;
@@ -106,28 +107,27 @@ async function run({ context, token }: Started, release: () => void): Promise<Ru
   };
 }
 
+/** An agent alone has the local ones only: nothing of it ever asks for an answer. */
+function startLoops(context: AgentContext, token: Started["token"]) {
+  const told: { wake: () => void } = { wake: () => undefined };
+  const local = startLocalLoops(context, () => told.wake());
+  if (!hasServer(context) || token === null) return { ...local, remote: [] };
+  const remote = startRemoteLoops(context, token, () => local.converge.wake());
+  told.wake = remote.wakeSender;
+  return { ...local, remote: remote.loops };
+}
+
 /** Every pass may wake the sender: what it stored is to be told soon. */
-function startLoops(context: AgentContext, token: () => string) {
+function startLocalLoops(context: AgentContext, onConverged: () => void) {
   const { log } = context;
-  const { signal } = context.ended;
-  const isNormal = (error: unknown) => isServerTrouble(context, error);
-  const remote = { backoff: BACKOFF.send, log, isNormal };
   const onLateError = (error: unknown) => log.error({ err: error }, "a pass failed");
   const overlap = createOverlap(CONVERGE_EVERY_MS, onLateError);
   const local = { backoff: BACKOFF.effect, log };
-  const usage = startLoop(() => sendUsageOnce(context), {
-    ...{ name: "usage", everyMs: () => SEND_EVERY_MS },
-    ...remote,
-  });
-  const reports = startLoop(() => reportOnce(context), {
-    ...{ name: "reports", everyMs: () => SEND_EVERY_MS },
-    ...remote,
-  });
   const converge = startLoop(
     async () => {
       // A long download for one lease must not keep the others from their ends.
       await overlap.start(() => convergeOnce(context));
-      reports.wake();
+      onConverged();
     },
     {
       ...{ name: "converge", ...local },
@@ -138,12 +138,28 @@ function startLoops(context: AgentContext, token: () => string) {
     ...{ name: "meter", everyMs: () => nextReadingMs(context) },
     ...local,
   });
+  return { local: [converge, meter], converge, working: overlap };
+}
+
+function startRemoteLoops(context: JoinedContext, token: () => string, onNews: () => void) {
+  const { log, server } = context;
+  const { signal } = context.ended;
+  const isNormal = (error: unknown) => isServerTrouble(context, error);
+  const remote = { backoff: BACKOFF.send, log, isNormal };
+  const usage = startLoop(() => sendUsageOnce(context), {
+    ...{ name: "usage", everyMs: () => SEND_EVERY_MS },
+    ...remote,
+  });
+  const reports = startLoop(() => reportOnce(context), {
+    ...{ name: "reports", everyMs: () => SEND_EVERY_MS },
+    ...remote,
+  });
   const desired = startLoop(
     async () => {
-      if (context.connection.state !== "connected") return;
+      if (server.connection.state !== "connected") return;
       await rotateKeyOnce(context);
       const { consoleRequests } = await readDesiredOnce(context);
-      converge.wake();
+      onNews();
       await answerConsoles(context, consoleRequests);
     },
     { name: "desired", everyMs: () => DESIRED_EVERY_MS, ...remote },
@@ -152,7 +168,7 @@ function startLoops(context: AgentContext, token: () => string) {
     () => followServerOnce(context, { token, signal, onNews: () => desired.wake() }),
     { name: "connection", everyMs: () => 0, ...remote, backoff: BACKOFF.reconnect },
   );
-  return { local: [converge, meter], remote: [follow, desired, usage, reports], working: overlap };
+  return { loops: [follow, desired, usage, reports], wakeSender: () => reports.wake() };
 }
 
 /** A guest that is on no record here: of a lost database, perhaps. It is told of and left alone. */
@@ -168,8 +184,8 @@ function isBooting({ db }: AgentContext): boolean {
 }
 
 /** The server is away or restarts: the agent works on, and says so once. */
-function isServerTrouble(context: AgentContext, error: unknown): boolean {
+function isServerTrouble({ server }: JoinedContext, error: unknown): boolean {
   if (error instanceof UnreachableError) return true;
   if (error instanceof ApiError) return error.httpStatus >= 500;
-  return context.connection.state !== "connected";
+  return server.connection.state !== "connected";
 }

@@ -1,14 +1,14 @@
-import type { AgentContext } from "./context.ts";
+import type { JoinedContext } from "./context.ts";
 import { forgetReports, pendingReports } from "./report/store.ts";
 
 const REPORTS_PER_REQUEST_MAX = 100;
 
 /** Sends what is in the outbox, in order, until it is empty. */
-export async function reportOnce(context: AgentContext): Promise<void> {
+export async function reportOnce(context: JoinedContext): Promise<void> {
   for (;;) {
     const reports = [...pendingReports(context.db, REPORTS_PER_REQUEST_MAX)];
     if (reports.length === 0) return;
-    const { accepted, refused } = await context.client.call("report", { body: { reports } });
+    const { accepted, refused } = await context.server.client.call("report", { body: { reports } });
     for (const { reportId, code, message } of refused) {
       context.log.error({ reportId, code, reason: message }, "the server refused a report");
     }

@@ -9,7 +9,7 @@ import {
   sendMissing,
 } from "../meter/spool-batch.ts";
 import { sign, verify } from "../signature/envelope.ts";
-import type { AgentContext } from "./context.ts";
+import type { JoinedContext } from "./context.ts";
 import { readLease } from "./lease/store.ts";
 
 /** So many are looked at in one pass; the rest follows in the next. */
@@ -20,7 +20,7 @@ const BATCHES_PER_PASS_MAX = 50;
  * is kept: it is the lender's income, and a person must look into it. Later batches of the same
  * chain wait behind it; other chains do not. Throws at the end when anything was refused.
  */
-export async function sendUsageOnce(context: AgentContext): Promise<void> {
+export async function sendUsageOnce(context: JoinedContext): Promise<void> {
   const signBatch = (batch: UsageBatch) => {
     const lease = readLease(context.db, batch.chainId);
     return sign("sublet-usage", batch, context.keys.of(lease));
@@ -36,10 +36,10 @@ export async function sendUsageOnce(context: AgentContext): Promise<void> {
 }
 
 /** Null when it was taken. */
-async function sendBatch(context: AgentContext, batch: PendingBatch): Promise<Error | null> {
+async function sendBatch(context: JoinedContext, batch: PendingBatch): Promise<Error | null> {
   const { batchId, chainId } = batch;
   try {
-    const { receiptJws } = await context.client.call("sendUsage", {
+    const { receiptJws } = await context.server.client.call("sendUsage", {
       body: { usageJws: batch.jws },
     });
     return takeReceipt(context, batch, receiptJws);
@@ -52,7 +52,7 @@ async function sendBatch(context: AgentContext, batch: PendingBatch): Promise<Er
   }
 }
 
-function takeReceipt(context: AgentContext, batch: PendingBatch, receiptJws: string) {
+function takeReceipt(context: JoinedContext, batch: PendingBatch, receiptJws: string) {
   const verified = verify({
     jws: receiptJws,
     typ: "sublet-receipt",
@@ -78,7 +78,7 @@ function takeReceipt(context: AgentContext, batch: PendingBatch, receiptJws: str
 
 /** Numbers that the server lacks go again, as far as they are still here. */
 export function sendAskedFor(
-  context: AgentContext,
+  context: JoinedContext,
   chainId: string,
   missing: readonly SeqRange[],
 ): void {
@@ -91,17 +91,17 @@ export function sendAskedFor(
 }
 
 function mismatch(
-  context: AgentContext,
+  context: JoinedContext,
   batch: PendingBatch,
   receipt: { iss: string; aud: string; batchId: string; chainId: string },
 ): string | null {
-  if (receipt.iss !== context.joined.serverId) return `it is from ${receipt.iss}`;
-  if (receipt.aud !== context.joined.hostId) return `it is for ${receipt.aud}`;
+  if (receipt.iss !== context.server.joined.serverId) return `it is from ${receipt.iss}`;
+  if (receipt.aud !== context.server.joined.hostId) return `it is for ${receipt.aud}`;
   const isSame = receipt.batchId === batch.batchId && receipt.chainId === batch.chainId;
   return isSame ? null : `it is for ${receipt.batchId} of ${receipt.chainId}`;
 }
 
-function refuse(context: AgentContext, { batchId, chainId }: PendingBatch, reason: string): Error {
+function refuse(context: JoinedContext, { batchId, chainId }: PendingBatch, reason: string): Error {
   context.log.error({ batchId, chainId, reason }, "a receipt was refused; the records are kept");
   return new Error(`the receipt for ${batchId} was refused: ${reason}`);
 }

@@ -13,22 +13,21 @@ export async function callAgent(
   method: string,
   path: string,
   body?: unknown,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> {
-  const answer = await ask(socketPath, method, path, body);
+  const answer = await ask({ socketPath, method, path, timeout: timeoutMs }, body);
   const parsed: unknown = JSON.parse(answer.text);
   if (answer.status < 400) return parsed;
   throw new ApiError(problemSchema.parse(parsed));
 }
 
 function ask(
-  socketPath: string,
-  method: string,
-  path: string,
+  to: { socketPath: string; method: string; path: string; timeout: number },
   body: unknown,
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { "content-type": "application/json" };
-    const options = { socketPath, method, path, headers, timeout: TIMEOUT_MS };
+    const options = { ...to, headers };
     const sent = request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -38,7 +37,7 @@ function ask(
       );
     });
     sent.on("timeout", () => sent.destroy(new Error("the agent does not answer")));
-    sent.on("error", (cause) => reject(notRunning(socketPath, cause)));
+    sent.on("error", (cause) => reject(notRunning(to.socketPath, cause)));
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

@@ -4,15 +4,18 @@ import type { HostCapacity } from "../host/capacity.ts";
 import type { DriverFacts, PartitionDriver } from "../partition/driver.ts";
 import type { Log } from "../process/log.ts";
 import { type Clock, systemClock } from "../unit/clock.ts";
-import { type AgentConfig, type AgentOptions, configFrom, lentFrom } from "./config.ts";
+import { refuseOvercut, refuseTakenStandby } from "./allocation/refuse-less.ts";
+import { beginAlone, refuseToJoin } from "./alone.ts";
+import { type AgentConfig, type AgentOptions, configFrom, type Lent, lentFrom } from "./config.ts";
 import { type AgentContext, createContext } from "./context.ts";
 import { enrol } from "./enrol.ts";
 import { createAgentKeys } from "./identity/keys.ts";
-import { readLentBefore, writeLent } from "./identity/store.ts";
+import { type HostName, type Joined, readLentBefore, writeLent } from "./identity/store.ts";
 import { type Machine, readMachine } from "./machine.ts";
 import { type Place, takePlace } from "./neighbour/store.ts";
 import type { ServerTime } from "./time/time.ts";
 import { createTokens } from "./token.ts";
+import { trustAtStart } from "./trust/pin.ts";
 
 /** What tests put in the place of the real thing; there is no other seam. */
 export interface AgentOverrides {
@@ -33,12 +36,13 @@ export interface StartInput {
 
 export interface Started {
   readonly context: AgentContext;
-  readonly token: () => string;
+  /** What it shows its server; null: it is alone. */
+  readonly token: (() => string) | null;
   /** Among the agents of this computer; null when it does not look for them. */
   readonly place: Place | null;
 }
 
-/** From the options to a context that has joined. What cannot be is refused here, by name. */
+/** From the options to a context that can work. What cannot be is refused here, by name. */
 export async function startContext(input: StartInput): Promise<Started> {
   const { options, overrides, db, log } = input;
   const config = configFrom(options);
@@ -46,6 +50,7 @@ export async function startContext(input: StartInput): Promise<Started> {
   const keys = createAgentKeys(db);
   const lent = lentFrom(options, machine, readLentBefore(db));
   const clock = overrides.clock ?? systemClock;
+  refuseTakenStandby(db, lent);
   const { dataFolder } = config;
   const share = { dataFolder, cores: lent.cores, memoryBytes: lent.told.memoryBytes };
   const { runFolder } = options;
@@ -60,28 +65,47 @@ export async function startContext(input: StartInput): Promise<Started> {
     architecture: facts.architecture,
     reserve: lent.reserve,
     base: lent.base,
-    facts: factsOf(driver, facts, machine, lent.cores),
+    standby: lent.standby,
+    facts: factsOf(driver, facts, machine, lent),
   };
-  const joined = await enrol({
-    ...{ db, config, capacity, log },
-    ...(overrides.client === undefined ? {} : { client: overrides.client }),
-  });
-  const tokens = (time: ServerTime) => createTokens(keys.current, joined, time.nowMs);
-  const client = (time: ServerTime) =>
-    overrides.client ?? createClient({ url: joined.serverUrl, authorization: tokens(time) });
+  const { host, joined } = await nameHost(input, { config, capacity, clock });
+  const tokens = (to: Joined, time: ServerTime) => createTokens(keys.current, to, time.nowMs);
+  const client = (to: Joined, time: ServerTime) =>
+    overrides.client ?? createClient({ url: to.serverUrl, authorization: tokens(to, time) });
   const context = createContext({
     ...{ config, capacity, clock, log, db, driver, keys },
-    joined,
-    client,
+    ...{ host, joined, client },
   });
-  return { context, token: tokens(context.time), place };
+  if (options.providerCardJws !== undefined) trustAtStart(context, options.providerCardJws);
+  return { context, token: joined && tokens(joined, context.time), place };
+}
+
+/** Who this host is: by its server, which is waited for, or by itself. */
+async function nameHost(
+  { options, overrides, db, log }: StartInput,
+  known: {
+    readonly config: AgentConfig;
+    readonly capacity: HostCapacity;
+    readonly clock: Clock;
+  },
+): Promise<{ readonly host: HostName; readonly joined: Joined | null }> {
+  if (options.alone === undefined) {
+    refuseToJoin(db);
+    const { client } = overrides;
+    const { config, capacity } = known;
+    const joined = await enrol({ db, config, capacity, log, ...(client ? { client } : {}) });
+    return { host: joined, joined };
+  }
+  const host = beginAlone(db, options.alone, { clock: known.clock, log });
+  refuseOvercut(db, known.capacity.base);
+  return { host, joined: null };
 }
 
 function factsOf(
   driver: PartitionDriver,
   facts: DriverFacts,
   machine: Machine,
-  cores: readonly number[],
+  { cores, standbyCores }: Lent,
 ): HostCapacity["facts"] {
   return {
     accelerator: facts.accelerator,
@@ -90,6 +114,7 @@ function factsOf(
     driverVersion: facts.version,
     kernel: machine.kernel,
     cores: [...cores],
+    standbyCores: [...standbyCores],
     cpuModel: machine.cpuModel,
     sharedCpu: facts.sharedCpu,
     memoryLimit: facts.memoryLimit,

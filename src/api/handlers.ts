@@ -4,6 +4,7 @@ import { readDesired } from "./agent/read-desired.ts";
 import { report } from "./agent/report.ts";
 import { reportCapacity } from "./agent/report-capacity.ts";
 import { rotateHostKey } from "./agent/rotate-host-key.ts";
+import { sendActs } from "./agent/send-acts.ts";
 import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
@@ -126,6 +127,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   readDesired,
   report,
   sendUsage,
+  sendActs,
   answerConsole,
   claimCode,
   requestCapacity,

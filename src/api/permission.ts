@@ -69,6 +69,7 @@ export const PERMISSIONS = {
   readDesired: "agent",
   report: "agent",
   sendUsage: "agent",
+  sendActs: "agent",
   answerConsole: "agent",
 
   // The number itself is the permission.

@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { Option } from "commander";
 import type { RunningAgent } from "../agent/main.ts";
 import { InputError } from "../unit/quantity.ts";
+import { readPaper } from "./capacity/paper.ts";
 import type { Context } from "./context.ts";
 import { bytes, cpu, quantity } from "./option/quantity.ts";
 import { parseServerUrl } from "./option/url.ts";
@@ -23,6 +24,11 @@ interface AgentInput {
   readonly imageCache?: number;
   readonly resolver?: readonly string[];
   readonly printUnit?: true;
+  readonly standbyCores?: string;
+  readonly standbyMemory?: number;
+  readonly alone?: true;
+  readonly name?: string;
+  readonly trustProvider?: string;
 }
 
 export const agentVerb = verb<AgentInput>({
@@ -33,6 +39,7 @@ export const agentVerb = verb<AgentInput>({
     "sublet agent --data /srv/sublet-agent",
     "sublet agent --data /srv/second --join TOKEN --cores 4-7 --memory 4GiB",
     "sublet agent --cores 4-7 --memory 4GiB --print-unit",
+    "sublet agent --data /srv/bunker --alone --name bunker --cores 0-1 --standby-cores 1 --standby-memory 512MiB",
   ],
   more: "The token of `sublet host add` is needed at the first start only. It lends no more\nthan it is told. A second agent on one computer has its own --data, --cores and --memory. Logs go to stderr.",
   speaksAs: false,
@@ -46,6 +53,11 @@ export const agentVerb = verb<AgentInput>({
     cpu("--reserve-cpu <cores>", "of that, for the host's own system"),
     bytes("--reserve-memory <size>", "of that, for the host's own system"),
     bytes("--reserve-disk <size>", "of that, for the host's own system"),
+    quantity("--standby-cores <list>", "of the cores, installed and not enabled", readCores),
+    bytes("--standby-memory <size>", "of the memory, the same; in blocks of 128MiB"),
+    new Option("--alone", "a host without a server, for good").conflicts(["join", "serverUrl"]),
+    new Option("--name <name>", "what a host without a server is called"),
+    new Option("--trust-provider <file>", "pin the provider of this card at the start"),
     new Option("--access-address <address>", "where guests' ways in listen; 127.0.0.1 by default"),
     quantity(
       "--resolver <addresses>",
@@ -64,7 +76,9 @@ export const agentVerb = verb<AgentInput>({
     // The host's key is this user's alone, whatever folder it is put in.
     process.umask(0o077);
     const { runAgent } = await import("../agent/main.ts");
-    const joinToken = input.join ?? environment.joinToken;
+    const joinToken = input.alone ? undefined : (input.join ?? environment.joinToken);
+    const { name = "" } = input;
+    const card = input.trustProvider;
     const agent = await runAgent({
       dataFolder: resolve(input.data ?? join(environment.dataFolder, "agent")),
       runFolder: environment.runFolder,
@@ -75,6 +89,9 @@ export const agentVerb = verb<AgentInput>({
         memoryBytes: input.reserveMemory,
         diskBytes: input.reserveDisk,
       }),
+      ...given({ standbyCores: input.standbyCores, standbyMemoryBytes: input.standbyMemory }),
+      ...(input.alone ? { alone: { name } } : {}),
+      ...(card === undefined ? {} : { providerCardJws: (await readPaper(context, card)).trim() }),
       ...given({ accessAddress: input.accessAddress, imageCacheBytes: input.imageCache }),
       ...given({ resolvers: input.resolver }),
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
@@ -85,9 +102,11 @@ export const agentVerb = verb<AgentInput>({
 });
 
 function announce({ json, stdout }: Context, { context, socketPath }: RunningAgent): void {
-  const { hostId, hostName, serverUrl } = context.joined;
-  const facts = { hostId, host: hostName, server: serverUrl, socket: socketPath };
-  const text = `this computer is ${hostName} at ${serverUrl}; its agent listens to you at ${socketPath}`;
+  const { hostId, hostName } = context.host;
+  const server = context.server?.joined.serverUrl ?? null;
+  const facts = { hostId, host: hostName, server, socket: socketPath };
+  const where = server === null ? "without a server" : `at ${server}`;
+  const text = `this computer is ${hostName} ${where}; its agent listens to you at ${socketPath}`;
   stdout.write(`${json ? JSON.stringify(facts) : text}\n`);
 }
 

@@ -1,7 +1,8 @@
 import type { Response } from "../api/contract/contract.ts";
+import { baseCores } from "../host/capacity.ts";
 import type { Context } from "./context.ts";
 import { facts, table } from "./output/table.ts";
-import { instant, sizeText } from "./output/words.ts";
+import { instant, sizeText, standbyText } from "./output/words.ts";
 import { partitionTable } from "./partition-text.ts";
 
 type Shown = Response<"showHost">;
@@ -12,7 +13,7 @@ export function hostText(context: Context, { host, partitions, events }: Shown):
   const known: [string, string][] = found
     ? [
         ["machine", `${host.architecture}, ${found.cpuModel}, Linux ${found.kernel}`],
-        ["cores", found.cores.join(",")],
+        ["cores", baseCores(found).join(",")],
         ["partitions by", `${found.driver} ${found.driverVersion}, ${found.accelerator}`],
         ["", found.acceleratorReason],
         ["shared cpu", found.sharedCpu ? "yes" : "no"],
@@ -29,7 +30,7 @@ export function hostText(context: Context, { host, partitions, events }: Shown):
     ...known,
     ["reserve", sizeText(host.reserve)],
     ["base", sizeText(host.base)],
-    ["standby", sizeText(host.standby)],
+    ["standby", standbyText(host.standby, found?.standbyCores)],
     ["free", sizeText(host.free)],
   ]);
   const cut =

@@ -3,8 +3,6 @@ import { type Verb, verb } from "./verb.ts";
 
 /** What the design has and this version has not: group, verb, and what to do until then. */
 const LATER: readonly (readonly [group: string | null, name: string, instead: string])[] = [
-  ["capacity", "request", "hosts have no standby capacity yet"],
-  ["capacity", "issue", "hosts have no standby capacity yet"],
   ["capacity", "enable", "hosts have no standby capacity yet"],
   ["capacity", "show", "hosts have no standby capacity yet"],
   ["capacity", "return", "hosts have no standby capacity yet"],

@@ -1,10 +1,17 @@
 import { Option } from "commander";
 import type { SentBody } from "../api/contract/contract.ts";
 import { InputError } from "../unit/quantity.ts";
-import { agentOption, resizeAtAgent, showAgentState } from "./agent-socket.ts";
+import {
+  type AgentPartition,
+  agentOption,
+  cutAtAgent,
+  removeAtAgent,
+  showAgentState,
+} from "./agent-socket.ts";
 import { type Connection, connect } from "./connect.ts";
 import { CliError } from "./failure.ts";
 import { completeSize, isTyped, sizeOptions } from "./option/size.ts";
+import { ownGuestVerbs } from "./partition-guest.ts";
 import { keptMax, keptMin } from "./partition-limits.ts";
 import { type PartitionView, partitionTable, partitionText } from "./partition-text.ts";
 import { type VerbGroup, verb } from "./verb.ts";
@@ -50,7 +57,10 @@ const set = verb<SetInput>({
   run: async (context, input) => {
     const { agent, host, name } = input;
     if (agent !== undefined) {
-      return resizeAtAgent(agent, name ?? host, completeSize(input, undefined));
+      return cutAtAgent(agent, name ?? host, (before) => ({
+        ...bodyOf(input, before),
+        size: completeSize(input, before?.standingSize),
+      }));
     }
     if (name === undefined) {
       throw new InputError("say which host and partition: sublet partition set HOST NAME");
@@ -95,11 +105,20 @@ const show = verb<{ host: string; name: string }>({
   },
 });
 
-const remove = verb<{ host: string; name: string }>({
-  usage: "remove <host> <name>",
+const remove = verb<{ host: string; name?: string; agent?: string }>({
+  usage: "remove <host> [name]",
   summary: "Remove a partition that is neither in use nor booked.",
-  examples: ["sublet partition remove attic guest"],
-  run: async (context, { host, name }) => {
+  examples: [
+    "sublet partition remove attic guest",
+    "sublet partition remove p1 --agent /run/sublet/agent.sock",
+  ],
+  more: "With --agent, of a host without a server, the partition's name is enough.",
+  options: [agentOption()],
+  run: async (context, { host, name, agent }) => {
+    if (agent !== undefined) return removeAtAgent(agent, name ?? host);
+    if (name === undefined) {
+      throw new InputError("say which host and partition: sublet partition remove HOST NAME");
+    }
     const { client } = await connect(context);
     const removed = await client.call("removePartition", { params: { host, name } });
     return { json: removed, text: `${host}/${name} is removed` };
@@ -109,7 +128,7 @@ const remove = verb<{ host: string; name: string }>({
 export const partitionVerbs: VerbGroup = {
   name: "partition",
   summary: "Logical partitions of your hosts (lender)",
-  verbs: [set, list, show, remove],
+  verbs: [set, list, show, remove, ...ownGuestVerbs],
 };
 
 async function findPartition({ client }: Connection, host: string, name: string) {
@@ -117,7 +136,9 @@ async function findPartition({ client }: Connection, host: string, name: string)
   return partitions.find((partition) => partition.name === name);
 }
 
-function bodyOf(input: SetInput, before: PartitionView | undefined): SentBody<"setPartition"> {
+type Before = PartitionView | AgentPartition | undefined;
+
+function bodyOf(input: SetInput, before: Before): SentBody<"setPartition"> {
   const size = completeSize(input, before?.standingSize);
   const min = { cpu: input.minCpu, memory: input.minMemory, disk: input.minDisk };
   const max = { cpu: input.maxCpu, memory: input.maxMemory, disk: input.maxDisk };

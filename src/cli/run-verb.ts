@@ -65,7 +65,7 @@ export const sshVerb = verb<SshInput>({
   },
 });
 
-async function runIn(
+export async function runIn(
   context: Context,
   target: Target,
   command: string[],

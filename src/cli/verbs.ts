@@ -2,6 +2,7 @@ import { accountVerbs } from "./account.ts";
 import { agentVerb } from "./agent.ts";
 import { backupVerb, restoreVerb } from "./backup.ts";
 import { billVerbs } from "./bill.ts";
+import { capacityVerbs } from "./capacity/verbs.ts";
 import { completeVerb, completionVerb } from "./completion/verbs.ts";
 import { cpVerb } from "./cp.ts";
 import { demoVerb } from "./demo.ts";
@@ -26,7 +27,7 @@ export const chapters: readonly {
 }[] = [
   { heading: "Processes:", verbs: [serverVerb, agentVerb, demoVerb] },
   { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs, completionVerb] },
-  { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs] },
+  { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs, capacityVerbs] },
   { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
   { heading: "Paying:", verbs: [billVerbs, usageVerbs] },
   {

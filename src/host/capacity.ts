@@ -36,3 +36,8 @@ export const hostCapacitySchema = z.strictObject({
   facts: hostFactsSchema,
 });
 export type HostCapacity = z.infer<typeof hostCapacitySchema>;
+
+/** The cores that guests may run on: standby ones are nobody's before a code enables them. */
+export function baseCores({ cores, standbyCores }: HostFacts): readonly number[] {
+  return cores.filter((core) => !standbyCores?.includes(core));
+}

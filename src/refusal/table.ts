@@ -202,6 +202,17 @@ export const REFUSALS = {
     ({ partition, serverUrl }) =>
       `partition ${partition} is cut by the server at ${serverUrl}; change it there with \`sublet partition set\``,
   ),
+  "partition-has-guest": row<{ partition: string }>(
+    409,
+    ({ partition }) =>
+      `partition ${partition} has a guest of its host's owner; remove it first with \`sublet partition wipe ${partition} --agent SOCKET\``,
+  ),
+  "no-own-guest": row<{ partition: string }>(
+    409,
+    ({ partition }) =>
+      `partition ${partition} has no guest of its host's owner; start one with \`sublet partition start ${partition} --image FOLDER --ssh-key FILE --agent SOCKET\``,
+  ),
+  "partition-shape": row<{ code: string; message: string }>(400, ({ message }) => message),
   "partition-booked": row<{ partition: string; leaseId: string; start: string }>(
     409,
     ({ partition, leaseId, start }) =>

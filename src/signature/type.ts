@@ -20,6 +20,7 @@
  * | `sublet-wipe-receipt` | agent  | nothing of this lease is left                 | partition/signed   |
  * | `sublet-host-card`    | agent  | this host, its key and what it has             | enablement/capacity |
  * | `sublet-capacity-request` | agent | this host wants standby capacity enabled    | enablement/capacity |
+ * | `sublet-own-grant`    | agent  | this host's owner runs this guest               | enablement/own-grant |
  * | `sublet-acts`         | agent  | what was done with capacity, act by act        | enablement/capacity |
  * | `sublet-provider-card` | provider | this provider and its keys                  | enablement/capacity |
  * | `sublet-capacity-code` | provider | this host may use so much standby capacity  | enablement/capacity |
@@ -42,6 +43,7 @@ export const SIGNED_TYPES = {
   "sublet-wipe-receipt": "agent",
   "sublet-host-card": "agent",
   "sublet-capacity-request": "agent",
+  "sublet-own-grant": "agent",
   "sublet-acts": "agent",
   "sublet-provider-card": "provider",
   "sublet-capacity-code": "provider",

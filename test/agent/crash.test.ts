@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { AgentContext } from "../../src/agent/context.ts";
+import type { JoinedContext } from "../../src/agent/context.ts";
 import { readLease } from "../../src/agent/lease/store.ts";
 import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import { Crash, type CrashPoint, createCrashPoint } from "./crash.ts";
@@ -44,7 +44,7 @@ async function liveThrough(at: number): Promise<{ crossed: number }> {
   return { crossed: point.crossed() };
 }
 
-async function startGuarded(rig: Rig, point: CrashPoint): Promise<AgentContext> {
+async function startGuarded(rig: Rig, point: CrashPoint): Promise<JoinedContext> {
   const overrides = {
     driver: point.driver(rig.driver),
     client: point.client(rig.server.client),
@@ -69,7 +69,7 @@ async function survives(work: () => Promise<void>, point: CrashPoint): Promise<b
   return point.isDead() && !wasDead;
 }
 
-function readBack(died: boolean, agent: AgentContext, leaseId: string): boolean {
+function readBack(died: boolean, agent: JoinedContext, leaseId: string): boolean {
   return !died && readLease(agent.db, leaseId)?.stage === "done";
 }
 

@@ -7,6 +7,9 @@ import { newId } from "../../src/unit/id.ts";
 const KERNEL = Buffer.from("a kernel, so to speak ".repeat(200));
 const INITRAMFS = Buffer.from("an initramfs, so to speak ".repeat(200));
 
+/** In the order of the manifest's parts. */
+export const imageParts: readonly Buffer[] = [KERNEL, INITRAMFS];
+
 export const imageManifest: ImageManifest = {
   name: "tiny",
   version: "1",

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { AgentOptions } from "../../src/agent/config.ts";
-import type { AgentContext } from "../../src/agent/context.ts";
+import { type AgentContext, hasServer, type JoinedContext } from "../../src/agent/context.ts";
 import { readDesiredOnce } from "../../src/agent/desired.ts";
 import { convergeOnce } from "../../src/agent/lease/converge.ts";
 import { meterOnce } from "../../src/agent/metering.ts";
@@ -21,6 +21,8 @@ import { createFakeServer, type FakeServer, GIB } from "./fake-server.ts";
 export interface StartOverrides {
   readonly driver?: PartitionDriver;
   readonly client?: Client;
+  /** Beside those of the rig. */
+  readonly options?: Partial<AgentOptions>;
   readonly onOpen?: (db: DatabaseSync) => void;
 }
 
@@ -30,7 +32,9 @@ export interface Rig {
   readonly driver: MemoryDriver;
   readonly folder: string;
   /** Another agent on the same computer and folder, as after a restart. */
-  start(overrides?: StartOverrides): Promise<AgentContext>;
+  start(overrides?: StartOverrides): Promise<JoinedContext>;
+  /** The same without a server, in the same folder. */
+  startAlone(overrides?: StartOverrides): Promise<AgentContext>;
   /** One round of everything that the agent's loops do. */
   round(context: AgentContext): Promise<void>;
   /** Rounds, with `ms` passing before each. */
@@ -78,6 +82,12 @@ export function leaseOf(
   };
 }
 
+/** An agent of a test that has a server. */
+export function joinedOf(context: AgentContext): JoinedContext {
+  if (hasServer(context)) return context;
+  throw new Error("this agent is alone");
+}
+
 /** An agent with a driver in memory, a server in memory, and clocks that only the test moves. */
 export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: () => number): Rig {
   const clock = createFakeClock();
@@ -96,35 +106,50 @@ export function createRig(options: Partial<AgentOptions> = {}, serverTimeMs?: ()
     reboot();
     otherBootsMs += before - serverMs();
   };
+  const open = async (
+    by: Partial<AgentOptions>,
+    { onOpen, options: more, ...overrides }: StartOverrides = {},
+    client?: Client,
+  ) => {
+    makeDataFolder(folder);
+    const db = openState(folder);
+    // A test loses nothing by a power failure.
+    db.exec("PRAGMA synchronous = OFF");
+    onOpen?.(db);
+    const reached = client === undefined ? {} : { client };
+    const { context } = await startContext({
+      options: { dataFolder: folder, ...by, ...options, ...more },
+      overrides: { driver, clock, machine: MACHINE, ...reached, ...overrides },
+      db,
+      log: { ...testLog, debug: testLog.info },
+      makeDriver: () => Promise.reject(new Error("the rig has its own")),
+    });
+    return context;
+  };
   const rig: Rig = {
     ...{ clock, server, driver, folder },
     burn: (ns) => {
       burntNs += ns;
     },
-    async start({ onOpen, ...overrides } = {}) {
-      makeDataFolder(folder);
-      const db = openState(folder);
-      // A test loses nothing by a power failure.
-      db.exec("PRAGMA synchronous = OFF");
-      onOpen?.(db);
-      const { context } = await startContext({
-        options: { dataFolder: folder, joinToken: server.joinToken, ...options },
-        overrides: { driver, clock, client: server.client, machine: MACHINE, ...overrides },
-        db,
-        log: { ...testLog, debug: testLog.info },
-        makeDriver: () => Promise.reject(new Error("the rig has its own")),
-      });
-      return context;
+    async start(overrides) {
+      return joinedOf(await open({ joinToken: server.joinToken }, overrides, server.client));
     },
+    startAlone: (overrides) => open({ alone: { name: "bunker" } }, overrides),
     async round(context) {
-      await unlessAway(() => context.time.anchor(context.client, context.joined));
-      await unlessAway(async () => {
-        await readDesiredOnce(context);
-      });
+      const joined = hasServer(context) ? context : null;
+      if (joined !== null) {
+        const { client, joined: to } = joined.server;
+        await unlessAway(() => joined.time.anchor(client, to));
+        await unlessAway(async () => {
+          await readDesiredOnce(joined);
+        });
+      }
       await convergeOnce(context);
       await meterOnce(context);
-      await unlessAway(() => reportOnce(context));
-      await unlessAway(() => sendUsageOnce(context));
+      if (joined !== null) {
+        await unlessAway(() => reportOnce(joined));
+        await unlessAway(() => sendUsageOnce(joined));
+      }
       await convergeOnce(context);
     },
     async rounds(context, count, ms) {

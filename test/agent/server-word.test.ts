@@ -46,7 +46,7 @@ test("a time that the server did not sign, or signed for another question, is no
   ]) {
     server.state.spoil = (name, answer) =>
       name === "tellTime" ? { timeJws, successionJws: [] } : answer;
-    await expect(agent.time.anchor(agent.client, agent.joined)).rejects.toThrow();
+    await expect(agent.time.anchor(agent.server.client, agent.server.joined)).rejects.toThrow();
     expect(agent.time.nowMs()).toBe(clock.now().getTime());
   }
 });
@@ -79,7 +79,7 @@ test("joining again with the same token after a crash finds the same host", asyn
   await expect(rig.start({ client: dying })).rejects.toThrow("dies");
   const agent = await rig.start();
   expect(calls).toBe(1);
-  expect(agent.joined.hostId).toBe(server.hostId);
+  expect(agent.host.hostId).toBe(server.hostId);
   expect(agent.keys.current().kid).toBe(server.state.agentKey?.kid);
 });
 

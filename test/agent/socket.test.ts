@@ -47,7 +47,7 @@ test("the state tells what runs, what it has, and no secret; only the owner may 
   expect(state.partitions).toMatchObject([{ name: "p1", inUse: { leaseId: grant.leaseId } }]);
   expect(state.leases).toMatchObject([{ stage: "ready", cores: [0] }]);
   expect(JSON.stringify(state)).not.toMatch(/PRIVATE|"d":/);
-  expect(agent.joined.hostName).toBe(state.host.name);
+  expect(agent.host.hostName).toBe(state.host.name);
   expect(statSync(path()).mode & 0o777).toBe(0o600);
 });
 

@@ -18,7 +18,11 @@ export interface Daemon {
 
 const STOP_GRACE_MS = 15_000;
 
-export function createDaemon(argv: readonly string[], logPath: string): Daemon {
+export function createDaemon(
+  argv: readonly string[],
+  logPath: string,
+  before: readonly string[] = [],
+): Daemon {
   let child: ChildProcess | undefined;
   const end = async (signal: "SIGTERM" | "SIGKILL") => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -35,9 +39,10 @@ export function createDaemon(argv: readonly string[], logPath: string): Daemon {
     start: async (...more) => {
       await end("SIGTERM");
       const log = openSync(logPath, "a", 0o600);
+      const [program = "", ...words] = [...before, process.execPath];
       const started = spawn(
-        process.execPath,
-        [join(ROOT, "src/cli/main.ts"), ...argv, ...more, "--json"],
+        program,
+        [...words, join(ROOT, "src/cli/main.ts"), ...argv, ...more, "--json"],
         {
           stdio: ["ignore", "pipe", log, "pipe"],
           env: { ...ownEnvironment(), SUBLET_LAUNCHER_FD: "3" },

@@ -162,7 +162,7 @@ test("the agent that is started again goes on with the same guest", async () => 
   agentBackAtMs = performance.now();
   const state = await until("the agent is connected", async () => {
     const found = await held.agentState();
-    return found.server.connection === "connected" ? found : undefined;
+    return found.server?.connection === "connected" ? found : undefined;
   });
   expect(state.leases).toMatchObject([{ leaseId: held.lease.leaseId, stage: "ready" }]);
   expect(state.leases[0]).toMatchObject({ isDelivered: true, port: held.lease.access?.port });
@@ -185,7 +185,7 @@ test("a server killed while a command runs in the guest loses nothing", async ()
   expect({ ...(await held.shown()), account: await held.account() }).toEqual(before);
   expect(await held.bootId()).toBe(bootId);
   await until("the agent is connected again", async () =>
-    (await held.agentState()).server.connection === "connected" ? true : undefined,
+    (await held.agentState()).server?.connection === "connected" ? true : undefined,
   );
 });
 

@@ -18,11 +18,16 @@ export interface RunOptions {
   readonly stdin?: string | Buffer;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** In the network namespace of that process. */
+  readonly networkOf?: number;
 }
 
 /** Runs `sublet` as a person would, as a process. Its input is empty unless it is given one. */
 export async function sublet(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [join(ROOT, "src/cli/main.ts"), ...argv], {
+  const { networkOf } = options;
+  const there = networkOf === undefined ? [] : inNetworkOf(networkOf);
+  const [program = "", ...words] = [...there, process.execPath];
+  const child = spawn(program, [...words, join(ROOT, "src/cli/main.ts"), ...argv], {
     env: { ...ownEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ["pipe", "pipe", "pipe"],
@@ -46,6 +51,11 @@ export async function sublet(argv: readonly string[], options: RunOptions = {}):
     }
   };
   return { exitCode, stdout: said, stderr: complaints, json, error: () => json().error };
+}
+
+/** In the network namespace of that process, under the same process number. */
+export function inNetworkOf(pid: number): readonly string[] {
+  return ["nsenter", "--net", "-t", `${pid}`];
 }
 
 /** What a test run was started with is not for the processes that it tests. */

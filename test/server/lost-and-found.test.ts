@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { AgentContext } from "../../src/agent/context.ts";
+import type { JoinedContext } from "../../src/agent/context.ts";
 import { readDesiredOnce } from "../../src/agent/desired.ts";
 import { convergeOnce } from "../../src/agent/lease/converge.ts";
 import { readLease } from "../../src/agent/lease/store.ts";
@@ -14,7 +14,7 @@ import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import { createMemoryDriver, type MemoryDriver } from "../../src/partition/memory/driver.ts";
 import type { Clock } from "../../src/unit/clock.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
-import { MACHINE } from "../agent/harness.ts";
+import { joinedOf, MACHINE } from "../agent/harness.ts";
 import { testLog } from "../setup/log.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { exportOf } from "./exported.ts";
@@ -33,7 +33,7 @@ const HOUR = 3600;
 let server: TestServer;
 let market: Market;
 let driver: MemoryDriver;
-let agent: AgentContext;
+let agent: JoinedContext;
 beforeAll(async () => {
   server = await startTestServer(clock);
   market = await openMarket(server);
@@ -52,7 +52,7 @@ beforeAll(async () => {
     log: { ...testLog, debug: testLog.info },
     makeDriver: () => Promise.reject(new Error("the test has its own")),
   });
-  agent = context;
+  agent = joinedOf(context);
   for (const [name, price] of [
     ["one", "100000"],
     ["two", "200000"],
@@ -75,7 +75,7 @@ async function rounds(count: number, seconds: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     aheadMs += seconds * 1000;
     await server.pass();
-    await agent.time.anchor(agent.client, agent.joined);
+    await agent.time.anchor(agent.server.client, agent.server.joined);
     await readDesiredOnce(agent);
     await convergeOnce(agent);
     await meterOnce(agent);

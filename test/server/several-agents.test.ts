@@ -95,7 +95,7 @@ test("two agents on one computer, with cores of their own, lend at once to one s
 
   // One of them is gone: the other's guest and lease know nothing of it.
   await left.agent.stop();
-  expect(right.agent.context.connection.state).toBe("connected");
+  expect(right.agent.context.server?.connection.state).toBe("connected");
   await isReady(leaseIds)();
   expect([...left.driver.guests.values()][0]?.observation.state).toBe("running");
   expect([...right.driver.guests.values()][0]?.observation.state).toBe("running");
@@ -153,11 +153,13 @@ test("an agent whose host is removed loses its connection and is told why when i
   const own = makeTempFolder("removed");
   const { joinToken } = await market.lender.call("addHost", { body: { name: "third" } });
   const { agent } = await startAgent("third", { runFolder: own.path, joinToken });
-  const state = () => agent.context.connection.state;
+  const state = () => agent.context.server?.connection.state;
   await vi.waitFor(() => expect(state()).toBe("connected"), soon);
   await market.lender.call("removeHost", { params: { host: "third" }, body: {} });
   await vi.waitFor(() => expect(state()).toBe("connecting"), soon);
-  const asked = agent.context.client.call("reportCapacity", { body: agent.context.capacity });
+  const asked = agent.context.server?.client.call("reportCapacity", {
+    body: agent.context.capacity,
+  });
   await expect(asked).rejects.toMatchObject({ code: "host-removed" });
   own.remove();
 });

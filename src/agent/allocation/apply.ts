@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Grant } from "../../enablement/grant.ts";
+import type { OwnGrant } from "../../enablement/own-grant.ts";
+import { baseCores } from "../../host/capacity.ts";
 import { type HeldAllocation, type Placement, place, poolOf } from "../../partition/allocation.ts";
 import { isEnding, type LeaseStage } from "../../partition/step.ts";
 import { fitsWithin, type Size } from "../../unit/size.ts";
@@ -43,7 +44,7 @@ function applyPartition({ db, log }: AgentContext, partition: PartitionAllocatio
 export function allocatePartition(
   context: AgentContext,
   leaseId: string,
-  wanted: Grant["partition"],
+  wanted: OwnGrant["partition"],
 ): Placement {
   const { db, capacity } = context;
   const partition = readPartition(db, wanted.partitionId);
@@ -60,8 +61,8 @@ export function allocatePartition(
       isEnding: holder === undefined ? willShrink(other, leases) : isEnding(holder.stage),
     };
   });
-  const { cores, sharedCpu } = capacity.facts;
-  const host = { cores, base: capacity.base, sharedCpu };
+  const { sharedCpu } = capacity.facts;
+  const host = { cores: baseCores(capacity.facts), base: capacity.base, sharedCpu };
   const placement = place(wanted, host, held);
   if (placement.ok) {
     writePartition(db, {
@@ -103,7 +104,7 @@ export async function keepPoolOnce(context: AgentContext): Promise<void> {
       ? []
       : [{ leaseId, cores, cpuMode: granted.partition.cpuMode }],
   );
-  const pool = poolOf(context.capacity.facts.cores, held);
+  const pool = poolOf(baseCores(context.capacity.facts), held);
   for (const { leaseId, cpuMode, cores } of held) {
     if (cpuMode !== "shared" || String(cores) === String(pool) || pool.length === 0) continue;
     await context.turns.tryTake(leaseId, async () => {

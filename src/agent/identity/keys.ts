@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { SigningKey } from "../../signature/key.ts";
+import { type KeyRing, keyRing, type SigningKey } from "../../signature/key.ts";
 import { ownKey, readOtherKeys } from "./store.ts";
 
 /** The lease as far as it says under which key it was granted. */
@@ -14,6 +14,8 @@ export interface AgentKeys {
   current(): SigningKey;
   /** Null: this agent has not, or no longer, a key of that thumbprint. */
   held(kid: string): SigningKey | null;
+  /** All of them, for what this agent has signed for itself. */
+  ring(): KeyRing;
   /** The key that a lease's grant names; it signs all that is said of that lease. */
   of(lease: Granted | null): SigningKey;
   /** After a change of what is stored. */
@@ -29,6 +31,7 @@ export function createAgentKeys(db: DatabaseSync): AgentKeys {
   let keys = read();
   return {
     current: () => keys.current,
+    ring: () => keyRing([...keys.byKid.values()].map(({ publicJwk }) => publicJwk)),
     held: (kid) => keys.byKid.get(kid) ?? null,
     of: (lease) => {
       const kid = lease?.granted?.agentKeyThumbprint ?? claimedKey(lease?.grantJws ?? null);

@@ -13,6 +13,9 @@ export interface TrustedServer {
   learn(successionJws: readonly string[]): void;
 }
 
+/** Of an agent alone: no text of any server is believed. */
+export const TRUSTS_NOBODY: TrustedServer = { keys: new Map(), learn: () => undefined };
+
 export function trustServer(
   db: DatabaseSync,
   joined: Pick<Joined, "serverId" | "serverKeys">,

@@ -12,10 +12,14 @@ import type { HostId } from "../../unit/id.ts";
 import { idSchema } from "../../unit/schema.ts";
 import type { LentBefore } from "../config.ts";
 
-/** Whom this agent works for. */
-export interface Joined {
+/** What this host is called, by its server or by its owner. */
+export interface HostName {
   readonly hostId: HostId;
   readonly hostName: string;
+}
+
+/** Whom this agent works for. */
+export interface Joined extends HostName {
   readonly serverId: string;
   readonly serverUrl: string;
   /** Pinned when the host joined, and those that they have let in since. */
@@ -85,14 +89,25 @@ const kidRow = z.object({ kid: z.string() });
 
 export function readJoined(db: DatabaseSync): Joined | null {
   const row = readRow(db);
-  if (row === null || row.host_id === null) return null;
+  if (row === null || row.host_id === null || row.server_id === null) return null;
   return {
     hostId: row.host_id,
     hostName: row.host_name ?? "",
-    serverId: row.server_id ?? "",
+    serverId: row.server_id,
     serverUrl: row.server_url ?? "",
     serverKeys: (JSON.parse(row.server_keys ?? "[]") as unknown[]).map(importPublicKey),
   };
+}
+
+/** A host that works without a server has an id and a name, and no server beside them. */
+export function readAlone(db: DatabaseSync): HostName | null {
+  const row = readRow(db);
+  if (row === null || row.host_id === null || row.server_id !== null) return null;
+  return { hostId: row.host_id, hostName: row.host_name ?? "" };
+}
+
+export function writeAlone(db: DatabaseSync, { hostId, hostName }: HostName): void {
+  db.prepare("UPDATE identity SET host_id = ?, host_name = ?").run(hostId, hostName);
 }
 
 export function writeJoined(db: DatabaseSync, joined: Joined): void {

@@ -84,7 +84,11 @@ async function noteUse(context: AgentContext, path: string): Promise<void> {
 }
 
 function partPath(context: AgentContext, part: ImagePart): string {
+  return join(makeCacheFolder(context), fileNameOf(part.digest));
+}
+
+export function makeCacheFolder(context: AgentContext): string {
   const folder = cacheFolder(context);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  return join(folder, fileNameOf(part.digest));
+  return folder;
 }

@@ -92,9 +92,13 @@ async function request(
   haveBytes: number,
   signal: AbortSignal,
 ): Promise<Response> {
+  if (context.server === null) {
+    const message = `the copy of ${part.digest} is gone from this host's cache, and it has no server to fetch it from; start the partition once more with --image FOLDER`;
+    throw new EffectFailure("image-missing", message, "bounded");
+  }
   const headers: Record<string, string> = haveBytes > 0 ? { range: `bytes=${haveBytes}-` } : {};
   try {
-    return await context.client.fetch(`/images/${part.digest}`, { headers, signal });
+    return await context.server.client.fetch(`/images/${part.digest}`, { headers, signal });
   } catch (error) {
     if (error instanceof ApiError && error.httpStatus === 404) {
       throw new EffectFailure("image-missing", error.message, "bounded", { cause: error });
@@ -104,7 +108,7 @@ async function request(
 }
 
 /** A rename is on the disk when its folder is. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");
   try {
     await handle.sync();

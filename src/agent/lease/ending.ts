@@ -21,8 +21,9 @@ export function fail(
 ): void {
   const reason = failure.reason.slice(0, 64);
   inTransaction(context.db, () => {
-    changeLease(context.db, lease.leaseId, { endReason: reason, failures: 0, retryAtNs: null });
     const message = failure.message.slice(0, 2000);
+    const change = { endReason: reason, failure: message, failures: 0, retryAtNs: null };
+    changeLease(context.db, lease.leaseId, change);
     queueReport(context.db, aboutNow(context, lease), { kind: "failed", reason, message });
   });
   context.log.error({ leaseId: lease.leaseId, ...failure }, "a lease failed");
@@ -68,6 +69,7 @@ export async function wipe(context: AgentContext, lease: LeaseRow): Promise<void
     throw new Error(`something of ${lease.leaseId} is left after its wipe`);
   }
   const receipt = wipeReceipt(context, lease, evidence);
+  // Also of an own guest, whose owner is the only one who may see it.
   const receiptJws = sign("sublet-wipe-receipt", receipt, context.keys.of(lease));
   inTransaction(db, () => {
     if (lease.cores.length > 0) releasePartition(db, lease.partitionId);
@@ -102,7 +104,7 @@ function wipeReceipt(context: AgentContext, lease: LeaseRow, evidence: WipeEvide
   const isGranted = lease.granted !== null && lease.grantJws !== null;
   return {
     leaseId: lease.leaseId,
-    hostId: context.joined.hostId,
+    hostId: context.host.hostId,
     partitionId: lease.partitionId,
     grantJti: lease.granted?.jti ?? null,
     wipedAt: instantNow(context),

@@ -58,7 +58,7 @@ function takeOne(context: AgentContext, lease: LeaseRow, jws: string): void {
   const { jti, sequence, period } = judgement.grant;
   const { leaseId } = lease;
   const at = instantNow(context);
-  const word = { leaseId, hostId: context.joined.hostId, grantJti: jti, sequence };
+  const word = { leaseId, hostId: context.host.hostId, grantJti: jti, sequence };
   const acknowledged = { ...word, end: period.end, acknowledgedAt: at };
   const acknowledgementJws = sign("sublet-extended", acknowledged, context.keys.of(lease));
   inTransaction(context.db, () => {

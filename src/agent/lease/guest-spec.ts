@@ -1,5 +1,5 @@
 import type { GuestSpec } from "../../partition/driver.ts";
-import { mapSize } from "../../unit/size.ts";
+import { mapSize, SIZE_ZERO } from "../../unit/size.ts";
 import { readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { guestImage } from "../image/cache.ts";
@@ -12,19 +12,23 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
     throw new Error(`${lease.leaseId} is not allocated`);
   }
   const { partition, image } = granted;
-  const { base } = context.capacity;
+  const { base, standby = SIZE_ZERO } = context.capacity;
   const max = readPartition(context.db, lease.partitionId)?.max ?? partition.size;
   return {
     guestId: lease.leaseId,
     hostname: partition.name,
     size: partition.size,
+    // Room for what a code may enable later; what is plugged is the base's alone.
     maxSize: mapSize((resource) =>
-      Math.max(partition.size[resource], Math.min(max[resource], base[resource])),
+      Math.max(
+        partition.size[resource],
+        Math.min(max[resource], base[resource]) + standby[resource],
+      ),
     ),
     cpuMode: partition.cpuMode,
     cores: lease.cores,
     uid,
-    internet: granted.internet ?? false,
+    internet: "internet" in granted && granted.internet === true,
     image: guestImage(context, image.manifest),
     access: {
       address: context.config.accessAddress,

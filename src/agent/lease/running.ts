@@ -15,25 +15,24 @@ import { changeLease, type LeaseChange, type LeaseRow } from "./store.ts";
 /** The way in has just answered: with the first reading, delivery and its metering begin. */
 export async function deliver(context: AgentContext, lease: LeaseRow): Promise<void> {
   const { db } = context;
-  const grant = grantOf(lease);
   const observation = await context.driver.observe(lease.leaseId);
   const accessJws = signAccess(context, lease);
   inTransaction(db, () => {
-    const terms = {
-      chainId: lease.leaseId,
-      hostId: context.joined.hostId,
-      partitionId: lease.partitionId,
-      cpuMode: grant.partition.cpuMode,
-      size: grant.partition.size,
-    };
-    const begun = beginChain(db, terms, lease.grantJws ?? "");
-    if (!begun.ok) throw new Error(begun.message);
+    if (lease.origin === "lease") beginMetering(context, lease);
     storeReading(context, lease, observation, true);
     const readyReport = queueReport(db, aboutNow(context, lease), { kind: "ready", accessJws });
     const ready: LeaseChange = { stage: "ready", isDelivered: true, silentReadings: 0 };
     changeLease(db, lease.leaseId, { ...ready, readyReport });
   });
   context.log.info({ leaseId: lease.leaseId, port: lease.port }, "a guest is delivered");
+}
+
+function beginMetering(context: AgentContext, lease: LeaseRow): void {
+  const { cpuMode, size } = grantOf(lease).partition;
+  const { leaseId: chainId, partitionId } = lease;
+  const terms = { chainId, hostId: context.host.hostId, partitionId, cpuMode, size };
+  const begun = beginChain(context.db, terms, lease.grantJws ?? "");
+  if (!begun.ok) throw new Error(begun.message);
 }
 
 export function reportUndelivered(context: AgentContext, lease: LeaseRow, reason: string): void {
@@ -72,7 +71,7 @@ function signAccess(context: AgentContext, lease: LeaseRow): string {
   }
   const access: Access = {
     leaseId: lease.leaseId,
-    hostId: context.joined.hostId,
+    hostId: context.host.hostId,
     address: context.config.accessAddress,
     port: lease.port,
     user: grantOf(lease).image.manifest.user,

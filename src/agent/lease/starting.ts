@@ -1,10 +1,12 @@
 import type { Grant } from "../../enablement/grant.ts";
+import type { OwnGrant } from "../../enablement/own-grant.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import type { CpuMode } from "../../unit/schema.ts";
 import { allocatePartition } from "../allocation/apply.ts";
 import { type AgentContext, instantNow } from "../context.ts";
 import { judgeGrant } from "../grant.ts";
 import { ensureImage } from "../image/cache.ts";
+import { judgeOwnGrant } from "../own/judge.ts";
 import { queueReport } from "../report/store.ts";
 import { deadlineAt } from "./deadline.ts";
 import { fail } from "./ending.ts";
@@ -15,7 +17,8 @@ import { changeLease, type LeaseChange, type LeaseRow, listLeases } from "./stor
 /** Effects on the way from the grant to the started guest. */
 
 export function judge(context: AgentContext, lease: LeaseRow): void {
-  const judgement = judgeGrant(context, lease);
+  const judgement =
+    lease.origin === "own" ? judgeOwnGrant(context, lease) : judgeGrant(context, lease);
   if (!judgement.ok) {
     fail(context, lease, { reason: judgement.code, message: judgement.message });
     return;
@@ -24,7 +27,7 @@ export function judge(context: AgentContext, lease: LeaseRow): void {
   advance(context, lease, "grant-verified", {
     stage: "accepted",
     granted: grant,
-    ...deadlineAt(context, grant.period.end),
+    ...("period" in grant ? deadlineAt(context, grant.period.end) : {}),
   });
 }
 
@@ -93,7 +96,7 @@ export async function boot(context: AgentContext, lease: LeaseRow): Promise<void
   else changeLease(context.db, lease.leaseId, booted);
 }
 
-export function grantOf(lease: LeaseRow): Grant {
+export function grantOf(lease: LeaseRow): Grant | OwnGrant {
   if (lease.granted === null) throw new Error(`${lease.leaseId} has no verified grant`);
   return lease.granted;
 }

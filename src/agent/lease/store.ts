@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { type Report, reportSchema } from "../../api/contract/agent.ts";
 import { type Grant, grantSchema } from "../../enablement/grant.ts";
+import { type OwnGrant, ownGrantSchema } from "../../enablement/own-grant.ts";
 import { type PowerState, powerStateSchema } from "../../enablement/power.ts";
 import { pruneChain } from "../../meter/spool-batch.ts";
 import { LEASE_STAGES, type LeaseStage } from "../../partition/step.ts";
@@ -16,15 +17,19 @@ export interface ToldExtension {
   readonly report: Report | null;
 }
 
-/** A lease as this host knows it. */
+/** `own`: a guest of the host's owner, by a grant of the agent's own, without a lease. */
+export type GuestOrigin = "lease" | "own";
+
+/** A lease, or an own guest, as this host knows it. */
 export interface LeaseRow {
   readonly leaseId: LeaseId;
+  readonly origin: GuestOrigin;
   readonly partitionId: PartitionId;
   readonly stage: LeaseStage;
   readonly receivedAt: string;
   readonly grantJws: string | null;
   /** Null until this host has verified the grant. */
-  readonly granted: Grant | null;
+  readonly granted: Grant | OwnGrant | null;
   /** Of the last grant that was taken: 1, or that of an extension. */
   readonly sequence: number;
   readonly extensions: readonly ToldExtension[];
@@ -32,6 +37,8 @@ export interface LeaseRow {
   readonly readyReport: Report | null;
   readonly endJws: string | null;
   readonly endReason: string | null;
+  /** In words, when it failed. */
+  readonly failure: string | null;
   readonly endsAt: string | null;
   /** On the monotonic clock of the boot `endsBootId`. */
   readonly endsAtNs: bigint | null;
@@ -62,16 +69,19 @@ export interface LeaseRow {
   readonly receiptJws: string | null;
 }
 
-export type LeaseChange = Partial<Omit<LeaseRow, "leaseId" | "partitionId" | "reportCount">>;
+export type LeaseChange = Partial<
+  Omit<LeaseRow, "leaseId" | "origin" | "partitionId" | "reportCount">
+>;
 
 export function insertLease(
   db: DatabaseSync,
   lease: Pick<LeaseRow, "leaseId" | "partitionId" | "receivedAt" | "grantJws">,
+  origin: GuestOrigin = "lease",
 ): void {
   db.prepare(
-    `INSERT INTO lease (lease_id, partition_id, stage, received_at, grant_jws)
-     VALUES (?, ?, 'received', ?, ?)`,
-  ).run(lease.leaseId, lease.partitionId, lease.receivedAt, lease.grantJws);
+    `INSERT INTO lease (lease_id, partition_id, stage, received_at, grant_jws, origin)
+     VALUES (?, ?, 'received', ?, ?, ?)`,
+  ).run(lease.leaseId, lease.partitionId, lease.receivedAt, lease.grantJws, origin);
 }
 
 export function readLease(db: DatabaseSync, leaseId: string): LeaseRow | null {
@@ -114,6 +124,12 @@ export function holderOf(db: DatabaseSync, partitionId: string): LeaseRow | null
   return listLeases(db).find(holds) ?? null;
 }
 
+/** Whoever is in the partition or on the way into it, judged or not; nobody else gets in. */
+export function occupantOf(db: DatabaseSync, partitionId: string): LeaseRow | null {
+  const isIn = (lease: LeaseRow) => lease.partitionId === partitionId && lease.stage !== "wiped";
+  return listLeases(db).find(isIn) ?? null;
+}
+
 function columnOf(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
@@ -139,10 +155,9 @@ const rowSchema = z.object({
   stage: z.enum(LEASE_STAGES),
   received_at: z.string(),
   grant_jws: z.string().nullable(),
-  granted: z
-    .string()
-    .transform((text) => grantSchema.parse(JSON.parse(text)))
-    .nullable(),
+  origin: z.enum(["lease", "own"]),
+  granted: z.string().nullable(),
+  failure: z.string().nullable(),
   sequence: z.number(),
   extensions: z.string().transform((text) => toldSchema.parse(JSON.parse(text))),
   ready_report: z
@@ -178,6 +193,8 @@ const rowSchema = z.object({
   receipt_jws: z.string().nullable(),
 });
 
+const GRANTED = { lease: grantSchema, own: ownGrantSchema } as const;
+
 function parseRow(found: unknown): LeaseRow {
   const row = rowSchema.parse(found);
   return {
@@ -186,12 +203,14 @@ function parseRow(found: unknown): LeaseRow {
     stage: row.stage,
     receivedAt: row.received_at,
     grantJws: row.grant_jws,
-    granted: row.granted,
+    origin: row.origin,
+    granted: row.granted === null ? null : GRANTED[row.origin].parse(JSON.parse(row.granted)),
     sequence: row.sequence,
     extensions: row.extensions,
     readyReport: row.ready_report,
     endJws: row.end_jws,
     endReason: row.end_reason,
+    failure: row.failure,
     endsAt: row.ends_at,
     endsAtNs: row.ends_at_ns,
     endsBootId: row.ends_boot_id,

@@ -12,7 +12,8 @@ export type ReportBody = Report extends infer R
 
 /**
  * Puts a report into the outbox, in the caller's transaction: with the change that it reports, or
- * not at all. Its number counts the lease's reports, so a repeat after a crash has the same.
+ * not at all. Its number counts the lease's reports, so a repeat after a crash has the same. What
+ * happens to an own guest is the owner's alone: that is not put there.
  */
 export function queueReport(
   db: DatabaseSync,
@@ -22,12 +23,13 @@ export function queueReport(
   if (!db.isTransaction) throw new Error("a report is stored with what it reports");
   const counted = db
     .prepare(
-      "UPDATE lease SET report_count = report_count + 1 WHERE lease_id = ? RETURNING report_count",
+      `UPDATE lease SET report_count = report_count + 1
+        WHERE lease_id = ? RETURNING report_count, origin`,
     )
     .get(about.leaseId);
-  const reportId = `${about.leaseId}:${countRow.parse(counted).report_count}`;
-  const report: Report = { reportId, ...about, ...body };
-  insertReport(db, report);
+  const { report_count, origin } = countedRow.parse(counted);
+  const report: Report = { reportId: `${about.leaseId}:${report_count}`, ...about, ...body };
+  if (origin === "lease") insertReport(db, report);
   return report;
 }
 
@@ -57,6 +59,7 @@ export function countReports(db: DatabaseSync, leaseId?: string): number {
   return countRow.parse(row).report_count;
 }
 
+const countedRow = z.object({ report_count: z.number(), origin: z.enum(["lease", "own"]) });
 const countRow = z.object({ report_count: z.number() });
 const reportRow = z.object({ report: z.string() });
 

@@ -1,3 +1,5 @@
+import { CAPACITY_STEP } from "../capacity/schema.ts";
+
 /**
  * The agent's own state, one step per version; a step that was released is never edited.
  * Monotonic instants are text: in nanoseconds they outgrow what JavaScript's numbers hold exactly.
@@ -107,4 +109,19 @@ export const SCHEMA_STEPS: readonly string[] = [
   -- Of a wish that is under way: its guest is off, and may be to come on again.
   ALTER TABLE lease ADD COLUMN is_power_cut INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Of whom the guest is: a lease's client's, or the host's owner's own, told of to nobody.
+  ALTER TABLE lease ADD COLUMN origin TEXT NOT NULL DEFAULT 'lease';
+  -- Why it failed, in words, for whoever asks at the host.
+  ALTER TABLE lease ADD COLUMN failure TEXT;
+
+  -- Providers whose capacity codes count here: their keys, pinned by the host's owner.
+  CREATE TABLE trusted_provider (
+    provider_id TEXT PRIMARY KEY,
+    name        TEXT NOT NULL,
+    keys        TEXT NOT NULL,
+    trusted_at  TEXT NOT NULL
+  ) STRICT;
+  `,
+  CAPACITY_STEP,
 ];

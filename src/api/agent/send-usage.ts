@@ -19,6 +19,7 @@ import {
 import { Refusal, refusal } from "../../refusal/refusal.ts";
 import { claimedKid, sign, verify } from "../../signature/envelope.ts";
 import { keyRing } from "../../signature/key.ts";
+import { isId } from "../../unit/id.ts";
 import type { ServerContext } from "../context.ts";
 import type { Handler } from "../handler.ts";
 
@@ -75,7 +76,11 @@ async function take(
   { batch, jws, kid }: SentBatch,
   now: Date,
 ): Promise<Known> {
-  const lease = await lockLease(tx, batch.chainId);
+  const { chainId } = batch;
+  if (!isId("lease", chainId)) {
+    throw refusal("not-found", { what: "chain of a capacity code", id: chainId });
+  }
+  const lease = await lockLease(tx, chainId);
   if (lease.hostId !== host.hostId || lease.grantJws === null) {
     throw refusal("not-found", { what: "lease", id: batch.chainId });
   }
@@ -90,7 +95,6 @@ async function take(
   const terms = { ...lease, grantJws: lease.grantJws, seqFinal };
   const decision = decideIngest(batch, terms, stored);
   if (!decision.ok) {
-    const { chainId } = batch;
     const { seq } = decision;
     throw decision.code === "conflict"
       ? refusal("record-conflict", { chainId, seq })
@@ -118,6 +122,7 @@ async function flag(
   // The agent asks again and again; it is one event.
   if (await wasToldOfBatch(db.kysely, host.hostId, { batchId, code: error.code })) return;
   await insertHostEventOnce(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
+  if (!isId("lease", chainId)) return;
   await transaction(db, async (tx) => {
     const lease = await findLease(tx, chainId);
     if (lease?.hostId !== host.hostId) return;

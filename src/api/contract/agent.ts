@@ -201,6 +201,14 @@ export const agentOperations = {
     body: z.strictObject({ usageJws: jwsText }),
     response: z.strictObject({ receiptJws: jwsText }),
   }),
+  sendActs: operation({
+    method: "POST",
+    path: "/v1/agent/acts",
+    summary:
+      "A signed batch of what was done with standby capacity; accepted exactly once, answered by a provider's signed receipt.",
+    body: z.strictObject({ actsJws: jwsText }),
+    response: z.strictObject({ receiptJws: jwsText }),
+  }),
   answerConsole: operation({
     method: "PUT",
     path: "/v1/agent/consoles/:requestId",

@@ -94,10 +94,15 @@ function issuedText({ code, payload, claimNumber }: Response<"issueCode">): stri
   return facts([
     ["code", `${code.codeId}, number ${code.sequence} for ${code.host.name}`],
     ["customer", code.customer.name],
-    ["enables", `${useText(resource, BigInt(code.resourceTime))}, at most ${quantityText(resource, code.quantity)} at once`],
+    [
+      "enables",
+      `${useText(resource, BigInt(code.resourceTime))}, at most ${quantityText(resource, code.quantity)} at once`,
+    ],
     ["valid until", instant(code.validity.end)],
     ["price", `${price} a ${unit}`],
     ["claim number", claimNumber ?? "was shown when it was issued"],
-    ...(code.claimExpiresAt === null ? [] : ([["", `fetches it once, until ${instant(code.claimExpiresAt)}`]] as const)),
+    ...(code.claimExpiresAt === null
+      ? []
+      : ([["", `fetches it once, until ${instant(code.claimExpiresAt)}`]] as const)),
   ]);
 }

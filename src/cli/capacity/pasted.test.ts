@@ -47,7 +47,11 @@ describe("a pasted code", () => {
       ),
     );
     expect(readPasted(pasteable(jws))).toMatchObject({ jws });
-    expect(pasteable(jws).split("\n").every((line) => line.length <= 72)).toBe(true);
+    expect(
+      pasteable(jws)
+        .split("\n")
+        .every((line) => line.length <= 72),
+    ).toBe(true);
   });
 
   test.each([
@@ -73,7 +77,11 @@ describe("a pasted code", () => {
 describe("a typed claim number", () => {
   test("is read in small letters, with blanks or without hyphens", () => {
     const number = newClaimNumber();
-    for (const typed of [number.toLowerCase(), number.replaceAll("-", ""), number.replaceAll("-", " ")]) {
+    for (const typed of [
+      number.toLowerCase(),
+      number.replaceAll("-", ""),
+      number.replaceAll("-", " "),
+    ]) {
       expect(readPasted(typed)).toEqual({ kind: "claim", number });
       expect(isPasted(typed)).toBe(true);
     }
@@ -84,7 +92,9 @@ describe("a typed claim number", () => {
     const at = "XXXXX-XX".length - 1;
     const wrong = `${number.slice(0, at)}${number[at] === "7" ? "8" : "7"}${number.slice(at + 1)}`;
     expect(failure(wrong)).toContain(`group 2, ${wrong.slice(6, 11)}, is mistyped`);
-    expect(failure(number.slice(0, -1))).toContain("has 20 characters in 4 groups, and this has 19");
+    expect(failure(number.slice(0, -1))).toContain(
+      "has 20 characters in 4 groups, and this has 19",
+    );
   });
 
   test.each(["h1.code", "codes/h1", "./wish.request", "acme"])("is not the file %s", (word) => {

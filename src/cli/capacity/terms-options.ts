@@ -37,7 +37,11 @@ export function termsOptions(): Option[] {
     price("--unreturned-price <price>", "of what is not given back in time; like --price"),
     quantity("--period <period>", "when bills are due: 1h, 30d, month, month:ZONE", readPeriod),
     quantity("--threshold <rule>", "of shared use: allowance, or rate:60s", readThreshold),
-    quantity("--increment <time>", "bill in steps of so long of one, like 1m; exact", readIncrement),
+    quantity(
+      "--increment <time>",
+      "bill in steps of so long of one, like 1m; exact",
+      readIncrement,
+    ),
     new Option("--rounding <way>", "of the last step").choices(["up", "down", "half-even"]),
     duration("--valid <duration>", "a code may be used for so long from its issue, like 90d"),
     duration("--report-after <duration>", "a report is due when use without receipt is so old"),

@@ -44,7 +44,8 @@ export const terms = verb<{ resource?: CapacityResource } & TypedTerms>({
 });
 
 function termsText(all: ShownTerms): string {
-  if (all.length === 0) return "you sell nothing yet; begin with `sublet capacity terms cpu --price 0.10/h`";
+  if (all.length === 0)
+    return "you sell nothing yet; begin with `sublet capacity terms cpu --price 0.10/h`";
   return all.map(({ resource, terms: one }) => oneText(resource, one)).join("\n\n");
 }
 
@@ -68,7 +69,9 @@ function oneText(resource: CapacityResource, of: CapacityTerms): string {
     ],
     [
       "when used up",
-      exhaustion.policy === "reclaim" ? `taken back after ${grace}` : "nothing new; what runs goes on",
+      exhaustion.policy === "reclaim"
+        ? `taken back after ${grace}`
+        : "nothing new; what runs goes on",
     ],
     ["warning", `when what is left lasts for ${formatDurationSeconds(exhaustion.warnSeconds)}`],
     ["return by", of.returnMeans.join(", ")],

@@ -13,6 +13,16 @@ export function sizeText(size: Size): string {
   return `${formatCpu(size.cpuMilli)} ${cores}, ${formatBytes(size.memoryBytes)}, disk ${formatBytes(size.diskBytes)}`;
 }
 
+/** `core 3`, `cores 0,1`. */
+export function coresText(cores: readonly number[]): string {
+  return `${cores.length === 1 ? "core" : "cores"} ${cores.join(",") || "none"}`;
+}
+
+/** What is installed and not enabled, with the numbers of the cores that are. */
+export function standbyText(standby: Size, cores: readonly number[] = []): string {
+  return cores.length === 0 ? sizeText(standby) : `${sizeText(standby)}; ${coresText(cores)}`;
+}
+
 /** `1 core`, `512MiB of memory`, `1GiB of disk`. */
 export function amountText(resource: Resource, amount: number): string {
   if (resource === "cpuMilli") return `${formatCpu(amount)} ${amount === 1000 ? "core" : "cores"}`;

@@ -66,7 +66,7 @@ async function readAccess(client: Client, configFolder: string, leaseId: LeaseId
 }
 
 /** Writes the guest's key at the first use; later another key is refused. */
-async function pinHostKey(
+export async function pinHostKey(
   configFolder: string,
   leaseId: LeaseId,
   hostKey: string,
