@@ -52,7 +52,11 @@ describe("every verb", () => {
       ([, command]) => !["--as", "--server", "--key"].every((long) => takes(command, long)),
     );
     expect(without.map(([path]) => path.join(" "))).toEqual([
-      ...["server", "agent", "demo", "login", "completion", "backup", "restore"],
+      ...["server", "agent", "demo", "login", "completion"],
+      // These talk to the agent of this computer alone.
+      ...["start", "stop", "wipe", "console", "ssh"].map((name) => `partition ${name}`),
+      ...["card", "trust"].map((name) => `capacity ${name}`),
+      ...["backup", "restore"],
     ]);
   });
 });
