@@ -6,6 +6,7 @@ import { createQemuDriver } from "../partition/qemu/driver.ts";
 import { BACKOFF } from "../process/backoff.ts";
 import { createLog, type Log } from "../process/log.ts";
 import { startLoop } from "../process/loop.ts";
+import { capacityOnce, untilEdgeMs } from "./capacity/once.ts";
 import { type AgentConfig, type AgentOptions, configFrom } from "./config.ts";
 import { answerConsoles } from "./console.ts";
 import { type AgentContext, hasServer, type JoinedContext } from "./context.ts";
@@ -138,7 +139,11 @@ function startLocalLoops(context: AgentContext, onConverged: () => void) {
     ...{ name: "meter", everyMs: () => nextReadingMs(context) },
     ...local,
   });
-  return { local: [converge, meter], converge, working: overlap };
+  const capacity = startLoop(() => capacityOnce(context), {
+    ...{ name: "capacity", everyMs: () => untilEdgeMs(context, CONVERGE_EVERY_MS) },
+    ...local,
+  });
+  return { local: [converge, meter, capacity], converge, working: overlap };
 }
 
 function startRemoteLoops(context: JoinedContext, token: () => string, onNews: () => void) {

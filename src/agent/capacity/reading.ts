@@ -1,3 +1,4 @@
+import { runsOutInNs } from "../../enablement/capacity/account.ts";
 import {
   type BillingPeriod,
   edgesBetween,
@@ -83,7 +84,7 @@ export function takeReadingOf(
   const reading = readingOf(now, service, seen, last);
   const taken = takeCapacityReading(db, chain.chainId, reading, {
     ...mode,
-    recordEveryNs: BigInt(recordEveryMs(code, service, config.recordEveryMs)) * 1_000_000n,
+    recordEveryNs: recordEveryNs(context, now, service, code),
     edgesMs: last === null ? [] : edgesOf(context, service, code.billingPeriod, last, reading),
     lateAfterMs: Math.max(config.readingEveryMs, EDGE_SLACK_MS),
     describe: (open) => describe(context, service, code, chain, open),
@@ -176,10 +177,22 @@ function edgesOf(
   return [...new Set([...edgesBetween(rule, fromMs, toMs), ...between])].sort((a, b) => a - b);
 }
 
-function recordEveryMs(code: CapacityCode, { mode }: ServiceRow, everyMs: number): number {
-  return mode === "shared" && code.threshold.kind === "rate"
-    ? code.threshold.intervalSeconds * 1000
-    : everyMs;
+/**
+ * As the agent is told; by a rate, every interval by itself; and no later than the codes last, so
+ * that what is used up is seen at the next reading.
+ */
+function recordEveryNs(
+  { db, config }: AgentContext,
+  now: CapacityNow,
+  { mode, providerId, resource, quantity }: ServiceRow,
+  { threshold }: CapacityCode,
+): bigint {
+  const isRate = mode === "shared" && threshold.kind === "rate";
+  const everyMs = isRate ? threshold.intervalSeconds * 1000 : config.recordEveryMs;
+  const everyNs = BigInt(everyMs) * 1_000_000n;
+  if (mode === "shared") return everyNs;
+  const lastsNs = runsOutInNs(listAccounts(db, providerId, resource), now.atMs, quantity);
+  return lastsNs === null || lastsNs === 0n || lastsNs > everyNs ? everyNs : lastsNs;
 }
 
 function readingOf(

@@ -82,7 +82,9 @@ export const CAPACITY_STEP = `
   -- Shared guests that may use more than their entitlement, in which life.
   CREATE TABLE capacity_raised (
     guest_id   TEXT PRIMARY KEY,
-    process_id TEXT NOT NULL
+    process_id TEXT NOT NULL,
+    -- Also of one that took no notice: it is not asked again in this life.
+    cpu_milli  INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE capacity_act (

@@ -86,6 +86,16 @@ export function changeService(db: DatabaseSync, serviceId: ServiceId, change: Se
   );
 }
 
+/** Standby cores that are enabled for the pool now. */
+export function pooledCores(db: DatabaseSync): readonly number[] {
+  return listServices(db)
+    .filter(({ mode, state }) => mode === "shared" && IN_FORCE.has(state))
+    .flatMap(({ cores }) => cores);
+}
+
+/** Services that are metered and not being taken out. */
+export const IN_FORCE: ReadonlySet<ServiceState> = new Set(["in-service", "unreturned"]);
+
 const rowSchema = z.object({
   service_id: idSchema("service"),
   provider_id: idSchema("party"),

@@ -151,6 +151,12 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       if (guest?.spec.cpuMode !== "shared") return;
       guests.set(guestId, { ...guest, spec: { ...guest.spec, cores } });
     },
+    shareCores: async (guestId, cores) => {
+      calls.push(`shareCores ${guestId}`);
+      const guest = guests.get(guestId);
+      if (guest?.observation.state !== "running") return;
+      guests.set(guestId, { ...guest, spec: { ...guest.spec, cores } });
+    },
     list: async () => [...guests.keys()].sort(),
     console: async (guestId) => `console of ${guestId}\n`,
   };
