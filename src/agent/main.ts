@@ -7,6 +7,7 @@ import { BACKOFF } from "../process/backoff.ts";
 import { createLog, type Log } from "../process/log.ts";
 import { startLoop } from "../process/loop.ts";
 import { capacityOnce, untilEdgeMs } from "./capacity/once.ts";
+import { sendActsOnce } from "./capacity/send-acts.ts";
 import { type AgentConfig, type AgentOptions, configFrom } from "./config.ts";
 import { answerConsoles } from "./console.ts";
 import { type AgentContext, hasServer, type JoinedContext } from "./context.ts";
@@ -155,6 +156,10 @@ function startRemoteLoops(context: JoinedContext, token: () => string, onNews: (
     ...{ name: "usage", everyMs: () => SEND_EVERY_MS },
     ...remote,
   });
+  const acts = startLoop(() => sendActsOnce(context), {
+    ...{ name: "acts", everyMs: () => SEND_EVERY_MS },
+    ...remote,
+  });
   const reports = startLoop(() => reportOnce(context), {
     ...{ name: "reports", everyMs: () => SEND_EVERY_MS },
     ...remote,
@@ -173,7 +178,7 @@ function startRemoteLoops(context: JoinedContext, token: () => string, onNews: (
     () => followServerOnce(context, { token, signal, onNews: () => desired.wake() }),
     { name: "connection", everyMs: () => 0, ...remote, backoff: BACKOFF.reconnect },
   );
-  return { loops: [follow, desired, usage, reports], wakeSender: () => reports.wake() };
+  return { loops: [follow, desired, usage, acts, reports], wakeSender: () => reports.wake() };
 }
 
 /** A guest that is on no record here: of a lost database, perhaps. It is told of and left alone. */

@@ -8,6 +8,7 @@ import { checkConsent, consentStatement } from "../../enablement/capacity/consen
 import {
   type CapacityResource,
   isWholeQuantity,
+  MEMORY_STEP_BYTES,
   quantityIn,
 } from "../../enablement/capacity/resource.ts";
 import { inTransaction } from "../../meter/transaction.ts";
@@ -59,7 +60,12 @@ export function enable(context: AgentContext, wish: EnableWish): Promise<Enabled
       return { codeId, isAlreadyApplied, service: null };
     }
     const before = accepted && findSame(context, wish, accepted);
-    if (before) return { codeId, isAlreadyApplied, service: before };
+    if (before) {
+      // The agent may have died between the wish and its doing.
+      await serve(context, before.serviceId);
+      const service = readService(context.db, before.serviceId) ?? before;
+      return { codeId, isAlreadyApplied, service };
+    }
     const wanted = inTransaction(context.db, () => want(context, wish, accepted));
     if (wanted instanceof Refusal) return wanted;
     const failure = await serve(context, wanted);
@@ -102,6 +108,10 @@ function want(
     : usable[0]?.codeId;
   if (codeId === undefined) return refusal("capacity-none", { resource });
   const quantity = wish.quantity ?? accepted?.code.quantity ?? freeOf(context, accounts, now.atMs);
+  if (quantity === 0) {
+    const wanted = resource === "cpu" ? 1000 : MEMORY_STEP_BYTES;
+    return refusal("capacity-beyond-codes", { resource, wanted, free: 0 });
+  }
   if (!isWholeQuantity(resource, quantity)) return refusal("capacity-not-whole", { resource });
   const no =
     refuseProvider(context, providerId) ??
