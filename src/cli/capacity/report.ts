@@ -10,6 +10,7 @@ import { InputError } from "../../unit/quantity.ts";
 import { connect } from "../connect.ts";
 import type { Context, Outcome } from "../context.ts";
 import { CliError } from "../failure.ts";
+import { untilAnswered } from "../until-answered.ts";
 import { verb } from "../verb.ts";
 import { agentInstead, askAgent } from "./at-agent.ts";
 import { outputOption, readPaper, writePaper } from "./paper.ts";
@@ -49,14 +50,25 @@ async function takeReport(
   output: string | undefined,
 ): Promise<Outcome> {
   const { client } = await connect(context);
-  const receipts = await client.call("importReport", { body: report });
-  const text = JSON.stringify(receipts, null, 2);
-  if (output === undefined) return { json: receipts, text };
-  const path = await writePaper(text, output);
-  const told = `${report.acts.length + report.usage.length} batches are taken and ${receipts.receipts.length} receipts given`;
+  const send = () => client.call("importReport", { body: report });
+  const again = "sublet usage import FILE";
+  const taken = await untilAnswered(context, send, { again, id: report.hostId });
+  const { receiptFile, refused } = taken;
+  const wrong = refused.map(
+    ({ text, index, message }) => `refused: ${text} ${index + 1}: ${message}`,
+  );
+  const exitCode = refused.length > 0 ? 1 : 0;
+  const text = JSON.stringify(receiptFile, null, 2);
+  if (output === undefined) {
+    if (wrong.length > 0) context.stderr.write(`${wrong.join("\n")}\n`);
+    return { json: taken, text, exitCode };
+  }
+  const file = await writePaper(text, output);
+  const given = `${report.acts.length + report.usage.length} batches came, ${receiptFile.receipts.length} receipts are given`;
   return {
-    json: { file: path, receipts: receipts.receipts.length },
-    text: `${told}\nwritten to ${path}`,
+    json: { file, ...taken },
+    text: [given, ...wrong, `written to ${file}`].join("\n"),
+    exitCode,
   };
 }
 
