@@ -30,6 +30,7 @@ import { drainHost } from "./lender/drain-host.ts";
 import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
 import { listOwnCapacity } from "./lender/list-own-capacity.ts";
+import { listOwnCapacityHosts } from "./lender/list-own-capacity-hosts.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
 import { listProviders } from "./lender/list-providers.ts";
 import { removeHost } from "./lender/remove-host.ts";
@@ -57,7 +58,9 @@ import { revokeKey } from "./operator/revoke-key.ts";
 import { rotateServerKey } from "./operator/rotate-server-key.ts";
 import { setCreditLimit } from "./operator/set-credit-limit.ts";
 import { withdraw } from "./operator/withdraw.ts";
+import { demandBill, listCapacityHosts, showCapacityHost } from "./provider/capacity-hosts.ts";
 import { listCapacityTerms, setCapacityTerms } from "./provider/capacity-terms.ts";
+import { importReport } from "./provider/import-report.ts";
 import { issueCode } from "./provider/issue-code.ts";
 import { declineCapacity, listCapacityRequests } from "./provider/list-capacity-requests.ts";
 import { listCodes } from "./provider/list-codes.ts";
@@ -133,6 +136,11 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   requestCapacity,
   listOwnCapacity,
   listProviders,
+  listOwnCapacityHosts,
+  importReport,
+  listCapacityHosts,
+  showCapacityHost,
+  demandBill,
   showProviderCard,
   setCapacityTerms,
   listCapacityTerms,

@@ -442,6 +442,21 @@ export const REFUSALS = {
     ({ chainId, seq, message }) =>
       `record ${seq} of ${chainId} was refused: ${message}; the host's owner must look into it`,
   ),
+  "acts-first": row<{ chainId: string }>(
+    409,
+    ({ chainId }) =>
+      `no act that came so far begins ${chainId}; send the host's acts, and then this again`,
+  ),
+  "act-conflict": row<{ host: string; seq: number }>(
+    409,
+    ({ host, seq }) =>
+      `act ${seq} of ${host} exists with other content; the host's state was set back, and its owner must look into it`,
+  ),
+  "act-refused": row<{ host: string; seq: number; message: string }>(
+    422,
+    ({ host, seq, message }) =>
+      `act ${seq} of ${host} was refused: ${message}; the host's owner must look into it`,
+  ),
 } as const satisfies Record<string, Row<never>>;
 
 export type RefusalCode = keyof typeof REFUSALS;

@@ -17,13 +17,20 @@ import {
   readRecords,
 } from "../../meter/record-store.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
-import { claimedKid, sign, verify } from "../../signature/envelope.ts";
+import { claimedKid, claimedPayload, sign, verify } from "../../signature/envelope.ts";
 import { keyRing } from "../../signature/key.ts";
 import { isId } from "../../unit/id.ts";
+import { takeCapacityUsage } from "../capacity/take-usage.ts";
 import type { ServerContext } from "../context.ts";
 import type { Handler } from "../handler.ts";
 
 export const sendUsage: Handler<"sendUsage"> = async (context, { caller, body: { usageJws } }) => {
+  const chain = usageBatchSchema.safeParse(claimedPayload(usageJws));
+  if (chain.success && isId("chain", chain.data.chainId)) {
+    const receiptJws = await takeCapacityUsage(context, caller.hostId, usageJws);
+    context.wake();
+    return { receiptJws };
+  }
   const now = context.clock.now();
   const sent = await readBatch(context.db.kysely, caller, usageJws);
   const { batch } = sent;
@@ -77,9 +84,7 @@ async function take(
   now: Date,
 ): Promise<Known> {
   const { chainId } = batch;
-  if (!isId("lease", chainId)) {
-    throw refusal("not-found", { what: "chain of a capacity code", id: chainId });
-  }
+  if (!isId("lease", chainId)) throw refusal("not-found", { what: "lease", id: chainId });
   const lease = await lockLease(tx, chainId);
   if (lease.hostId !== host.hostId || lease.grantJws === null) {
     throw refusal("not-found", { what: "lease", id: batch.chainId });

@@ -66,6 +66,8 @@ export const desiredStateSchema = z.strictObject({
   consoleRequests: z.array(
     z.strictObject({ requestId: idSchema("console"), leaseId: idSchema("lease") }),
   ),
+  /** Providers that want what was used until now billed now: a time to bill each answers it. */
+  billNow: z.array(idSchema("party")).optional(),
   /** By which the server's signing keys were let in: with them whatever is signed here verifies. */
   successionJws: z.array(jwsText),
 });

@@ -27,5 +27,7 @@ export const receiptFileSchema = z.strictObject({
   providerId: idSchema("party"),
   /** `sublet-acts-receipt`, and `sublet-receipt` for chains of capacity; all by the provider's key. */
   receipts: z.array(jwsText).max(20_000),
+  /** The provider wants what was used until now billed now: the host says that it is time to bill. */
+  billNow: z.literal(true).optional(),
 });
 export type ReceiptFile = z.infer<typeof receiptFileSchema>;
