@@ -6,6 +6,8 @@ import { createQemuDriver } from "../partition/qemu/driver.ts";
 import { BACKOFF } from "../process/backoff.ts";
 import { createLog, type Log } from "../process/log.ts";
 import { startLoop } from "../process/loop.ts";
+import { capacityOnce, untilEdgeMs } from "./capacity/once.ts";
+import { sendActsOnce } from "./capacity/send-acts.ts";
 import { type AgentConfig, type AgentOptions, configFrom } from "./config.ts";
 import { answerConsoles } from "./console.ts";
 import { type AgentContext, hasServer, type JoinedContext } from "./context.ts";
@@ -139,7 +141,11 @@ function startLocalLoops(context: AgentContext, onConverged: () => void) {
     ...{ name: "meter", everyMs: () => nextReadingMs(context) },
     ...local,
   });
-  return { local: [converge, meter], converge, working: overlap };
+  const capacity = startLoop(() => capacityOnce(context), {
+    ...{ name: "capacity", everyMs: () => untilEdgeMs(context, CONVERGE_EVERY_MS) },
+    ...local,
+  });
+  return { local: [converge, meter, capacity], converge, working: overlap };
 }
 
 function startRemoteLoops(context: JoinedContext, token: () => string, onNews: () => void) {
@@ -149,6 +155,10 @@ function startRemoteLoops(context: JoinedContext, token: () => string, onNews: (
   const remote = { backoff: BACKOFF.send, log, isNormal };
   const usage = startLoop(() => sendUsageOnce(context), {
     ...{ name: "usage", everyMs: () => SEND_EVERY_MS },
+    ...remote,
+  });
+  const acts = startLoop(() => sendActsOnce(context), {
+    ...{ name: "acts", everyMs: () => SEND_EVERY_MS },
     ...remote,
   });
   const reports = startLoop(() => reportOnce(context), {
@@ -169,7 +179,7 @@ function startRemoteLoops(context: JoinedContext, token: () => string, onNews: (
     () => followServerOnce(context, { token, signal, onNews: () => desired.wake() }),
     { name: "connection", everyMs: () => 0, ...remote, backoff: BACKOFF.reconnect },
   );
-  return { loops: [follow, desired, usage, reports], wakeSender: () => reports.wake() };
+  return { loops: [follow, desired, usage, acts, reports], wakeSender: () => reports.wake() };
 }
 
 /** A guest that is on no record here: of a lost database, perhaps. It is told of and left alone. */

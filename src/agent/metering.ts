@@ -147,7 +147,7 @@ function take(context: AgentContext, lease: LeaseRow, reading: Reading, final: b
   return takeReading(context.db, lease.leaseId, reading, {
     gapAfterNs: BigInt(GAP_READINGS * readingEveryMs) * 1_000_000n,
     recordEveryNs: BigInt(recordEveryMs) * 1_000_000n,
-    billingTimeZone: lease.granted?.billingTimeZone,
+    billingTimeZone: billingTimeZoneOf(lease),
     final,
   });
 }
@@ -160,11 +160,16 @@ export function nextReadingMs(context: AgentContext): number {
   const nowMs = context.time.nowMs();
   const zones = listLeases(context.db)
     .filter(({ stage }) => stage === "ready")
-    .flatMap(({ granted }) => granted?.billingTimeZone ?? []);
+    .flatMap((lease) => billingTimeZoneOf(lease) ?? []);
   const waitsMs = [...new Set(zones)].map(
     (zone) => nextMonthEdge(new Date(nowMs), zone).getTime() - nowMs + 1,
   );
   return Math.min(context.config.readingEveryMs, ...waitsMs);
+}
+
+/** Of a lease; the owner's own guests are billed to nobody. */
+function billingTimeZoneOf({ granted }: LeaseRow): string | undefined {
+  return granted !== null && "billingTimeZone" in granted ? granted.billingTimeZone : undefined;
 }
 
 function refuseNothing(taken: Taken): void {

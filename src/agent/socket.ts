@@ -11,8 +11,8 @@ export interface LocalSocket {
   close(): Promise<void>;
 }
 
-/** A manifest with its files' names, or a provider's card with all its keys. */
-const BODY_BYTES_MAX = 256 * 1024;
+/** A file of receipts for a year of reports; all else is far smaller. */
+const BODY_BYTES_MAX = 16 * 1024 ** 2;
 /** `sun_path` of Linux holds 108 bytes with its end. */
 const SOCKET_PATH_BYTES_MAX = 107;
 

@@ -4,6 +4,7 @@ import { readDesired } from "./agent/read-desired.ts";
 import { report } from "./agent/report.ts";
 import { reportCapacity } from "./agent/report-capacity.ts";
 import { rotateHostKey } from "./agent/rotate-host-key.ts";
+import { sendActs } from "./agent/send-acts.ts";
 import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
@@ -34,6 +35,7 @@ import { drainHost } from "./lender/drain-host.ts";
 import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
 import { listOwnCapacity } from "./lender/list-own-capacity.ts";
+import { listOwnCapacityHosts } from "./lender/list-own-capacity-hosts.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
 import { listProviders } from "./lender/list-providers.ts";
 import { removeHost } from "./lender/remove-host.ts";
@@ -61,7 +63,9 @@ import { revokeKey } from "./operator/revoke-key.ts";
 import { rotateServerKey } from "./operator/rotate-server-key.ts";
 import { setCreditLimit } from "./operator/set-credit-limit.ts";
 import { withdraw } from "./operator/withdraw.ts";
+import { demandBill, listCapacityHosts, showCapacityHost } from "./provider/capacity-hosts.ts";
 import { listCapacityTerms, setCapacityTerms } from "./provider/capacity-terms.ts";
+import { importReport } from "./provider/import-report.ts";
 import { issueCode } from "./provider/issue-code.ts";
 import { declineCapacity, listCapacityRequests } from "./provider/list-capacity-requests.ts";
 import { listCodes } from "./provider/list-codes.ts";
@@ -137,11 +141,17 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   readDesired,
   report,
   sendUsage,
+  sendActs,
   answerConsole,
   claimCode,
   requestCapacity,
   listOwnCapacity,
   listProviders,
+  listOwnCapacityHosts,
+  importReport,
+  listCapacityHosts,
+  showCapacityHost,
+  demandBill,
   showProviderCard,
   setCapacityTerms,
   listCapacityTerms,

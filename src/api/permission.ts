@@ -75,6 +75,7 @@ export const PERMISSIONS = {
   readDesired: "agent",
   report: "agent",
   sendUsage: "agent",
+  sendActs: "agent",
   answerConsole: "agent",
 
   // The number itself is the permission.
@@ -82,12 +83,17 @@ export const PERMISSIONS = {
   requestCapacity: ["lender"],
   listOwnCapacity: ["lender"],
   listProviders: ["lender"],
+  listOwnCapacityHosts: ["lender"],
   showProviderCard: ["provider"],
   setCapacityTerms: ["provider"],
   listCapacityTerms: ["provider"],
   registerHost: ["provider"],
   listCapacityRequests: ["provider"],
   declineCapacity: ["provider"],
+  importReport: ["provider"],
+  listCapacityHosts: ["provider"],
+  showCapacityHost: ["provider"],
+  demandBill: ["provider"],
   issueCode: ["provider"],
   listCodes: ["provider"],
 } as const satisfies Record<OperationName, Permission>;

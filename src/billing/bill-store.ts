@@ -3,15 +3,17 @@ import type { DB } from "../database/types.ts";
 import type { Charge } from "../rating/rate.ts";
 import { refusal } from "../refusal/refusal.ts";
 import type { BillId, HostId, LeaseId, PartyId } from "../unit/id.ts";
+import { type AnyBill, anyBillSchema } from "./any-bill.ts";
 import { type BillDocument, billDocumentSchema } from "./bill.ts";
 import { RECORDS_DEADLINE_HOURS } from "./time-to-close.ts";
 
 export interface StoredBill {
   readonly billId: BillId;
-  readonly leaseId: LeaseId;
+  /** Null: of enabled capacity. */
+  readonly leaseId: LeaseId | null;
   readonly clientPartyId: PartyId;
   readonly lenderPartyId: PartyId;
-  readonly document: BillDocument;
+  readonly document: AnyBill;
   readonly jws: string;
 }
 
@@ -166,10 +168,10 @@ export async function listBillsOfParty(
     .execute();
   return rows.map((row) => ({
     billId: row.billId as BillId,
-    leaseId: row.leaseId as LeaseId,
+    leaseId: row.leaseId as LeaseId | null,
     clientPartyId: row.clientPartyId as PartyId,
     lenderPartyId: row.lenderPartyId as PartyId,
-    document: billDocumentSchema.parse(row.document),
+    document: anyBillSchema.parse(row.document),
     jws: row.jws,
   }));
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { idSchema, instantText, jwkSchema, jwsText } from "../unit/schema.ts";
 import { billDocumentSchema, deliveryEventSchema } from "./bill.ts";
+import { capacityBillSchema } from "./capacity/bill.ts";
 
 /** One lease of an export: what was granted, what was used, and every bill of it, in order. */
 export const leaseExportSchema = z.strictObject({
@@ -22,6 +23,23 @@ export const leaseExportSchema = z.strictObject({
 });
 export type LeaseExport = z.infer<typeof leaseExportSchema>;
 
+/** A provider's bills of one host: the codes, what was done, what was used, and every bill. */
+export const capacityExportSchema = z.strictObject({
+  hostId: idSchema("host"),
+  providerId: idSchema("party"),
+  customerId: idSchema("party"),
+  /** With which the provider signs its codes. */
+  providerKeys: z.array(jwkSchema),
+  /** Of the host's agent, now and earlier. */
+  agentKeys: z.array(jwkSchema),
+  codeJws: z.array(jwsText),
+  /** `sublet-acts` and `sublet-usage`, as the host signed them. */
+  acts: z.array(jwsText),
+  usageBatches: z.array(jwsText),
+  bills: z.array(z.strictObject({ bill: capacityBillSchema, billJws: jwsText })),
+});
+export type CapacityExport = z.infer<typeof capacityExportSchema>;
+
 /** Everything that checks bills with no server and no database: docs/reference/export.md. */
 export const usageExportSchema = z.strictObject({
   format: z.literal("sublet-export"),
@@ -31,5 +49,6 @@ export const usageExportSchema = z.strictObject({
   /** Public keys as JWK with `kid`. */
   serverKeys: z.array(jwkSchema),
   leases: z.array(leaseExportSchema),
+  capacity: z.array(capacityExportSchema).optional(),
 });
 export type UsageExport = z.infer<typeof usageExportSchema>;

@@ -6,7 +6,8 @@ import { type BillAmounts, type FeeTerms, type Posting, postingsOfBill } from ".
 
 export interface BillToPost {
   readonly billId: BillId;
-  readonly leaseId: LeaseId;
+  /** Null: of enabled capacity, for which nothing is held. */
+  readonly leaseId: LeaseId | null;
   readonly clientPartyId: PartyId;
   readonly lenderPartyId: PartyId;
   readonly amounts: BillAmounts;
@@ -33,6 +34,7 @@ export async function postBill(tx: Kysely<DB>, bill: BillToPost): Promise<void> 
     });
     if (!posted) throw new Error(`${bill.billId} was posted before it was made`);
   }
+  if (bill.leaseId === null) return;
   if (bill.last) await releaseHold(tx, bill.leaseId, bill.now);
   else await settleHold(tx, bill.leaseId, BigInt(bill.amounts.totalMicros));
 }

@@ -15,10 +15,8 @@ export interface Posting {
 /** What of a bill moves money. A bill that corrects another may be negative in all three. */
 export type BillAmounts = Pick<BillDocument, "sumMicros" | "totalMicros" | "remainderMicros">;
 
-/** Of the bill's own tariff, as it was when the lease was booked. */
-export interface FeeTerms {
-  readonly operatorFeePpm: number;
-}
+/** Of the bill's own tariff, as it was when the lease was booked; or what a bill of several came to. */
+export type FeeTerms = { readonly operatorFeePpm: number } | { readonly feeMicros: bigint };
 
 /**
  * What a closed bill moves; the entries sum to zero. The client pays the rounded total; the lender
@@ -28,7 +26,8 @@ export interface FeeTerms {
 export function postingsOfBill(bill: BillAmounts, terms: FeeTerms): readonly Posting[] {
   const sumMicros = BigInt(bill.sumMicros);
   // Rounded once a bill; the rest of the sum is the lender's.
-  const feeMicros = partMicros(sumMicros, terms.operatorFeePpm);
+  const feeMicros =
+    "feeMicros" in terms ? terms.feeMicros : partMicros(sumMicros, terms.operatorFeePpm);
   const postings: readonly Posting[] = [
     { account: "funds", partyRole: "client", amountMicros: -BigInt(bill.totalMicros) },
     { account: "earnings", partyRole: "lender", amountMicros: sumMicros - feeMicros },

@@ -2,12 +2,13 @@ import type { z } from "zod";
 import { sign, type Verified, verify } from "../signature/envelope.ts";
 import type { KeyRing, SigningKey } from "../signature/key.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
-import { type BillDocument, billSealSchema } from "./bill.ts";
+import type { AnyBill } from "./any-bill.ts";
+import { billSealSchema } from "./bill.ts";
 
 export type BillSeal = z.infer<typeof billSealSchema>;
 
 /** The server's word that this bill, in every character, is closed. `iss` is the server's id. */
-export function sealBill(bill: BillDocument, iss: string, key: SigningKey): string {
+export function sealBill(bill: AnyBill, iss: string, key: SigningKey): string {
   const seal: BillSeal = { iss, billId: bill.billId, documentSha256: documentSha256(bill) };
   return sign("sublet-bill", seal, key);
 }
@@ -21,7 +22,7 @@ export type SealCheck =
     };
 
 /** Whether `billJws` is a seal by one of `keys`, and the seal of this very document. */
-export function checkSeal(bill: BillDocument, billJws: string, keys: KeyRing): SealCheck {
+export function checkSeal(bill: AnyBill, billJws: string, keys: KeyRing): SealCheck {
   const seal = verify({ jws: billJws, typ: "sublet-bill", keys, schema: billSealSchema });
   if (!seal.ok) return seal;
   if (seal.payload.billId !== bill.billId) {
@@ -35,6 +36,6 @@ export function checkSeal(bill: BillDocument, billJws: string, keys: KeyRing): S
   return seal;
 }
 
-function documentSha256(bill: BillDocument): string {
+function documentSha256(bill: AnyBill): string {
   return sha256Hex(canonicalJson(bill));
 }

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { Option } from "commander";
 import type { RunningAgent } from "../agent/main.ts";
 import { InputError } from "../unit/quantity.ts";
-import { readCard } from "./capacity.ts";
+import { readPaper } from "./capacity/paper.ts";
 import type { Context } from "./context.ts";
 import { bytes, cpu, quantity } from "./option/quantity.ts";
 import { parseServerUrl } from "./option/url.ts";
@@ -99,7 +99,7 @@ export const agentVerb = verb<AgentInput>({
       ...given({ resolvers: input.resolver }),
       ...given({ standbyCores: input.standbyCores, standbyMemoryBytes: input.standbyMemory }),
       ...(input.alone ? { alone: { name } } : {}),
-      ...(card === undefined ? {} : { providerCardJws: await readCard(card) }),
+      ...(card === undefined ? {} : { providerCardJws: (await readPaper(context, card)).trim() }),
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
     announce(context, agent);

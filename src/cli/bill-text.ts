@@ -5,7 +5,7 @@ import { formatPercent } from "./option/percent.ts";
 import { facts, table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
 
-type BillDocument = Response<"showBill">["bill"];
+type BillDocument = Exclude<Response<"showBill">["bill"], { kind: "capacity" }>;
 type BillLine = BillDocument["lines"][number];
 
 const NS_PER_SECOND = 1_000_000_000n;
@@ -116,7 +116,7 @@ export function billCsv({ lines, ...bill }: BillDocument): string {
 }
 
 /** Hours of a core or a GiB to four decimals: shown so, billed exactly. */
-function quantityText({ unit, quantity }: BillLine): string {
+export function quantityText({ unit, quantity }: Pick<BillLine, "unit" | "quantity">): string {
   const amount = BigInt(quantity);
   switch (unit) {
     case "milliCoreNs":

@@ -3,6 +3,7 @@ import type { Response } from "../api/contract/contract.ts";
 import { billCsv, billText } from "./bill-text.ts";
 import { billTotalsVerb } from "./bill-totals.ts";
 import { billVerifyVerb } from "./bill-verify.ts";
+import { capacityBillCsv, capacityBillText } from "./capacity-bill-text.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { connectFor } from "./naming/connect-for.ts";
@@ -62,7 +63,11 @@ const show = verb<{ id: string; csv?: true }>({
   run: async (context, { id, csv }) => {
     const { client, id: billId } = await connectFor(context, "bill", id);
     const found = await client.call("showBill", { params: { billId } });
-    return { json: found, text: csv ? billCsv(found.bill) : billText(context, found.bill) };
+    const { bill } = found;
+    if (bill.kind === "capacity") {
+      return { json: found, text: csv ? capacityBillCsv(bill) : capacityBillText(context, bill) };
+    }
+    return { json: found, text: csv ? billCsv(bill) : billText(context, bill) };
   },
 });
 

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import type { CommonOptions, Context } from "./context.ts";
 import { EXIT_WRONG_USAGE } from "./failure.ts";
-import { laterVerbs } from "./later.ts";
 import { withSuggestion } from "./naming/did-you-mean.ts";
 import { takeOwnFlags } from "./own-flags.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -53,9 +52,6 @@ export function buildProgram(session: Session): Command {
       else addVerb(program, verb, session);
     }
   }
-  for (const { group, verb } of laterVerbs) {
-    addVerb(group === null ? program : findOrAdd(program, group), verb, session);
-  }
   addCommonOptions(program, true);
   return program;
 }
@@ -67,11 +63,6 @@ function addGroup(program: Command, group: VerbGroup, session: Session): void {
     const command = addVerb(parent, verb, session);
     if (verb.isDefault) parent.addHelpText("after", () => `\n${command.helpInformation()}`);
   }
-}
-
-function findOrAdd(program: Command, name: string): Command {
-  const found = program.commands.find((command) => command.name() === name);
-  return found ?? program.command(name, { hidden: true });
 }
 
 function addVerb(parent: Command, verb: Verb, session: Session): Command {

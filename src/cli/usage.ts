@@ -4,6 +4,8 @@ import type { Client } from "../api/client/client.ts";
 import type { SentQuery } from "../api/contract/contract.ts";
 import { parseInstant } from "../unit/quantity.ts";
 import { linesText, seconds } from "./bill-text.ts";
+import { agentInstead } from "./capacity/at-agent.ts";
+import { exportReport, importVerb, providerOption } from "./capacity/report.ts";
 import { connect } from "./connect.ts";
 import { connectFor } from "./naming/connect-for.ts";
 import { resolveId } from "./naming/resolve-id.ts";
@@ -46,6 +48,8 @@ interface ExportInput {
   readonly from?: string;
   readonly to?: string;
   readonly output?: string;
+  readonly agent?: string;
+  readonly provider?: string;
 }
 
 const exportVerb = verb<ExportInput>({
@@ -55,16 +59,22 @@ const exportVerb = verb<ExportInput>({
     "sublet usage export --lease lease_01k9… -o usage.json",
     "sublet usage export --bill bill_01k9… -o usage.json",
     "sublet usage export --from 2027-01-01T00:00Z --to 2027-02-01T00:00Z -o january.json",
+    "sublet usage export --agent /run/sublet/agent.sock -o report.json",
   ],
-  more: "Check it with `sublet bill verify FILE`, on any computer; docs/reference/export.md tells what it holds.",
+  more: "Check it with `sublet bill verify FILE`, on any computer; docs/reference/export.md tells what it holds.\nWith --agent it is the host's signed report of enabled capacity, for its provider.",
   options: [
     new Option("--lease <id>", "one lease, with all of its bills"),
     new Option("--bill <id>", "one bill, and those of its lease before it").conflicts("lease"),
     new Option("--from <instant>", "leases in use since then").conflicts(["lease", "bill"]),
     new Option("--to <instant>", "leases in use before then").conflicts(["lease", "bill"]),
     new Option("-o, --output <file>", "write it there; without it to stdout"),
+    agentInstead().conflicts(["lease", "bill", "from", "to"]),
+    providerOption(),
   ],
   run: async (context, input) => {
+    if (input.agent !== undefined) {
+      return exportReport(context, input.agent, input.output, input.provider);
+    }
     const { client } = await connect(context);
     const query = await exportQuery(client, input, context.clock.now());
     const exported = await client.call("exportUsage", { query });
@@ -117,5 +127,5 @@ const flags = verb({
 export const usageVerbs: VerbGroup = {
   name: "usage",
   summary: "What is used, and the evidence of it",
-  verbs: [show, exportVerb, flags],
+  verbs: [show, exportVerb, importVerb, flags],
 };

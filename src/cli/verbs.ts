@@ -2,7 +2,7 @@ import { accountVerbs } from "./account.ts";
 import { agentVerb } from "./agent.ts";
 import { backupVerb, restoreVerb } from "./backup.ts";
 import { billVerbs } from "./bill.ts";
-import { capacityVerbs } from "./capacity.ts";
+import { capacityVerbs } from "./capacity/verbs.ts";
 import { completeVerb, completionVerb } from "./completion/verbs.ts";
 import { cpVerb } from "./cp.ts";
 import { demoVerb } from "./demo.ts";

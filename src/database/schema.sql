@@ -33,7 +33,7 @@ create table api_key (
 
 create table bill (
   bill_id text not null,
-  lease_id text not null,
+  lease_id text,
   client_party_id text not null,
   lender_party_id text not null,
   host_id text not null,
@@ -46,17 +46,75 @@ create table bill (
   kind text not null,
   until_at timestamp with time zone,
   evidence_seq bigint not null,
+  act_seq bigint,
   constraint bill_pkey PRIMARY KEY (bill_id),
   constraint bill_number UNIQUE (lease_id, number),
   constraint bill_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
   constraint bill_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint bill_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
   constraint bill_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
+  constraint bill_act_seq_check CHECK ((act_seq > 0)),
   constraint bill_bill_id_check CHECK ((bill_id ~~ 'bill\_%'::text)),
   constraint bill_evidence_seq_check CHECK ((evidence_seq >= 0)),
   constraint bill_interim CHECK (((kind = 'interim'::text) = (until_at IS NOT NULL))),
-  constraint bill_kind_check CHECK ((kind = ANY (ARRAY['interim'::text, 'final'::text, 'correction'::text]))),
-  constraint bill_number_check CHECK ((number > 0))
+  constraint bill_kind_check CHECK ((kind = ANY (ARRAY['interim'::text, 'final'::text, 'correction'::text, 'capacity'::text]))),
+  constraint bill_number_check CHECK ((number > 0)),
+  constraint bill_of CHECK ((((kind = 'capacity'::text) = (lease_id IS NULL)) AND ((kind = 'capacity'::text) = (act_seq IS NOT NULL))))
+);
+
+create table capacity_act (
+  host_id text not null,
+  seq bigint not null,
+  hash text not null,
+  batch_id text not null,
+  kind text not null,
+  act jsonb not null,
+  received_at timestamp with time zone not null,
+  constraint capacity_act_pkey PRIMARY KEY (host_id, seq),
+  constraint capacity_act_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES capacity_act_batch(batch_id),
+  constraint capacity_act_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_act_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint capacity_act_seq_check CHECK ((seq > 0))
+);
+
+create table capacity_act_batch (
+  batch_id text not null,
+  host_id text not null,
+  jws text not null,
+  head_seq bigint not null,
+  head_hash text not null,
+  head_at timestamp with time zone not null,
+  head_run_ns numeric(30,0) not null,
+  received_at timestamp with time zone not null,
+  constraint capacity_act_batch_pkey PRIMARY KEY (batch_id),
+  constraint capacity_act_batch_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_act_batch_batch_id_check CHECK ((batch_id ~~ 'batch\_%'::text)),
+  constraint capacity_act_batch_head_hash_check CHECK ((head_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint capacity_act_batch_head_run_ns_check CHECK ((head_run_ns >= (0)::numeric)),
+  constraint capacity_act_batch_head_seq_check CHECK ((head_seq >= 0))
+);
+
+create table capacity_chain (
+  chain_id text not null,
+  host_id text not null,
+  act_seq bigint not null,
+  service_id text not null,
+  provider_party_id text not null,
+  code_id text not null,
+  partition_id text not null,
+  partition_name text not null,
+  mode text not null,
+  resource text not null,
+  quantity bigint not null,
+  constraint capacity_chain_pkey PRIMARY KEY (chain_id),
+  constraint capacity_chain_code_id_fkey FOREIGN KEY (code_id) REFERENCES capacity_code(code_id),
+  constraint capacity_chain_host_id_act_seq_fkey FOREIGN KEY (host_id, act_seq) REFERENCES capacity_act(host_id, seq),
+  constraint capacity_chain_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_chain_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id),
+  constraint capacity_chain_chain_id_check CHECK ((chain_id ~~ 'chain\_%'::text)),
+  constraint capacity_chain_mode_check CHECK ((mode = ANY (ARRAY['dedicated'::text, 'shared'::text]))),
+  constraint capacity_chain_quantity_check CHECK ((quantity > 0)),
+  constraint capacity_chain_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text])))
 );
 
 create table capacity_code (
@@ -85,6 +143,31 @@ create table capacity_code (
   constraint capacity_code_claim_sha256_check CHECK ((length(claim_sha256) = 32)),
   constraint capacity_code_code_id_check CHECK ((code_id ~~ 'code\_%'::text)),
   constraint capacity_code_sequence_check CHECK ((sequence > 0))
+);
+
+create table capacity_demand (
+  host_id text not null,
+  provider_party_id text not null,
+  demanded_at timestamp with time zone not null,
+  constraint capacity_demand_pkey PRIMARY KEY (host_id, provider_party_id),
+  constraint capacity_demand_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_demand_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id)
+);
+
+create table capacity_order (
+  order_id text not null,
+  host_id text not null,
+  ordered jsonb not null,
+  ordered_by text not null,
+  ordered_at timestamp with time zone not null,
+  outcome text,
+  message text,
+  answered_at timestamp with time zone,
+  constraint capacity_order_pkey PRIMARY KEY (order_id),
+  constraint capacity_order_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_order_ordered_by_fkey FOREIGN KEY (ordered_by) REFERENCES party(party_id),
+  constraint capacity_order_check CHECK (((outcome IS NULL) = (answered_at IS NULL))),
+  constraint capacity_order_order_id_check CHECK ((order_id ~~ 'order\_%'::text))
 );
 
 create table capacity_request (
@@ -649,7 +732,6 @@ create table usage_batch (
   jws text not null,
   received_at timestamp with time zone not null,
   constraint usage_batch_pkey PRIMARY KEY (batch_id),
-  constraint usage_batch_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES lease(lease_id),
   constraint usage_batch_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint usage_batch_batch_id_check CHECK ((batch_id ~~ 'batch\_%'::text))
 );
@@ -673,7 +755,6 @@ create table usage_record (
   final boolean not null,
   constraint usage_record_pkey PRIMARY KEY (chain_id, seq),
   constraint usage_record_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES usage_batch(batch_id),
-  constraint usage_record_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES lease(lease_id),
   constraint usage_record_check CHECK ((delivered_ns <= elapsed_ns)),
   constraint usage_record_cpu_ns_check CHECK ((cpu_ns >= (0)::numeric)),
   constraint usage_record_delivered_ns_check CHECK ((delivered_ns >= (0)::numeric)),
@@ -689,11 +770,16 @@ create table usage_record (
 CREATE UNIQUE INDEX account_party ON public.account USING btree (party_id, kind) WHERE (party_id IS NOT NULL);
 CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (party_id IS NULL);
 CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
+CREATE UNIQUE INDEX bill_capacity ON public.bill USING btree (host_id, lender_party_id, act_seq) WHERE (kind = 'capacity'::text);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
 CREATE UNIQUE INDEX bill_final ON public.bill USING btree (lease_id) WHERE (kind = 'final'::text);
 CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
+CREATE INDEX capacity_act_kind ON public.capacity_act USING btree (host_id, kind, seq);
+CREATE INDEX capacity_act_batch_host ON public.capacity_act_batch USING btree (host_id, head_seq);
+CREATE INDEX capacity_chain_host ON public.capacity_chain USING btree (host_id, act_seq);
 CREATE INDEX capacity_code_host ON public.capacity_code USING btree (host_id, sequence);
 CREATE UNIQUE INDEX capacity_code_request ON public.capacity_code USING btree (request_id) WHERE (request_id IS NOT NULL);
+CREATE INDEX capacity_order_open ON public.capacity_order USING btree (host_id, order_id) WHERE (outcome IS NULL);
 CREATE INDEX capacity_request_host ON public.capacity_request USING btree (host_id, request_id);
 CREATE INDEX capacity_request_open ON public.capacity_request USING btree (provider_party_id) WHERE (state = 'open'::text);
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
@@ -823,6 +909,19 @@ begin
       using errcode = 'SL002', constraint = 'carve_limit';
   end if;
   return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_chain()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not exists (select 1 from lease where lease_id = new.chain_id)
+      and not exists (select 1 from capacity_chain where chain_id = new.chain_id) then
+    raise exception '% is no chain that is known', new.chain_id
+      using errcode = 'SL004', constraint = 'chain_known';
+  end if;
+  return new;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.check_charged_once()
@@ -1340,6 +1439,12 @@ end $function$;
 
 CREATE TRIGGER bill_append BEFORE DELETE OR UPDATE ON public.bill FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER bill_keep BEFORE TRUNCATE ON public.bill FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_act_append BEFORE DELETE OR UPDATE ON public.capacity_act FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_act_keep BEFORE TRUNCATE ON public.capacity_act FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_act_batch_append BEFORE DELETE OR UPDATE ON public.capacity_act_batch FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_act_batch_keep BEFORE TRUNCATE ON public.capacity_act_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_chain_append BEFORE DELETE OR UPDATE ON public.capacity_chain FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_chain_keep BEFORE TRUNCATE ON public.capacity_chain FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER capacity_code_guard BEFORE DELETE OR UPDATE ON public.capacity_code FOR EACH ROW EXECUTE FUNCTION guard_capacity_code();
 CREATE TRIGGER capacity_code_keep BEFORE TRUNCATE ON public.capacity_code FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -1391,6 +1496,8 @@ CREATE TRIGGER setting_keep BEFORE TRUNCATE ON public.setting FOR EACH STATEMENT
 CREATE TRIGGER signing_key_guard BEFORE DELETE OR UPDATE ON public.signing_key FOR EACH ROW EXECUTE FUNCTION guard_signing_key();
 CREATE TRIGGER signing_key_keep BEFORE TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_batch_append BEFORE DELETE OR UPDATE ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER usage_batch_chain BEFORE INSERT ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION check_chain();
 CREATE TRIGGER usage_batch_keep BEFORE TRUNCATE ON public.usage_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_record_append BEFORE DELETE OR UPDATE ON public.usage_record FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER usage_record_chain BEFORE INSERT ON public.usage_record FOR EACH ROW EXECUTE FUNCTION check_chain();
 CREATE TRIGGER usage_record_keep BEFORE TRUNCATE ON public.usage_record FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

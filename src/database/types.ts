@@ -44,6 +44,7 @@ export interface ApiKey {
 }
 
 export interface Bill {
+  actSeq: Int8 | null;
   billId: string;
   clientPartyId: string;
   closedAt: Timestamp;
@@ -52,12 +53,47 @@ export interface Bill {
   hostId: string;
   jws: string;
   kind: string;
-  leaseId: string;
+  leaseId: string | null;
   lenderPartyId: string;
   number: number;
   remainderMicros: Int8;
   totalMicros: Int8;
   untilAt: Timestamp | null;
+}
+
+export interface CapacityAct {
+  act: Json;
+  batchId: string;
+  hash: string;
+  hostId: string;
+  kind: string;
+  receivedAt: Timestamp;
+  seq: Int8;
+}
+
+export interface CapacityActBatch {
+  batchId: string;
+  headAt: Timestamp;
+  headHash: string;
+  headRunNs: Numeric;
+  headSeq: Int8;
+  hostId: string;
+  jws: string;
+  receivedAt: Timestamp;
+}
+
+export interface CapacityChain {
+  actSeq: Int8;
+  chainId: string;
+  codeId: string;
+  hostId: string;
+  mode: string;
+  partitionId: string;
+  partitionName: string;
+  providerPartyId: string;
+  quantity: Int8;
+  resource: string;
+  serviceId: string;
 }
 
 export interface CapacityCode {
@@ -74,6 +110,23 @@ export interface CapacityCode {
   providerPartyId: string;
   requestId: string | null;
   sequence: number;
+}
+
+export interface CapacityDemand {
+  demandedAt: Timestamp;
+  hostId: string;
+  providerPartyId: string;
+}
+
+export interface CapacityOrder {
+  answeredAt: Timestamp | null;
+  hostId: string;
+  message: string | null;
+  ordered: Json;
+  orderedAt: Timestamp;
+  orderedBy: string;
+  orderId: string;
+  outcome: string | null;
 }
 
 export interface CapacityRequest {
@@ -446,7 +499,12 @@ export interface DB {
   account: Account;
   apiKey: ApiKey;
   bill: Bill;
+  capacityAct: CapacityAct;
+  capacityActBatch: CapacityActBatch;
+  capacityChain: CapacityChain;
   capacityCode: CapacityCode;
+  capacityDemand: CapacityDemand;
+  capacityOrder: CapacityOrder;
   capacityRequest: CapacityRequest;
   capacityTerms: CapacityTerms;
   charge: Charge;

@@ -54,6 +54,17 @@ export async function replaceHostKey(
     .execute();
 }
 
+/** All that a host's agent has or had. */
+export async function listHostKeys(db: Kysely<DB>, hostId: HostId): Promise<PublicJwk[]> {
+  const rows = await db
+    .selectFrom("hostKey")
+    .select("publicJwk")
+    .where("hostId", "=", hostId)
+    .orderBy("fromAt")
+    .execute();
+  return rows.map((row) => importPublicKey(row.publicJwk));
+}
+
 export async function findHostKey(db: Kysely<DB>, kid: string): Promise<HostKey | undefined> {
   const row = await db.selectFrom("hostKey").selectAll().where("kid", "=", kid).executeTakeFirst();
   if (!row) return undefined;

@@ -3,9 +3,10 @@ import type { Id } from "../unit/id.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import { naturalText } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
+import type { RecordCapacity } from "./capacity-record.ts";
 import { hashRecord } from "./chain.ts";
 import type { Reading } from "./reading.ts";
-import type { HashedRecord, UsageRecord } from "./record.ts";
+import type { HashedRecord, MeteredId, UsageRecord } from "./record.ts";
 import type { Usage } from "./usage.ts";
 
 /** Readings added up since the last record; not yet a record, so a crash may lose nothing of it. */
@@ -33,7 +34,7 @@ export function extend(open: OpenInterval, usage: Usage, reading: Reading): Open
 
 /** What every record of a chain says alike. */
 export interface ChainTerms {
-  readonly chainId: Id<"lease">;
+  readonly chainId: MeteredId;
   readonly hostId: Id<"host">;
   readonly partitionId: Id<"partition">;
   readonly cpuMode: CpuMode;
@@ -47,7 +48,12 @@ export interface RecordPlace extends ChainTerms {
   readonly final: boolean;
 }
 
-export function closeInterval(open: OpenInterval, place: RecordPlace): HashedRecord {
+/** `capacity` is for records of enabled capacity; those of leases are without. */
+export function closeInterval(
+  open: OpenInterval,
+  place: RecordPlace,
+  capacity?: RecordCapacity,
+): HashedRecord {
   const { chainId, seq, previousHash, hostId, partitionId, cpuMode, size, final } = place;
   const record: UsageRecord = {
     version: 1,
@@ -65,6 +71,7 @@ export function closeInterval(open: OpenInterval, place: RecordPlace): HashedRec
     cpuNs: open.cpuNs.toString(),
     gap: open.gap,
     final,
+    ...(capacity === undefined ? {} : { capacity }),
   };
   return { record, hash: hashRecord(record) };
 }

@@ -1,3 +1,4 @@
+import type { LeaseId } from "../unit/id.ts";
 import { type AdvanceOptions, advance, type ChainState } from "./advance.ts";
 import { chainOrigin } from "./chain.ts";
 import type { ChainTerms } from "./interval.ts";
@@ -5,7 +6,7 @@ import type { Reading } from "./reading.ts";
 import type { HashedRecord } from "./record.ts";
 
 /** For tests: a lease that is metered every ten seconds. */
-export const SAMPLE_TERMS: ChainTerms = {
+export const SAMPLE_TERMS: ChainTerms & { readonly chainId: LeaseId } = {
   chainId: "lease_01k0000000000000000000",
   hostId: "host_01k0000000000000000000",
   partitionId: "partition_01k0000000000000000000",

@@ -1,12 +1,12 @@
 import { type Kysely, sql } from "kysely";
 import type { DB } from "../database/types.ts";
-import type { BatchId, HostId, LeaseId } from "../unit/id.ts";
-import type { HashedRecord, SeqRange, UsageBatch, UsageRecord } from "./record.ts";
+import type { BatchId, HostId } from "../unit/id.ts";
+import type { HashedRecord, MeteredId, SeqRange, UsageBatch, UsageRecord } from "./record.ts";
 
 /** What is stored under these numbers. */
 export async function readRecords(
   db: Kysely<DB>,
-  chainId: LeaseId,
+  chainId: MeteredId,
   seqs: readonly number[],
 ): Promise<ReadonlyMap<number, HashedRecord>> {
   if (seqs.length === 0) return new Map();
@@ -22,7 +22,7 @@ export async function readRecords(
 /** A chain up to its final record, in order; all that is there when that is not known. */
 export async function readChain(
   db: Kysely<DB>,
-  chainId: LeaseId,
+  chainId: MeteredId,
   seqFinal: bigint | null,
 ): Promise<HashedRecord[]> {
   const rows = await db
@@ -81,7 +81,7 @@ export async function insertRecords(
 }
 
 /** Every number up to this one is there. */
-export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promise<number> {
+export async function readContiguousSeq(db: Kysely<DB>, chainId: MeteredId): Promise<number> {
   const { rows } = await sql<{ seq: bigint }>`
     select coalesce(max(seq), 0)::bigint as seq
     from (select seq, row_number() over (order by seq) as place
@@ -91,7 +91,7 @@ export async function readContiguousSeq(db: Kysely<DB>, chainId: LeaseId): Promi
 }
 
 /** All numbers that are there, in order. */
-export async function listSeqs(db: Kysely<DB>, chainId: LeaseId): Promise<number[]> {
+export async function listSeqs(db: Kysely<DB>, chainId: MeteredId): Promise<number[]> {
   const rows = await db
     .selectFrom("usageRecord")
     .select("seq")
@@ -104,7 +104,7 @@ export async function listSeqs(db: Kysely<DB>, chainId: LeaseId): Promise<number
 /** Numbers that lack below others that are there, or below the final one where that is known. */
 export async function readMissing(
   db: Kysely<DB>,
-  chainId: LeaseId,
+  chainId: MeteredId,
   seqFinal: bigint | null,
 ): Promise<SeqRange[]> {
   const { rows } = await sql<{ before: bigint; seq: bigint }>`
@@ -120,7 +120,7 @@ export async function readMissing(
 /** The signed batches of a chain up to a record, as the host sent them. */
 export async function listBatches(
   db: Kysely<DB>,
-  chainId: LeaseId,
+  chainId: MeteredId,
   untilSeq: number,
 ): Promise<{ batchId: BatchId; hostId: HostId; jws: string }[]> {
   const rows = await db

@@ -7,6 +7,14 @@ import {
   sha256Text,
   sizeSchema,
 } from "../unit/schema.ts";
+import { recordCapacitySchema } from "./capacity-record.ts";
+
+/**
+ * What is metered: a lease's partition, or enabled capacity in one partition. The id says which, and
+ * so what the chain's first record hangs on: the lease's grant, or the capacity code.
+ */
+export const meteredIdSchema = z.union([idSchema("lease"), idSchema("chain")]);
+export type MeteredId = z.infer<typeof meteredIdSchema>;
 
 const recordInstantSchema = z.strictObject({
   at: instantText,
@@ -15,13 +23,14 @@ const recordInstantSchema = z.strictObject({
 });
 
 /**
- * What was used in an interval. A chain is the records of one lease, numbered from 1 without gaps.
- * `previousHash` links a record to the one before (number 1: to the sha256 of the grant's JWS), so
- * that none can be altered, dropped or put in between unseen.
+ * What was used in an interval. A chain is the records of one lease, or of enabled capacity in one
+ * partition, numbered from 1 without gaps. `previousHash` links a record to the one before (number
+ * 1: to the sha256 of the JWS of the grant or the capacity code), so that none can be altered,
+ * dropped or put in between unseen.
  */
 export const usageRecordSchema = z.strictObject({
   version: z.literal(1),
-  chainId: idSchema("lease"),
+  chainId: meteredIdSchema,
   seq: z.number().int().positive(),
   previousHash: sha256Text,
   hostId: idSchema("host"),
@@ -39,6 +48,8 @@ export const usageRecordSchema = z.strictObject({
   gap: z.boolean(),
   /** Nothing follows in this chain. */
   final: z.boolean(),
+  /** Of enabled capacity; records of leases have no such member. */
+  capacity: recordCapacitySchema.optional(),
 });
 export type UsageRecord = z.infer<typeof usageRecordSchema>;
 
@@ -50,7 +61,7 @@ export type HashedRecord = z.infer<typeof hashedRecordSchema>;
 export const usageBatchSchema = z.strictObject({
   batchId: idSchema("batch"),
   hostId: idSchema("host"),
-  chainId: idSchema("lease"),
+  chainId: meteredIdSchema,
   records: z.array(hashedRecordSchema).min(1).max(1000),
 });
 export type UsageBatch = z.infer<typeof usageBatchSchema>;
@@ -66,7 +77,7 @@ export const usageReceiptSchema = z.strictObject({
   iss: z.string(),
   aud: idSchema("host"),
   batchId: idSchema("batch"),
-  chainId: idSchema("lease"),
+  chainId: meteredIdSchema,
   /** Every number up to this one, without a gap, has been taken. */
   contiguousSeq: z.number().int().nonnegative(),
   /** Numbers below others that came, which did not: they are to be sent again. */

@@ -5,6 +5,8 @@ import { idSchema } from "../unit/schema.ts";
 import {
   type HashedRecord,
   hashedRecordSchema,
+  type MeteredId,
+  meteredIdSchema,
   type SeqRange,
   type UsageBatch,
   type UsageReceipt,
@@ -17,7 +19,7 @@ export const RECORDS_PER_BATCH_MAX = 200;
 
 export interface PendingBatch {
   readonly batchId: Id<"batch">;
-  readonly chainId: Id<"lease">;
+  readonly chainId: MeteredId;
   readonly jws: string;
 }
 
@@ -166,7 +168,7 @@ export function pruneChain(db: DatabaseSync, chainId: string): void {
 
 const pendingRow = z.object({
   batchId: idSchema("batch"),
-  chainId: idSchema("lease"),
+  chainId: meteredIdSchema,
   jws: z.string(),
 });
 const chainRow = z.object({ host_id: z.string(), last_seq: z.number().int() });

@@ -1,13 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { canonicalJson } from "../unit/canonical.ts";
-import type { Id } from "../unit/id.ts";
 import { cpuModeSchema, idSchema, sizeSchema } from "../unit/schema.ts";
 import { type AdvanceOptions, advance, type ChainState } from "./advance.ts";
+import { advanceCapacity, type CapacityAdvance } from "./advance-capacity.ts";
 import { chainOrigin } from "./chain.ts";
 import { type ChainTerms, intervalSchema, intervalToJson } from "./interval.ts";
 import { type Reading, readingSchema, readingToJson } from "./reading.ts";
-import type { HashedRecord } from "./record.ts";
+import { type HashedRecord, type MeteredId, meteredIdSchema } from "./record.ts";
 import { inTransaction } from "./transaction.ts";
 
 /**
@@ -106,9 +106,29 @@ export type Taken =
  */
 export function takeReading(
   db: DatabaseSync,
-  chainId: Id<"lease">,
+  chainId: MeteredId,
   reading: Reading,
   options: AdvanceOptions,
+): Taken {
+  return take(db, chainId, options.final === true, (state) => advance(state, reading, options));
+}
+
+/** The same for a chain of enabled capacity; what `describe` stores belongs to the transaction. */
+export function takeCapacityReading(
+  db: DatabaseSync,
+  chainId: MeteredId,
+  reading: Reading,
+  options: CapacityAdvance,
+): Taken {
+  const final = options.final === true;
+  return take(db, chainId, final, (state) => advanceCapacity(state, reading, options));
+}
+
+function take(
+  db: DatabaseSync,
+  chainId: MeteredId,
+  final: boolean,
+  step: (state: ChainState) => ReturnType<typeof advance>,
 ): Taken {
   return inTransaction(db, () => {
     const chain = readChain(db, chainId);
@@ -116,14 +136,19 @@ export function takeReading(
       return { ok: false, code: "unknown-chain", message: `${chainId} is not metered here` };
     }
     if (chain.state.closed) {
-      if (options.final) return { ok: true, records: [] };
+      if (final) return { ok: true, records: [] };
       return { ok: false, code: "after-final", message: `${chainId} has its final record` };
     }
-    const { state, records } = advance(chain.state, reading, options);
+    const { state, records } = step(chain.state);
     for (const hashed of records) insertRecord(db, hashed);
     writeState(db, state);
     return { ok: true, records };
   });
+}
+
+/** The last reading that a chain took; null when it has taken none, or is not there. */
+export function lastReadingOf(db: DatabaseSync, chainId: MeteredId): Reading | null {
+  return readChain(db, chainId)?.state.lastReading ?? null;
 }
 
 export interface ChainEnd {
@@ -134,7 +159,7 @@ export interface ChainEnd {
 }
 
 /** Null when the lease is not metered here. */
-export function chainEnd(db: DatabaseSync, chainId: Id<"lease">): ChainEnd | null {
+export function chainEnd(db: DatabaseSync, chainId: MeteredId): ChainEnd | null {
   const chain = readChain(db, chainId);
   if (chain === null) return null;
   const { closed, lastSeq, lastHash } = chain.state;
@@ -142,7 +167,7 @@ export function chainEnd(db: DatabaseSync, chainId: Id<"lease">): ChainEnd | nul
 }
 
 const chainRow = z.object({
-  chain_id: idSchema("lease"),
+  chain_id: meteredIdSchema,
   host_id: idSchema("host"),
   partition_id: idSchema("partition"),
   cpu_mode: cpuModeSchema,

@@ -39,6 +39,12 @@ export interface PartitionDriver {
   /** Moves a running shared guest to other cores, when the pool has changed. Does nothing to others. */
   moveToCores(guestId: string, cores: readonly number[]): Promise<void>;
 
+  /**
+   * All virtual cpus of a running guest share these cores from now on, whatever it has: how a core
+   * is freed that the guest does not give back. Does nothing when it does not run.
+   */
+  shareCores(guestId: string, cores: readonly number[]): Promise<void>;
+
   /** Asks the guest to power off, then ends it after `graceMs`. Returns when no process is left. */
   stop(guestId: string, graceMs: number): Promise<void>;
 

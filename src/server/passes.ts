@@ -1,4 +1,5 @@
 import type { ServerContext } from "../api/context.ts";
+import { closeCapacityBillsOnce } from "../billing/capacity/close-bills.ts";
 import { closeBillsOnce } from "../billing/close-bills.ts";
 import { lapseExtensionsOnce } from "../billing/lapse-extensions.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
@@ -27,6 +28,7 @@ export async function runPassesOnce(context: ServerContext): Promise<void> {
   await endOverdueOnce(leases, clock.now());
   await expireOutputsOnce({ db, outputs: context.outputs }, clock.now());
   await closeBillsOnce({ db, issuer, billingTimeZone }, clock.now());
+  await closeCapacityBillsOnce({ db, issuer }, clock.now());
 }
 
 export function startPasses(context: ServerContext): Loop {

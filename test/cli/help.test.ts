@@ -55,7 +55,9 @@ describe("every verb", () => {
       ...["server", "agent", "demo", "login", "completion"],
       // These talk to the agent of this computer alone.
       ...["start", "stop", "wipe", "console", "ssh"].map((name) => `partition ${name}`),
-      ...["card", "trust", "request"].map((name) => `capacity ${name}`),
+      ...["show", "return", "threshold", "bill-now", "history", "card", "trust"].map(
+        (name) => `capacity ${name}`,
+      ),
       ...["backup", "restore"],
     ]);
   });

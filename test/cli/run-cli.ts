@@ -14,6 +14,7 @@ export async function runCli(
   argv: readonly string[],
   configFolder: string,
   environment: Partial<Environment> = {},
+  stdin = "",
 ): Promise<Ran> {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
@@ -21,7 +22,7 @@ export async function runCli(
     environment: { ...readEnvironment({ SUBLET_CONFIG: configFolder }), ...environment },
     clock: systemClock,
     sleep: async () => undefined,
-    stdin: Readable.from([]),
+    stdin: Readable.from(stdin === "" ? [] : [stdin]),
     stdout,
     stderr,
   });

@@ -85,17 +85,3 @@ describe("with --json a failure is one document on stdout", () => {
     expect(ran.stderr === "" || ran.stderr.startsWith("Usage:")).toBe(true);
   });
 });
-
-describe("what the design has and this version has not is refused by name", () => {
-  test.each([
-    [["capacity", "enable", "--cpu", "2"], "`sublet capacity enable` is not in this version"],
-    [["capacity", "history"], "`sublet capacity history` is not in this version"],
-    [["usage", "import", "usage.json"], "`sublet usage import` is not in this version"],
-  ])("%j", async (argv, sentence) => {
-    const ran = await runCli(argv, folder.path);
-    expect(ran).toMatchObject({ exitCode: 1, stdout: "" });
-    expect(ran.stderr).toContain(sentence);
-    const told = await runCli([...argv, "--json"], folder.path);
-    expect(JSON.parse(told.stdout)).toMatchObject({ error: { code: "not-in-this-version" } });
-  });
-});

@@ -141,7 +141,7 @@ async function startAgent(input: {
     log: { ...testLog, debug: testLog.info },
     makeDriver: () => Promise.reject(new Error("the test has its own")),
   });
-  if (!hasServer(context)) throw new Error("the agent has joined");
+  if (!hasServer(context)) throw new Error("it was given a token to join with");
   const { client } = context.server;
   const away = () => Promise.reject(new UnreachableError(client.url, new Error("the line is cut")));
   const cuttable: typeof client = {

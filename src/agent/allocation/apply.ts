@@ -4,6 +4,7 @@ import { baseCores } from "../../host/capacity.ts";
 import { type HeldAllocation, type Placement, place, poolOf } from "../../partition/allocation.ts";
 import { isEnding, type LeaseStage } from "../../partition/step.ts";
 import { fitsWithin, type Size } from "../../unit/size.ts";
+import { pooledCores } from "../capacity/service-store.ts";
 import type { AgentContext } from "../context.ts";
 import { changeLease, type LeaseRow, listLeases } from "../lease/store.ts";
 import {
@@ -104,7 +105,8 @@ export async function keepPoolOnce(context: AgentContext): Promise<void> {
       ? []
       : [{ leaseId, cores, cpuMode: granted.partition.cpuMode }],
   );
-  const pool = poolOf(baseCores(context.capacity.facts), held);
+  // With the standby cores that a code has enabled for the pool.
+  const pool = poolOf([...baseCores(context.capacity.facts), ...pooledCores(context.db)], held);
   for (const { leaseId, cpuMode, cores } of held) {
     if (cpuMode !== "shared" || String(cores) === String(pool) || pool.length === 0) continue;
     await context.turns.tryTake(leaseId, async () => {

@@ -32,7 +32,7 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
     cpuMode: partition.cpuMode,
     cores: lease.cores,
     uid,
-    internet: granted.internet ?? false,
+    internet: "internet" in granted && granted.internet === true,
     image: guestImage(context, image.manifest),
     access: {
       address: context.config.accessAddress,

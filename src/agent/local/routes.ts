@@ -21,6 +21,7 @@ import { viewOwnGuest } from "../own/show.ts";
 import { agentState } from "../show-state.ts";
 import { judgeCard, pinProvider } from "../trust/pin.ts";
 import { type Answer, namedProblem, ok, problem } from "./answer.ts";
+import { CAPACITY_COMMANDS } from "./capacity-commands.ts";
 
 /** What a command does with the names in its path and the body, which is JSON or undefined. */
 type Command = (context: AgentContext, name: string, body: unknown) => Answer | Promise<Answer>;
@@ -46,6 +47,7 @@ const COMMANDS: readonly (readonly [method: string, path: RegExp, command: Comma
   ["GET", /^\/v1\/capacity\/card$/, (context) => ok(hostCard(context))],
   ["POST", /^\/v1\/capacity\/request$/, requestCapacity],
   ["POST", /^\/v1\/capacity\/providers$/, trustProvider],
+  ...CAPACITY_COMMANDS,
 ];
 
 export async function answerCommand(

@@ -1,3 +1,5 @@
+import { CAPACITY_STEP } from "../capacity/schema.ts";
+
 /**
  * The agent's own state, one step per version; a step that was released is never edited.
  * Monotonic instants are text: in nanoseconds they outgrow what JavaScript's numbers hold exactly.
@@ -126,4 +128,5 @@ export const SCHEMA_STEPS: readonly string[] = [
     trusted_at  TEXT NOT NULL
   ) STRICT;
   `,
+  CAPACITY_STEP,
 ];

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
+import { listDemands } from "../../enablement/capacity/stand-store.ts";
 import { listSuccessions } from "../../enablement/signing-key-store.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
 import { getHost, markSeen } from "../../host/store.ts";
@@ -42,6 +43,7 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         requestId: consoleRequestId,
         leaseId,
       })),
+      billNow: (await listDemands(tx, hostId)).map(({ providerPartyId }) => providerPartyId),
       // Of the database, not of this server: another one may have rotated the key a moment ago.
       successionJws: [...(await listSuccessions(tx))],
     };

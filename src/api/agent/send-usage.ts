@@ -17,12 +17,20 @@ import {
   readRecords,
 } from "../../meter/record-store.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
-import { claimedKid, sign, verify } from "../../signature/envelope.ts";
+import { claimedKid, claimedPayload, sign, verify } from "../../signature/envelope.ts";
 import { keyRing } from "../../signature/key.ts";
+import { isId } from "../../unit/id.ts";
+import { takeCapacityUsage } from "../capacity/take-usage.ts";
 import type { ServerContext } from "../context.ts";
 import type { Handler } from "../handler.ts";
 
 export const sendUsage: Handler<"sendUsage"> = async (context, { caller, body: { usageJws } }) => {
+  const chain = usageBatchSchema.safeParse(claimedPayload(usageJws));
+  if (chain.success && isId("chain", chain.data.chainId)) {
+    const receiptJws = await takeCapacityUsage(context, caller.hostId, usageJws);
+    context.wake();
+    return { receiptJws };
+  }
   const now = context.clock.now();
   const sent = await readBatch(context.db.kysely, caller, usageJws);
   const { batch } = sent;
@@ -75,7 +83,9 @@ async function take(
   { batch, jws, kid }: SentBatch,
   now: Date,
 ): Promise<Known> {
-  const lease = await lockLease(tx, batch.chainId);
+  const { chainId } = batch;
+  if (!isId("lease", chainId)) throw refusal("not-found", { what: "lease", id: chainId });
+  const lease = await lockLease(tx, chainId);
   if (lease.hostId !== host.hostId || lease.grantJws === null) {
     throw refusal("not-found", { what: "lease", id: batch.chainId });
   }
@@ -90,7 +100,6 @@ async function take(
   const terms = { ...lease, grantJws: lease.grantJws, seqFinal };
   const decision = decideIngest(batch, terms, stored);
   if (!decision.ok) {
-    const { chainId } = batch;
     const { seq } = decision;
     throw decision.code === "conflict"
       ? refusal("record-conflict", { chainId, seq })
@@ -118,6 +127,7 @@ async function flag(
   // The agent asks again and again; it is one event.
   if (await wasToldOfBatch(db.kysely, host.hostId, { batchId, code: error.code })) return;
   await insertHostEventOnce(db.kysely, { hostId: host.hostId, kind: "usage-refused", detail, now });
+  if (!isId("lease", chainId)) return;
   await transaction(db, async (tx) => {
     const lease = await findLease(tx, chainId);
     if (lease?.hostId !== host.hostId) return;

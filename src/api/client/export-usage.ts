@@ -10,6 +10,7 @@ import { listBatches, readContiguousSeq } from "../../meter/record-store.ts";
 import { DELIVERY_EVENTS } from "../../rating/not-delivered.ts";
 import { refusal } from "../../refusal/refusal.ts";
 import type { LeaseId, PartyId } from "../../unit/id.ts";
+import { exportCapacity } from "../capacity/export.ts";
 import type { Query } from "../contract/contract.ts";
 import type { Handler } from "../handler.ts";
 
@@ -18,20 +19,26 @@ const LEASES_MAX = 200;
 
 export const exportUsage: Handler<"exportUsage"> = async (context, { caller, query }) => {
   const db = context.db.kysely;
+  const head = {
+    format: "sublet-export" as const,
+    version: 2 as const,
+    serverId: context.serverId,
+    exportedAt: context.clock.now().toISOString(),
+    serverKeys: context.keys.all.map((key) => ({ ...key })),
+  };
+  if (query.billId !== undefined) {
+    const { document } = await getBillOfParty(db, caller.partyId, query.billId);
+    if (document.kind === "capacity") {
+      return { ...head, leases: [], capacity: [await exportCapacity(db, document)] };
+    }
+  }
   const chosen = await chooseLeases(db, caller.partyId, query);
   const leases: LeaseExport[] = [];
   for (const { leaseId, untilNumber } of chosen) {
     const lease = await getLeaseOfParty(db, caller.partyId, leaseId);
     leases.push(await exportLease(db, lease, untilNumber));
   }
-  return {
-    format: "sublet-export",
-    version: 2,
-    serverId: context.serverId,
-    exportedAt: context.clock.now().toISOString(),
-    serverKeys: context.keys.all.map((key) => ({ ...key })),
-    leases,
-  };
+  return { ...head, leases };
 };
 
 interface Chosen {
@@ -47,6 +54,7 @@ async function chooseLeases(
 ): Promise<readonly Chosen[]> {
   if (billId !== undefined) {
     const { document } = await getBillOfParty(db, partyId, billId);
+    if (document.kind === "capacity") return [];
     return [{ leaseId: document.leaseId, untilNumber: document.number }];
   }
   if (leaseId !== undefined) return [{ leaseId, untilNumber: null }];

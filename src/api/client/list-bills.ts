@@ -8,7 +8,7 @@ export const listBills: Handler<"listBills"> = async ({ db }, { caller, query })
   return {
     bills: bills.map(({ document }) => ({
       billId: document.billId,
-      leaseId: document.leaseId,
+      leaseId: document.kind === "capacity" ? null : document.leaseId,
       number: document.number,
       kind: document.kind,
       used: document.used,
@@ -16,7 +16,7 @@ export const listBills: Handler<"listBills"> = async ({ db }, { caller, query })
       lender: document.lender,
       host: document.host,
       closedAt: document.closedAt,
-      currency: document.tariff.currency,
+      currency: document.kind === "capacity" ? document.currency : document.tariff.currency,
       totalMicros: document.totalMicros,
     })),
     nextCursor: bills.length === limit ? (bills.at(-1)?.billId ?? null) : null,

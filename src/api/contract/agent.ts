@@ -66,6 +66,8 @@ export const desiredStateSchema = z.strictObject({
   consoleRequests: z.array(
     z.strictObject({ requestId: idSchema("console"), leaseId: idSchema("lease") }),
   ),
+  /** Providers that want what was used until now billed now: a time to bill each answers it. */
+  billNow: z.array(idSchema("party")).optional(),
   /** By which the server's signing keys were let in: with them whatever is signed here verifies. */
   successionJws: z.array(jwsText),
 });
@@ -222,6 +224,14 @@ export const agentOperations = {
     summary:
       "A signed batch of usage records; accepted exactly once, answered by a signed receipt.",
     body: z.strictObject({ usageJws: jwsText }),
+    response: z.strictObject({ receiptJws: jwsText }),
+  }),
+  sendActs: operation({
+    method: "POST",
+    path: "/v1/agent/acts",
+    summary:
+      "A signed batch of what was done with standby capacity; accepted exactly once, answered by a provider's signed receipt.",
+    body: z.strictObject({ actsJws: jwsText }),
     response: z.strictObject({ receiptJws: jwsText }),
   }),
   answerConsole: operation({

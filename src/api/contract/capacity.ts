@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { capacityCodeSchema } from "../../enablement/capacity/code.ts";
+import { receiptFileSchema, reportFileSchema } from "../../enablement/capacity/report-file.ts";
 import { capacityResourceSchema } from "../../enablement/capacity/resource.ts";
 import { capacityTermsSchema } from "../../enablement/capacity/terms.ts";
 import {
@@ -62,6 +63,37 @@ export const capacityHostView = z.strictObject({
   standby: sizeSchema,
 });
 
+/** What a host's codes come to, as far as the host has reported. */
+export const capacityStandView = z.strictObject({
+  hostId: idSchema("host"),
+  name: nameText,
+  customer: named("party"),
+  provider: named("party"),
+  reached: z.enum(["enrolled", "registered"]),
+  codes: z.array(
+    z.strictObject({
+      codeId: idSchema("code"),
+      resource: capacityResourceSchema,
+      quantity,
+      validity: z.strictObject({ start: instantText, end: instantText }),
+      /** The host has said that it took it in. */
+      accepted: z.boolean(),
+      resourceTime: naturalText,
+      /** As reported; the host may have used more. */
+      left: naturalText,
+    }),
+  ),
+  /** When the host last signed its acts; null: it never has. */
+  reportedUntil: instantText.nullable(),
+  /** Longer ago than its codes allow, while one of them was taken in. */
+  overdue: z.boolean(),
+  /** Services that said they could not be given back and have not been since. */
+  unreturned: z.array(idSchema("service")),
+  /** Why its state is known to have been set back. */
+  setBack: z.array(z.strictObject({ at: instantText, reason: z.string() })),
+  demandedAt: instantText.nullable(),
+});
+
 export const providerOperations = {
   showProviderCard: operation({
     method: "GET",
@@ -98,6 +130,45 @@ export const providerOperations = {
     summary: "Register a host by the card that its agent signed, for the customer who owns it.",
     body: z.strictObject({ cardJws: jwsText, customer: idOrName }),
     response: capacityHostView,
+  }),
+  importReport: operation({
+    method: "POST",
+    path: "/v1/provider/reports",
+    summary:
+      "Take a report file of a host: each signed text in it once, in any order, answered by signed receipts.",
+    body: reportFileSchema,
+    response: z.strictObject({
+      receiptFile: receiptFileSchema,
+      /** Never to be taken, or to be sent again behind what it needs. */
+      refused: z.array(
+        z.strictObject({
+          text: z.enum(["acts", "usage"]),
+          index: z.number().int(),
+          code: z.string(),
+          message: z.string(),
+        }),
+      ),
+    }),
+  }),
+  listCapacityHosts: operation({
+    method: "GET",
+    path: "/v1/provider/hosts",
+    summary: "The hosts that you have issued codes for, and what they have reported.",
+    response: z.strictObject({ hosts: z.array(capacityStandView) }),
+  }),
+  showCapacityHost: operation({
+    method: "GET",
+    path: "/v1/provider/hosts/:host",
+    summary: "One host that you have issued codes for, by its id.",
+    params: z.strictObject({ host: idSchema("host") }),
+    response: capacityStandView,
+  }),
+  demandBill: operation({
+    method: "POST",
+    path: "/v1/provider/hosts/:host/demands",
+    summary: "Have a host say that it is time to bill: through its agent, or by its receipt file.",
+    params: z.strictObject({ host: idSchema("host") }),
+    response: z.strictObject({ hostId: idSchema("host"), demandedAt: instantText }),
   }),
   listCapacityRequests: operation({
     method: "GET",
@@ -162,6 +233,12 @@ export const ownerOperations = {
       requests: z.array(capacityRequestView),
       codes: z.array(capacityCodeView),
     }),
+  }),
+  listOwnCapacityHosts: operation({
+    method: "GET",
+    path: "/v1/lender/capacity/hosts",
+    summary: "Your hosts that codes were issued for, and what they have reported to each provider.",
+    response: z.strictObject({ hosts: z.array(capacityStandView) }),
   }),
   listProviders: operation({
     method: "GET",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { billDocumentSchema } from "../../billing/bill.ts";
+import { anyBillSchema } from "../../billing/any-bill.ts";
 import { usageExportSchema } from "../../billing/export.ts";
 import { powerStateSchema } from "../../enablement/power.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
@@ -299,7 +299,7 @@ export const clientOperations = {
     path: "/v1/bills/:billId",
     summary: "One bill with its lines.",
     params: billParams,
-    response: z.strictObject({ bill: billDocumentSchema }),
+    response: z.strictObject({ bill: anyBillSchema }),
   }),
   showUsage: operation({
     method: "GET",

@@ -239,10 +239,11 @@ export type LeaseEventView = z.infer<typeof leaseEventView>;
 
 export const billSummaryView = z.strictObject({
   billId: idSchema("bill"),
-  leaseId: idSchema("lease"),
-  /** Of the lease's bills, from 1. */
+  /** Null: of enabled capacity. */
+  leaseId: idSchema("lease").nullable(),
+  /** Of the lease's bills, or the provider's for the host, from 1. */
   number: z.number().int(),
-  kind: z.enum(BILL_KINDS),
+  kind: z.enum([...BILL_KINDS, "capacity"]),
   /** From when to when it was used; null when it was not, and in a correction. */
   used: periodSchema.nullable(),
   client: partyName,

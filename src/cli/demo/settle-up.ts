@@ -53,6 +53,7 @@ export async function settleUp(play: Play, lease: Lease, timed: Timed): Promise<
   for (const { severity, message } of result.findings) {
     teller.detail(`${severity === "differs" ? "differs" : "cannot be proven"}: ${message}`);
   }
+  if (bill.kind === "capacity") throw new Error(`${bill.billId} is not a lease's bill`);
   const total = formatMoneyMicros(BigInt(bill.totalMicros));
   teller.detail(
     `${result.verified ? "verified" : "NOT verified"}: ${total} ${bill.tariff.currency}`,

@@ -1,7 +1,9 @@
 import type { Client } from "../../api/client/client.ts";
 
 /** What can be named on a command line and is on the server. */
-export type Kind = "lease" | "bill" | "offer" | "host" | "partition" | "party" | "os";
+export type Kind =
+  | ("lease" | "bill" | "offer" | "request" | "code")
+  | ("host" | "partition" | "party" | "os");
 
 /** What this caller may see of a kind: by id, or by name, or by both. */
 export interface Known {
@@ -41,6 +43,22 @@ const LISTS: Readonly<Record<Kind, (client: Client) => Promise<readonly Known[]>
     return offers.map(({ offerId, host, partition }) => ({
       id: offerId,
       about: partition ? `${host.name}/${partition.name}` : host.name,
+    }));
+  },
+  /** Open ones can be issued; only a provider is told. */
+  request: async (client) => {
+    const { requests } = await client.call("listCapacityRequests");
+    return requests.map(({ requestId, host, customer, state }) => ({
+      id: requestId,
+      about: `${state}, ${customer.name} for ${host.name}`,
+    }));
+  },
+  /** Of one's own hosts. */
+  code: async (client) => {
+    const { codes } = await client.call("listOwnCapacity");
+    return codes.map(({ codeId, host, provider }) => ({
+      id: codeId,
+      about: `${provider.name} for ${host.name}`,
     }));
   },
   host: async (client) => {

@@ -5,8 +5,13 @@ import { CliError } from "../failure.ts";
 import { listKnown } from "./known.ts";
 
 /** Kinds whose ids may be typed short. */
-export const SHORT_KINDS = ["lease", "bill", "offer"] as const;
+export const SHORT_KINDS = ["lease", "bill", "offer", "request", "code"] as const;
 export type ShortKind = (typeof SHORT_KINDS)[number];
+
+/** The verb that shows which ids there are. */
+function listingOf(kind: ShortKind): string {
+  return kind === "request" || kind === "code" ? "sublet capacity list" : `sublet ${kind} list`;
+}
 
 /** Fewer characters than these are a slip of the hand. */
 const TYPED_MIN = 4;
@@ -34,7 +39,7 @@ export function readBeginning(kind: ShortKind, typed: string): string {
   const body = typed.startsWith(`${kind}_`) ? typed.slice(kind.length + 1) : typed;
   if (/^[0-9a-hjkmnp-tv-z]{1,22}$/.test(body) && body.length >= TYPED_MIN) return `${kind}_${body}`;
   throw new InputError(
-    `"${typed}" is not the id of a ${kind}, nor the beginning of one; copy at least ${TYPED_MIN} characters of it from \`sublet ${kind} list\``,
+    `"${typed}" is not the id of a ${kind}, nor the beginning of one; copy at least ${TYPED_MIN} characters of it from \`${listingOf(kind)}\``,
   );
 }
 
@@ -49,7 +54,7 @@ export function chooseId<P extends ShortKind>(
   if (only === undefined) {
     throw new CliError(
       "not-found",
-      `no ${kind} of yours begins with ${beginning}; \`sublet ${kind} list\` shows which there are`,
+      `no ${kind} of yours begins with ${beginning}; \`${listingOf(kind)}\` shows which there are`,
       { what: kind, id: beginning },
     );
   }

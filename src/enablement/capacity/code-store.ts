@@ -65,6 +65,36 @@ export async function findCode(db: Kysely<DB>, codeId: CodeId): Promise<StoredCo
   return row && toCode(row);
 }
 
+/** All that a provider issued for a host, by number. */
+export async function listCodesOfHost(
+  db: Kysely<DB>,
+  { hostId, providerPartyId }: Pick<StoredCode, "hostId" | "providerPartyId">,
+): Promise<StoredCode[]> {
+  const rows = await db
+    .selectFrom("capacityCode")
+    .selectAll()
+    .where("hostId", "=", hostId)
+    .where("providerPartyId", "=", providerPartyId)
+    .orderBy("sequence")
+    .execute();
+  return rows.map(toCode);
+}
+
+/** The provider of the newest code of a host, if any has issued one. */
+export async function findProviderOfHost(
+  db: Kysely<DB>,
+  hostId: HostId,
+): Promise<PartyId | undefined> {
+  const row = await db
+    .selectFrom("capacityCode")
+    .select("providerPartyId")
+    .where("hostId", "=", hostId)
+    .orderBy("issuedAt", "desc")
+    .orderBy("codeId", "desc")
+    .executeTakeFirst();
+  return row?.providerPartyId as PartyId | undefined;
+}
+
 /** Newest first: of a provider, or for the hosts of an owner. */
 export async function listCodes(
   db: Kysely<DB>,

@@ -15,6 +15,17 @@ export interface ProviderKeys {
   readonly all: readonly PublicJwk[];
 }
 
+/** All that a provider has or had. */
+export async function listProviderKeys(db: Kysely<DB>, partyId: PartyId): Promise<PublicJwk[]> {
+  const rows = await db
+    .selectFrom("providerKey")
+    .select("publicJwk")
+    .where("partyId", "=", partyId)
+    .orderBy("createdAt")
+    .execute();
+  return rows.map((row) => importPublicKey(row.publicJwk));
+}
+
 /** Makes the first key when there is none; two calls at once make one. */
 export async function ensureProviderKeys(
   tx: Kysely<DB>,

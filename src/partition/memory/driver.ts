@@ -157,6 +157,12 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       if (guest?.spec.cpuMode !== "shared") return;
       guests.set(guestId, { ...guest, spec: { ...guest.spec, cores } });
     },
+    shareCores: async (guestId, cores) => {
+      calls.push(`shareCores ${guestId}`);
+      const guest = guests.get(guestId);
+      if (guest?.observation.state !== "running") return;
+      guests.set(guestId, { ...guest, spec: { ...guest.spec, cores } });
+    },
     list: async () => [...guests.keys()].sort(),
     writeOutbox: (guestId, content) => void outboxes.set(guestId, content),
     readOutbox: async (guestId, offset, bytes) => {

@@ -137,6 +137,15 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
         await pin(running.process.pid, { cpuMode: "shared", cores });
         await writeRecord(paths, { ...record, cores });
       }),
+    shareCores: (guestId, cores) =>
+      inTurn(guestId, async () => {
+        const paths = pathsOf(guestId);
+        const running = await findRunning(paths, driverTag);
+        const record = await readRecord(paths);
+        if (running === null || record === null) return;
+        await pin(running.process.pid, { cpuMode: "shared", cores });
+        await writeRecord(paths, { ...record, cores });
+      }),
     wipe: (guestId) => inTurn(guestId, () => wipeGuest(pathsOf(guestId), driverTag)),
     list: () => listGuests(folder, driverTag),
     readOutbox: (guestId, offset, bytes) => readOutbox(pathsOf(guestId), offset, bytes),

@@ -1,0 +1,46 @@
+import { type Refusal, refusal } from "../../refusal/refusal.ts";
+import type { AgentContext } from "../context.ts";
+import { serve } from "./serve.ts";
+import { changeService, listServices, readService, type ServiceRow } from "./service-store.ts";
+import { inCapacityTurn } from "./turn.ts";
+
+/** Which services the owner wants to give back: one, those of a partition, or those of the pool. */
+export type ReturnWish =
+  | { readonly service: string }
+  | { readonly partition: string }
+  | { readonly shared: true };
+
+/**
+ * Takes capacity out of service, after its last reading. What is unused stays in the accounts. A
+ * guest that does not give it up keeps it, and goes on being metered; that is refused by name.
+ */
+export function giveBack(
+  context: AgentContext,
+  wish: ReturnWish,
+): Promise<readonly ServiceRow[] | Refusal> {
+  return inCapacityTurn(context, async () => {
+    const found = listServices(context.db).filter((service) => isMeant(service, wish));
+    if (found.length === 0) {
+      const what = "service of enabled capacity";
+      return refusal("not-found", { what, id: Object.values(wish).join("") });
+    }
+    const returned: ServiceRow[] = [];
+    // The last that came is the first that goes: memory and cpus go out the way they came in.
+    for (const { serviceId } of found.toReversed()) {
+      changeService(context.db, serviceId, { returnReason: "owner", failures: 0, retryAtNs: null });
+      const failure = await serve(context, serviceId);
+      if (failure !== null) {
+        return refusal("capacity-not-given-back", { message: failure.message });
+      }
+      const service = readService(context.db, serviceId);
+      if (service !== null) returned.push(service);
+    }
+    return returned;
+  });
+}
+
+function isMeant({ serviceId, partition, mode }: ServiceRow, wish: ReturnWish): boolean {
+  if ("service" in wish) return serviceId === wish.service;
+  if ("partition" in wish) return partition?.name === wish.partition;
+  return mode === "shared";
+}

@@ -1,0 +1,37 @@
+import { sizeOf } from "../../enablement/capacity/resource.ts";
+import { addSizes, SIZE_ZERO, type Size } from "../../unit/size.ts";
+import type { AgentContext } from "../context.ts";
+import type { Guest } from "../guests.ts";
+import { listServices, type ServiceRow } from "./service-store.ts";
+
+/** The guest of a service's partition; null: there is none, or it is ending. */
+export function guestOf(guests: readonly Guest[], { partition }: Pick<ServiceRow, "partition">) {
+  return guests.find((guest) => guest.partition.id === partition?.id) ?? null;
+}
+
+/** Of dedicated capacity: the life of the guest that runs has it. */
+export function isHeldBy(guest: Guest | null, { processId }: ServiceRow): boolean {
+  return guest?.isRunning === true && processId !== null && processId === guest.processId;
+}
+
+/** What a guest has, or is to have, with these services beside what it was granted. */
+export function sizeWith(
+  guest: Guest,
+  services: readonly ServiceRow[],
+): { readonly size: Size; readonly cores: readonly number[] } {
+  const more = services.reduce(
+    (sum, { resource, quantity }) => addSizes(sum, sizeOf(resource, quantity)),
+    SIZE_ZERO,
+  );
+  return {
+    size: addSizes(guest.size, more),
+    cores: [...guest.cores, ...services.flatMap(({ cores }) => cores)],
+  };
+}
+
+/** The dedicated services that a guest's present life has. */
+export function heldServices({ db }: AgentContext, guest: Guest): readonly ServiceRow[] {
+  return listServices(db).filter(
+    (service) => service.partition?.id === guest.partition.id && isHeldBy(guest, service),
+  );
+}

@@ -1,0 +1,70 @@
+import type { TimeToBill } from "../../enablement/capacity/act.ts";
+import { periodAt } from "../../enablement/capacity/billing-period.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import type { PartyId } from "../../unit/id.ts";
+import type { AgentContext } from "../context.ts";
+import { listGuests } from "../guests.ts";
+import { billEndedPeriods } from "./bill.ts";
+import { listOpenChains } from "./chain-store.ts";
+import { tellCapacityTime } from "./clock-store.ts";
+import { listCodes } from "./code-store.ts";
+import { billNow, dueMeters, keepSharedMeters, readMeters } from "./meters.ts";
+import { keepPolicies } from "./policy.ts";
+import { keepRaisedOnce } from "./pool.ts";
+import { codeOf } from "./reading.ts";
+import { serveAll } from "./serve.ts";
+import { readService } from "./service-store.ts";
+import { inCapacityTurn } from "./turn.ts";
+
+/**
+ * One pass over all enabled capacity: meters are read where it is time, periods that are over are
+ * billed, services go on to where they should be. Repeating it does nothing more. Costs nothing
+ * where nothing was ever enabled.
+ */
+export async function capacityOnce(context: AgentContext): Promise<void> {
+  if (listCodes(context.db).length === 0) return;
+  await inCapacityTurn(context, async () => {
+    const guests = await listGuests(context);
+    inTransaction(context.db, () => {
+      const now = tellCapacityTime(context);
+      readMeters(context, now, dueMeters(context, now), guests, {});
+      keepSharedMeters(context, now, guests);
+      billEndedPeriods(context, now);
+      keepPolicies(context, now, guests);
+    });
+    await serveAll(context);
+    await keepRaisedOnce(context, await listGuests(context));
+  });
+}
+
+/** Somebody wants a bill now: of a provider's codes, or of all. Gives how many there were. */
+export function billOnDemand(
+  context: AgentContext,
+  providerId: PartyId | null,
+  reason: Extract<TimeToBill, "demand" | "termination"> = "demand",
+): Promise<number> {
+  return inCapacityTurn(context, async () => {
+    const guests = await listGuests(context);
+    return inTransaction(context.db, () => {
+      const now = tellCapacityTime(context);
+      const all = new Set(listCodes(context.db).map(({ code }) => code.iss));
+      let said = 0;
+      for (const one of providerId === null ? all : [providerId]) {
+        said += billNow(context, now, one, reason, guests);
+      }
+      return said;
+    });
+  });
+}
+
+/** A reading belongs on the edge of a period: how long until the next, at most `mostMs`. */
+export function untilEdgeMs(context: AgentContext, mostMs: number): number {
+  if (listOpenChains(context.db).length === 0) return mostMs;
+  const { atMs } = inTransaction(context.db, () => tellCapacityTime(context));
+  const edges = listOpenChains(context.db).flatMap(({ serviceId }) => {
+    const service = readService(context.db, serviceId);
+    if (service === null) return [];
+    return [periodAt(codeOf(context, service).code.billingPeriod, atMs).endMs];
+  });
+  return Math.max(1, Math.min(mostMs, ...edges.map((edge) => edge - atMs)));
+}

@@ -1,0 +1,111 @@
+import { inForce, runsOutInNs } from "../../enablement/capacity/account.ts";
+import { isGraceOver, overdueSince } from "../../enablement/capacity/overdue.ts";
+import { CAPACITY_RESOURCES, type CapacityResource } from "../../enablement/capacity/resource.ts";
+import { isAnyValid } from "../../meter/describe-capacity.ts";
+import type { PartyId } from "../../unit/id.ts";
+import type { AgentContext } from "../context.ts";
+import type { Guest } from "../guests.ts";
+import { writeAct } from "./act-store.ts";
+import { listOpenChains, unreportedOf } from "./chain-store.ts";
+import type { CapacityNow } from "./clock-store.ts";
+import { listAccounts, listCodes } from "./code-store.ts";
+import { hostIdOf } from "./host.ts";
+import { billNow } from "./meters.ts";
+import { readProvider, writeProvider } from "./provider-store.ts";
+import { codeOf } from "./reading.ts";
+import { changeService, listServices, readService, type ServiceRow } from "./service-store.ts";
+
+/** What the codes say is to happen when they are used up, or use stays unreported. */
+export function keepPolicies(
+  context: AgentContext,
+  now: CapacityNow,
+  guests: readonly Guest[],
+): void {
+  const { db } = context;
+  for (const providerId of new Set(listCodes(db).map(({ code }) => code.iss))) {
+    keepReporting(context, now, providerId, guests);
+    for (const resource of CAPACITY_RESOURCES) {
+      keepExhaustion(context, now, { providerId, resource }, guests);
+    }
+  }
+}
+
+interface Account {
+  readonly providerId: PartyId;
+  readonly resource: CapacityResource;
+}
+
+function keepExhaustion(
+  context: AgentContext,
+  now: CapacityNow,
+  { providerId, resource }: Account,
+  guests: readonly Guest[],
+): void {
+  const { db } = context;
+  const services = servicesOf(context, providerId).filter((one) => one.resource === resource);
+  const accounts = listAccounts(db, providerId, resource);
+  // Codes that are over are another matter: what they enabled is unreturned.
+  const isUsedUp = isAnyValid(accounts, now.atMs) && inForce(accounts, now.atMs).length === 0;
+  if (!isUsedUp || services.length === 0) return;
+  const { usedUpSince } = readProvider(db, providerId);
+  if (usedUpSince === null) {
+    writeProvider(db, providerId, { usedUpSince: now.at });
+    writeAct(db, hostIdOf(context), now, { kind: "resource-time-used-up", resource });
+    billNow(context, now, providerId, "exhausted", guests);
+  }
+  for (const service of services) {
+    const { policy, graceSeconds } = codeOf(context, service).code.exhaustion;
+    const isDue = policy === "reclaim" && isGraceOver(usedUpSince ?? now.at, graceSeconds, now.at);
+    if (isDue) reclaim(context, service, "exhausted");
+  }
+}
+
+function keepReporting(
+  context: AgentContext,
+  now: CapacityNow,
+  providerId: PartyId,
+  guests: readonly Guest[],
+): void {
+  const { db } = context;
+  const terms = listCodes(db).findLast(({ code }) => code.iss === providerId)?.code.reporting;
+  if (terms === undefined) return;
+  const before = readProvider(db, providerId).overdueSince;
+  const since = overdueSince(unreportedOf(db, providerId), terms, before, now.at);
+  if (since !== before) writeProvider(db, providerId, { overdueSince: since });
+  if (since !== null && before === null) {
+    context.log.warn({ providerId, since }, "use is unreported for too long; export a report");
+    billNow(context, now, providerId, "unreported-limit", guests);
+  }
+  if (!isGraceOver(since, terms.graceSeconds, now.at)) return;
+  for (const service of servicesOf(context, providerId)) reclaim(context, service, "unreported");
+}
+
+/** Never from a leased partition: its client was promised what it has. */
+function reclaim({ db, log }: AgentContext, service: ServiceRow, reason: string): void {
+  const { serviceId, leaseId, returnReason } = service;
+  if (leaseId !== null || returnReason !== null || service.state === "unreturned") return;
+  changeService(db, serviceId, { returnReason: reason });
+  log.warn({ serviceId, reason }, "capacity is reclaimed");
+}
+
+function servicesOf({ db }: AgentContext, providerId: PartyId): readonly ServiceRow[] {
+  return listServices(db).filter((service) => service.providerId === providerId);
+}
+
+export interface Outlook {
+  /** milliCores or bytes that are debited on average now. */
+  readonly burn: number;
+  /** In how many seconds the codes are used up; null: nothing is debited. */
+  readonly runsOutInSeconds: number | null;
+}
+
+/** At what rate the codes are used, by the last record of each meter, and how long they last. */
+export function outlookOf({ db }: AgentContext, account: Account, atMs: number): Outlook {
+  const burn = listOpenChains(db)
+    .filter((chain) => chain.providerId === account.providerId && chain.lastElapsed > 0n)
+    .filter((chain) => readService(db, chain.serviceId)?.resource === account.resource)
+    .reduce((sum, { lastMetered, lastElapsed }) => sum + Number(lastMetered / lastElapsed), 0);
+  const accounts = listAccounts(db, account.providerId, account.resource);
+  const leftNs = runsOutInNs(accounts, atMs, burn);
+  return { burn, runsOutInSeconds: leftNs === null ? null : Number(leftNs / 1_000_000_000n) };
+}

@@ -1,0 +1,66 @@
+import { baseCores } from "../../host/capacity.ts";
+import { poolOf } from "../../partition/allocation.ts";
+import { DriverError } from "../../partition/driver.ts";
+import { readPartition } from "../allocation/store.ts";
+import type { AgentContext } from "../context.ts";
+import { type Guest, resizeGuest } from "../guests.ts";
+import { deleteRaised, listRaised, writeRaised } from "./raised-store.ts";
+import { pooledCores } from "./service-store.ts";
+
+/** The cores of the pool at present, enabled ones included. */
+export function presentPool({ db, capacity }: AgentContext, guests: readonly Guest[]) {
+  return poolOf([...baseCores(capacity.facts), ...pooledCores(db)], guests);
+}
+
+/**
+ * Lets the owner's shared guests use more than their entitlement while capacity is enabled for the
+ * pool, up to their partition's maximum, and no more once it is not. A leased guest keeps what its
+ * lease has frozen. A guest that takes no notice is not asked again in this life. Returns the first
+ * failure to take back what a guest had.
+ */
+export async function keepRaisedOnce(
+  context: AgentContext,
+  guests: readonly Guest[],
+): Promise<DriverError | null> {
+  const { db } = context;
+  const pool = presentPool(context, guests);
+  const isEnabled = pooledCores(db).length > 0;
+  const raised = new Map(listRaised(db).map((one) => [one.guestId, one]));
+  let failure: DriverError | null = null;
+  for (const guest of guests) {
+    const { guestId, processId, cpuMode, origin, size } = guest;
+    const before = raised.get(guestId);
+    raised.delete(guestId);
+    const isOwnShared = cpuMode === "shared" && origin === "own";
+    if (!isOwnShared || !guest.isRunning || processId === null) continue;
+    const max = readPartition(db, guest.partition.id)?.max.cpuMilli ?? size.cpuMilli;
+    const most = Math.max(size.cpuMilli, Math.min(max, pool.length * 1000));
+    const cpuMilli = isEnabled ? most : size.cpuMilli;
+    const present = before?.processId === processId ? before.cpuMilli : size.cpuMilli;
+    if (cpuMilli === present) continue;
+    try {
+      const to = { size: { ...size, cpuMilli }, cores: pool };
+      if ((await resizeGuest(context, guestId, to)) === null) continue;
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+      context.log.warn({ guestId, cpuMilli, err: error }, "a shared guest keeps the size it had");
+      if (cpuMilli < present) {
+        failure ??= error;
+        continue;
+      }
+    }
+    if (cpuMilli === size.cpuMilli) deleteRaised(db, guestId);
+    else writeRaised(db, { guestId, processId, cpuMilli });
+  }
+  for (const guestId of raised.keys()) deleteRaised(db, guestId);
+  return failure;
+}
+
+/** Without the guests' doing: their virtual cpus share the cores that stay. */
+export async function repinPool(context: AgentContext, guests: readonly Guest[]): Promise<void> {
+  const pool = presentPool(context, guests);
+  for (const { guestId, cpuMode } of guests) {
+    if (cpuMode === "shared") await context.driver.moveToCores(guestId, pool);
+  }
+  for (const { guestId } of listRaised(context.db)) deleteRaised(context.db, guestId);
+}

@@ -1,0 +1,127 @@
+/** The agent's accounts, services, meters and acts of enabled capacity. Quantities are text. */
+export const CAPACITY_STEP = `
+  CREATE TABLE capacity_code (
+    code_id     TEXT PRIMARY KEY,
+    sha256      TEXT NOT NULL,
+    jws         TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    debited     TEXT NOT NULL DEFAULT '0',
+    accepted_at TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE capacity_service (
+    service_id     TEXT PRIMARY KEY,
+    provider_id    TEXT NOT NULL,
+    code_id        TEXT NOT NULL REFERENCES capacity_code,
+    mode           TEXT NOT NULL,
+    resource       TEXT NOT NULL,
+    quantity       INTEGER NOT NULL,
+    -- Of dedicated capacity.
+    partition_id   TEXT,
+    partition_name TEXT,
+    -- Of a leased partition: whose client has consented.
+    lease_id       TEXT,
+    -- Standby cores that it has, and nobody else.
+    cores          TEXT NOT NULL,
+    state          TEXT NOT NULL,
+    -- The life of the guest that has it; null: none has.
+    process_id     TEXT,
+    return_reason  TEXT,
+    -- Which of the code's means has brought it back, or was tried last.
+    means          TEXT,
+    failures       INTEGER NOT NULL DEFAULT 0,
+    retry_at_ns    TEXT,
+    wanted_at      TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE capacity_chain (
+    chain_id       TEXT PRIMARY KEY,
+    service_id     TEXT NOT NULL REFERENCES capacity_service,
+    provider_id    TEXT NOT NULL,
+    partition_id   TEXT NOT NULL,
+    partition_name TEXT NOT NULL,
+    lease_id       TEXT,
+    closed         INTEGER NOT NULL DEFAULT 0,
+    -- Of its last record: what was metered in how long.
+    last_metered   TEXT NOT NULL DEFAULT '0',
+    last_elapsed   TEXT NOT NULL DEFAULT '0'
+  ) STRICT;
+
+  -- What each record of capacity adds, for what is unreported and what is not billed.
+  CREATE TABLE capacity_use (
+    chain_id     TEXT NOT NULL REFERENCES capacity_chain,
+    seq          INTEGER NOT NULL,
+    from_at      TEXT NOT NULL,
+    period_start TEXT NOT NULL,
+    period_end   TEXT NOT NULL,
+    -- Metered by all records of the chain up to this one.
+    metered_sum  TEXT NOT NULL,
+    billed       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (chain_id, seq)
+  ) STRICT;
+  CREATE INDEX capacity_use_unbilled ON capacity_use (chain_id, seq) WHERE billed = 0;
+
+  -- Shared use of a partition in a billing period, over all services.
+  CREATE TABLE capacity_period (
+    partition_id TEXT NOT NULL,
+    period_start TEXT NOT NULL,
+    period_end   TEXT NOT NULL,
+    threshold    TEXT NOT NULL,
+    used         TEXT NOT NULL,
+    excess       TEXT NOT NULL,
+    PRIMARY KEY (partition_id, period_start, period_end)
+  ) STRICT;
+
+  CREATE TABLE capacity_threshold (
+    partition_id TEXT NOT NULL,
+    from_at      TEXT NOT NULL,
+    threshold    TEXT NOT NULL,
+    PRIMARY KEY (partition_id, from_at)
+  ) STRICT;
+
+  -- Shared guests that may use more than their entitlement, in which life.
+  CREATE TABLE capacity_raised (
+    guest_id   TEXT PRIMARY KEY,
+    process_id TEXT NOT NULL,
+    -- Also of one that took no notice: it is not asked again in this life.
+    cpu_milli  INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE capacity_act (
+    seq  INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL,
+    act  TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE capacity_acts_batch (
+    batch_id    TEXT PRIMARY KEY,
+    provider_id TEXT NOT NULL,
+    first_seq   INTEGER NOT NULL,
+    last_seq    INTEGER NOT NULL,
+    jws         TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE capacity_provider (
+    provider_id     TEXT PRIMARY KEY,
+    acts_receipted  INTEGER NOT NULL DEFAULT 0,
+    -- Since when there is too much that no receipt covers; null: there is not.
+    overdue_since   TEXT,
+    used_up_since   TEXT
+  ) STRICT;
+
+  -- How long this agent has seen its clock run, and the time of its events.
+  CREATE TABLE capacity_clock (
+    one          INTEGER PRIMARY KEY CHECK (one = 1),
+    boot_id      TEXT NOT NULL,
+    monotonic_ns TEXT NOT NULL,
+    run_ns       TEXT NOT NULL,
+    at_ns        TEXT NOT NULL
+  ) STRICT;
+
+  -- Codes of other hosts that were entered in a row.
+  CREATE TABLE capacity_wrong (
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    times       INTEGER NOT NULL,
+    boot_id     TEXT NOT NULL,
+    until_ns    TEXT NOT NULL
+  ) STRICT;
+`;

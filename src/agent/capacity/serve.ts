@@ -1,0 +1,290 @@
+import type { TimeToBill } from "../../enablement/capacity/act.ts";
+import { isAnyValid } from "../../meter/describe-capacity.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import { DriverError } from "../../partition/driver.ts";
+import {
+  type ServiceAction,
+  type ServiceFacts,
+  serviceStep,
+} from "../../partition/service-step.ts";
+import { BACKOFF, backoffMs } from "../../process/backoff.ts";
+import type { ServiceId } from "../../unit/id.ts";
+import { readPartition } from "../allocation/store.ts";
+import type { AgentContext } from "../context.ts";
+import { type Guest, listGuests, resizeGuest } from "../guests.ts";
+import { readLease } from "../lease/store.ts";
+import { writeAct } from "./act-store.ts";
+import { listOpenChains } from "./chain-store.ts";
+import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
+import { listAccounts } from "./code-store.ts";
+import { guestOf, heldServices, isHeldBy, sizeWith } from "./guest.ts";
+import { hostIdOf } from "./host.ts";
+import { billNow, keepSharedMeters, readMeters, seenOf } from "./meters.ts";
+import { keepRaisedOnce, repinPool } from "./pool.ts";
+import { beginMeter, codeOf } from "./reading.ts";
+import {
+  changeService,
+  deleteService,
+  listServices,
+  readService,
+  type ServiceRow,
+} from "./service-store.ts";
+
+/** More steps than any service takes at once. */
+const STEPS_MAX = 12;
+/** What the pool has stands for the life of a guest. */
+const POOL = "pool";
+
+/** Moves every service as far as it can go now; repeating it does nothing more. */
+export async function serveAll(context: AgentContext): Promise<void> {
+  for (const { serviceId } of listServices(context.db)) await serve(context, serviceId);
+}
+
+/** The failure that stands in the way of what was asked for; null: nothing does. */
+export async function serve(
+  context: AgentContext,
+  serviceId: ServiceId,
+): Promise<DriverError | null> {
+  for (let i = 0; i < STEPS_MAX; i++) {
+    const guests = await listGuests(context);
+    const found = readService(context.db, serviceId);
+    if (found === null) return null;
+    noteReason(context, found, guests);
+    const service = readService(context.db, serviceId) ?? found;
+    const now = inTransaction(context.db, () => tellCapacityTime(context));
+    const action = serviceStep(factsOf(context, now, service, guests));
+    if (action.do === "wait") return null;
+    context.log.debug({ serviceId, state: service.state, action: action.do }, "capacity step");
+    try {
+      if (!(await perform(context, service, action, guests))) return null;
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+      recordFailure(context, service, action, error, guests);
+      return error;
+    }
+  }
+  return null;
+}
+
+/** What ends a service beside its owner's word and the codes. */
+function noteReason(context: AgentContext, service: ServiceRow, guests: readonly Guest[]): void {
+  const { partition, leaseId, serviceId, mode, resource, state } = service;
+  if (partition === null || service.returnReason !== null || state === "returning") return;
+  const known = readPartition(context.db, partition.id);
+  const guest = guestOf(guests, service);
+  const isOtherMode = mode === "dedicated" && resource === "cpu" && known?.cpuMode === "shared";
+  const isLeaseOver = leaseId !== null && guest?.guestId !== leaseId;
+  const reason =
+    known === null
+      ? "partition-removed"
+      : isLeaseOver
+        ? "lease-end"
+        : isOtherMode
+          ? "mode-change"
+          : null;
+  if (reason !== null) changeService(context.db, serviceId, { returnReason: reason });
+}
+
+function factsOf(
+  context: AgentContext,
+  now: CapacityNow,
+  service: ServiceRow,
+  guests: readonly Guest[],
+): ServiceFacts {
+  const { db, clock } = context;
+  const guest = guestOf(guests, service);
+  const { code } = codeOf(context, service);
+  const accounts = listAccounts(db, service.providerId, service.resource);
+  const isShared = service.mode === "shared";
+  const retryAtNs = service.retryAtNs ?? 0n;
+  const waitNs = retryAtNs - clock.monotonicNs();
+  return {
+    state: service.state,
+    mode: service.mode,
+    // A system that is still booting takes no notice of what is plugged.
+    isGuestRunning: guest?.isRunning === true && readLease(db, guest.guestId)?.stage === "ready",
+    isHeld: isShared ? service.processId !== null : isHeldBy(guest, service),
+    returnReason: service.returnReason,
+    isValid: isAnyValid(accounts, now.atMs),
+    isBackingOff: waitNs > 0n && waitNs < BigInt(BACKOFF.effect.mostMs) * 1_000_000n,
+    meansInOrder: code.returnMeans,
+    means: service.means,
+  };
+}
+
+/** False: the guest is busy, and is asked again in the next pass. */
+async function perform(
+  context: AgentContext,
+  service: ServiceRow,
+  action: Exclude<ServiceAction, { do: "wait" }>,
+  guests: readonly Guest[],
+): Promise<boolean> {
+  const { db } = context;
+  const { serviceId } = service;
+  const record = (work: (now: CapacityNow) => void) =>
+    inTransaction(db, () => work(tellCapacityTime(context)));
+  const chains = listOpenChains(db).filter((chain) => chain.serviceId === serviceId);
+  switch (action.do) {
+    case "abandon":
+      deleteService(db, serviceId);
+      return false;
+    case "plug":
+      return plug(context, service, guests);
+    case "begin":
+      record((now) => begin(context, now, service, guests));
+      return true;
+    case "note-unreturned":
+      record((now) => {
+        readMeters(context, now, chains, guests, { close: true });
+        changeService(db, serviceId, { state: "unreturned" });
+        const detail = { serviceId, reason: action.reason, means: null };
+        writeAct(db, hostIdOf(context), now, { kind: "unreturned", ...detail });
+      });
+      return true;
+    case "retire":
+      record((now) => {
+        readMeters(context, now, chains, guests, { close: true });
+        changeService(db, serviceId, { state: "returning", means: action.means });
+      });
+      return true;
+    case "unplug":
+      return unplug(context, service, guests);
+    case "repin":
+      await repin(context, service, guests);
+      return true;
+    case "finish":
+      record((now) => finish(context, now, service, action.means, guests));
+      return true;
+  }
+}
+
+async function plug(context: AgentContext, service: ServiceRow, guests: readonly Guest[]) {
+  const guest = guestOf(guests, service);
+  if (guest === null || guest.processId === null) return false;
+  const services = [...heldServices(context, guest), service];
+  if ((await resizeGuest(context, guest.guestId, sizeWith(guest, services))) === null) return false;
+  const { processId } = guest;
+  const after = await listGuests(context);
+  inTransaction(context.db, () => {
+    const now = tellCapacityTime(context);
+    changeService(context.db, service.serviceId, { processId, failures: 0, retryAtNs: null });
+    const chains = listOpenChains(context.db).filter((c) => c.serviceId === service.serviceId);
+    readMeters(context, now, chains, after, {});
+  });
+  return true;
+}
+
+function begin(
+  context: AgentContext,
+  now: CapacityNow,
+  service: ServiceRow,
+  guests: readonly Guest[],
+): void {
+  const { db } = context;
+  const { serviceId, providerId, mode, resource, quantity, partition, leaseId } = service;
+  const isShared = mode === "shared";
+  changeService(db, serviceId, { state: "in-service", ...(isShared ? { processId: POOL } : {}) });
+  const detail = { serviceId, providerId, mode, resource, quantity, partition };
+  writeAct(db, hostIdOf(context), now, { kind: "service-begun", ...detail });
+  const begun = readService(db, serviceId) ?? service;
+  if (isShared) keepSharedMeters(context, now, guests);
+  else if (partition !== null) {
+    const place = { partition, leaseId };
+    beginMeter(context, now, begun, place, seenOf(begun, place, guests));
+  }
+  context.log.info({ serviceId, mode, resource, quantity, partition }, "capacity is in service");
+}
+
+async function unplug(context: AgentContext, service: ServiceRow, guests: readonly Guest[]) {
+  if (service.mode === "shared") {
+    const failure = await keepRaisedOnce(context, guests);
+    if (failure !== null) throw failure;
+  } else {
+    const guest = guestOf(guests, service);
+    if (guest === null) return false;
+    const rest = heldServices(context, guest).filter((one) => one.serviceId !== service.serviceId);
+    if ((await resizeGuest(context, guest.guestId, sizeWith(guest, rest))) === null) return false;
+  }
+  changeService(context.db, service.serviceId, { processId: null });
+  return true;
+}
+
+/** Memory cannot be shared like this, so of it nothing comes but the next means. */
+async function repin(context: AgentContext, service: ServiceRow, guests: readonly Guest[]) {
+  const { db } = context;
+  const { serviceId } = service;
+  const guest = guestOf(guests, service);
+  if (service.resource === "memory") return changeService(db, serviceId, { means: "repin" });
+  if (service.mode === "shared") {
+    changeService(db, serviceId, { state: "returning", means: "repin" });
+    await repinPool(context, guests);
+  } else if (guest !== null) {
+    const rest = heldServices(context, guest).filter((one) => one.serviceId !== serviceId);
+    await context.driver.shareCores(guest.guestId, sizeWith(guest, rest).cores);
+  }
+  changeService(db, serviceId, { processId: null, means: "repin" });
+}
+
+function finish(
+  context: AgentContext,
+  now: CapacityNow,
+  service: ServiceRow,
+  means: ServiceRow["means"],
+  guests: readonly Guest[],
+): void {
+  const { db } = context;
+  const { serviceId, providerId } = service;
+  const chains = listOpenChains(db).filter((chain) => chain.serviceId === serviceId);
+  readMeters(context, now, chains, guests, { final: true });
+  const reason = service.returnReason ?? "validity-end";
+  changeService(db, serviceId, { state: "returned", returnReason: reason });
+  writeAct(db, hostIdOf(context), now, { kind: "service-returned", serviceId, reason, means });
+  keepSharedMeters(context, now, guests);
+  billNow(context, now, providerId, TIME_TO_BILL[reason] ?? "termination", guests);
+  context.log.info({ serviceId, reason, means }, "capacity is returned");
+}
+
+const TIME_TO_BILL: Readonly<Record<string, TimeToBill>> = {
+  owner: "returned",
+  "lease-end": "lease-end",
+  "mode-change": "mode-change",
+  exhausted: "exhausted",
+  unreported: "unreported-limit",
+};
+
+function recordFailure(
+  context: AgentContext,
+  service: ServiceRow,
+  action: ServiceAction,
+  error: DriverError,
+  guests: readonly Guest[],
+): void {
+  const { db } = context;
+  const { serviceId, state } = service;
+  context.log.warn({ serviceId, state, action: action.do, err: error }, "capacity: no effect");
+  if (state === "wanted") {
+    deleteService(db, serviceId);
+    return;
+  }
+  if (state === "returning" && service.returnReason === "owner") {
+    // It was in the guest all the time, and still is.
+    changeService(db, serviceId, { state: "in-service", returnReason: null });
+    return;
+  }
+  if (state === "returning") {
+    inTransaction(db, () => {
+      const now = tellCapacityTime(context);
+      const chains = listOpenChains(db).filter((chain) => chain.serviceId === serviceId);
+      changeService(db, serviceId, { state: "unreturned", means: "ask" });
+      readMeters(context, now, chains, guests, {});
+      const reason = service.returnReason ?? "validity-end";
+      const detail = { serviceId, reason, means: "ask" as const };
+      writeAct(db, hostIdOf(context), now, { kind: "unreturned", ...detail });
+    });
+    return;
+  }
+  const failures = service.failures + 1;
+  const waitMs = Math.ceil(backoffMs(BACKOFF.effect, failures)) + 1;
+  const retryAtNs = context.clock.monotonicNs() + BigInt(waitMs) * 1_000_000n;
+  changeService(db, serviceId, { failures, retryAtNs });
+}

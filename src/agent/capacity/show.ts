@@ -1,0 +1,99 @@
+import { leftOf } from "../../enablement/capacity/account.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import { listPartitions } from "../allocation/store.ts";
+import type { AgentContext } from "../context.ts";
+import { actHead } from "./act-store.ts";
+import { listOpenChains, unreportedOf } from "./chain-store.ts";
+import { tellCapacityTime } from "./clock-store.ts";
+import { accountOf, listCodes } from "./code-store.ts";
+import { hostIdOf } from "./host.ts";
+import { sharedService } from "./meters.ts";
+import { outlookOf } from "./policy.ts";
+import { readProvider } from "./provider-store.ts";
+import { codeOf, periodUse } from "./reading.ts";
+import { listServices } from "./service-store.ts";
+
+/** What the host's owner sees of its capacity. Quantities of use are text; no secrets. */
+export function showCapacity(context: AgentContext) {
+  const { db } = context;
+  const now = inTransaction(db, () => tellCapacityTime(context));
+  const codes = listCodes(db);
+  const providers = [...new Set(codes.map(({ code }) => code.iss))];
+  const warnings: string[] = [];
+  const accounts = codes.map((stored) => {
+    const account = accountOf(stored);
+    const { code, debited } = stored;
+    return {
+      codeId: code.jti,
+      providerId: code.iss,
+      resource: code.resource,
+      quantity: code.quantity,
+      resourceTime: code.resourceTime,
+      debited: debited.toString(),
+      left: leftOf(account).toString(),
+      validity: code.validity,
+      isValid: account.validFromMs <= now.atMs && now.atMs < account.validUntilMs,
+    };
+  });
+  const outlooks = providers.flatMap((providerId) =>
+    (["cpu", "memory"] as const).flatMap((resource) => {
+      const own = codes.filter(({ code }) => code.iss === providerId && code.resource === resource);
+      const last = own.at(-1);
+      if (last === undefined) return [];
+      const outlook = outlookOf(context, { providerId, resource }, now.atMs);
+      const { runsOutInSeconds } = outlook;
+      if (runsOutInSeconds !== null && runsOutInSeconds < last.code.exhaustion.warnSeconds) {
+        warnings.push(
+          runsOutInSeconds === 0
+            ? `${resource}: the resource-time is used up; request another code`
+            : `${resource}: used up in ${runsOutInSeconds} s at the present rate; request another code`,
+        );
+      }
+      return [{ providerId, resource, ...outlook }];
+    }),
+  );
+  const unreported = providers.map((providerId) => {
+    const { quantity, since } = unreportedOf(db, providerId);
+    const { overdueSince, actsReceipted } = readProvider(db, providerId);
+    const acts = actHead(db, hostIdOf(context)).seq - actsReceipted;
+    if (overdueSince !== null) {
+      warnings.push(`use is unreported since ${since}; export a report for ${providerId}`);
+    }
+    return { providerId, quantity: quantity.toString(), since, overdueSince, acts };
+  });
+  const services = listServices(db);
+  for (const { serviceId, state } of services) {
+    if (state === "unreturned") warnings.push(`${serviceId} had to be given back and was not`);
+  }
+  return {
+    at: now.at,
+    accounts,
+    outlooks,
+    services: services.map(view),
+    shared: sharedUse(context, now.atMs),
+    unreported,
+    warnings,
+  };
+}
+export type ShownCapacity = ReturnType<typeof showCapacity>;
+
+/** Each shared partition's use in this period, against its own threshold. */
+function sharedUse(context: AgentContext, atMs: number) {
+  const service = sharedService(context);
+  if (service === null) return [];
+  const { code } = codeOf(context, service);
+  const metered = new Set(listOpenChains(context.db).map(({ partition }) => partition.id));
+  return listPartitions(context.db)
+    .filter(({ partitionId }) => metered.has(partitionId))
+    .filter(({ cpuMode }) => cpuMode === "shared")
+    .map(({ partitionId, name }) => {
+      const { key, threshold, used, excess } = periodUse(context, code, partitionId, atMs);
+      const period = { start: key.start, end: key.end };
+      return { partition: name, period, threshold, used: `${used}`, excess: `${excess}` };
+    });
+}
+
+function view(service: ReturnType<typeof listServices>[number]) {
+  const { retryAtNs: _retry, processId: _process, partition, ...rest } = service;
+  return { ...rest, partition: partition?.name ?? null };
+}

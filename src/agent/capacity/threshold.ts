@@ -1,0 +1,84 @@
+import { periodAt } from "../../enablement/capacity/billing-period.ts";
+import type { Threshold } from "../../enablement/capacity/terms.ts";
+import { inTransaction } from "../../meter/transaction.ts";
+import { type Refusal, refusal } from "../../refusal/refusal.ts";
+import { listPartitions } from "../allocation/store.ts";
+import type { AgentContext } from "../context.ts";
+import { writeAct } from "./act-store.ts";
+import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
+import { listCodes } from "./code-store.ts";
+import { hostIdOf } from "./host.ts";
+import { entitledMilli } from "./reading.ts";
+import { thresholdSetAt, writeThreshold } from "./threshold-store.ts";
+
+export interface ThresholdWish {
+  readonly partition: string;
+  readonly threshold: Threshold;
+}
+
+/**
+ * Sets what a shared partition may use without charge, from the next billing period on. Never zero,
+ * and all shared partitions together never more than the base pool gives in a period.
+ */
+export function setThreshold(
+  context: AgentContext,
+  { partition: name, threshold }: ThresholdWish,
+): { readonly from: string } | Refusal {
+  const { db } = context;
+  return inTransaction(db, () => {
+    const now = tellCapacityTime(context);
+    const shared = listPartitions(db).filter((one) => one.cpuMode === "shared");
+    const known = shared.find((one) => one.name === name);
+    if (known === undefined) return refusal("not-found", { what: "shared partition", id: name });
+    const code = listCodes(db).findLast((one) => one.code.resource === "cpu")?.code;
+    if (code === undefined) return refusal("capacity-none", { resource: "cpu" });
+    if (code.threshold.kind !== threshold.kind) {
+      const message = `the code compares by ${code.threshold.kind}; give the threshold so`;
+      return refusal("threshold-refused", { message });
+    }
+    const next = periodAt(code.billingPeriod, periodAt(code.billingPeriod, now.atMs).endMs);
+    const length = next.endMs - next.startMs;
+    const milliOf = (one: Threshold) =>
+      one.kind === "rate" ? BigInt(one.cpuMilli) * nsOf(length) : BigInt(one.milliCoreNs);
+    const others = shared.filter((one) => one.partitionId !== known.partitionId);
+    const sum = others.reduce((total, { partitionId }) => {
+      const own = thresholdSetAt(db, partitionId, next.startMs);
+      const entitled = BigInt(entitledMilli(context, partitionId)) * nsOf(length);
+      return total + (own === null ? entitled : milliOf(own));
+    }, milliOf(threshold));
+    const most = BigInt(basePoolMilli(context)) * nsOf(length);
+    if (sum > most) {
+      const message = `the thresholds of the shared partitions would be ${hours(sum)} core-hours a period, and the base pool gives ${hours(most)}; lower this one or another first`;
+      return refusal("threshold-refused", { message });
+    }
+    return store(context, now, { id: known.partitionId, name }, threshold, next.startMs);
+  });
+}
+
+function store(
+  context: AgentContext,
+  now: CapacityNow,
+  partition: { readonly id: `partition_${string}`; readonly name: string },
+  threshold: Threshold,
+  fromMs: number,
+) {
+  const from = new Date(fromMs).toISOString();
+  writeThreshold(context.db, partition.id, from, threshold);
+  const detail = { partition, threshold, from };
+  writeAct(context.db, hostIdOf(context), now, { kind: "threshold-set", ...detail });
+  return { from };
+}
+
+/** The base less what partitions with dedicated cores have. */
+function basePoolMilli({ db, capacity }: AgentContext): number {
+  const dedicated = listPartitions(db).filter((one) => one.cpuMode === "dedicated");
+  return dedicated.reduce((rest, { size }) => rest - size.cpuMilli, capacity.base.cpuMilli);
+}
+
+function nsOf(ms: number): bigint {
+  return BigInt(ms) * 1_000_000n;
+}
+
+function hours(milliCoreNs: bigint): string {
+  return (Number(milliCoreNs / 1_000_000_000n) / 3_600_000).toFixed(3);
+}

@@ -1,0 +1,84 @@
+import type { Act, HashedAct } from "../../enablement/capacity/act.ts";
+import type { CapacityChain } from "../../enablement/capacity/act-store.ts";
+import type { HashedRecord } from "../../meter/record.ts";
+import type { RatedChain } from "../../rating/capacity.ts";
+import type { CapacityBill } from "./bill.ts";
+
+export type TimeToBillAct = Act & { readonly act: Extract<Act["act"], { kind: "time-to-bill" }> };
+
+export function isTimeToBill({ record }: HashedAct): boolean {
+  return record.act.kind === "time-to-bill";
+}
+
+export interface CapacityBasis {
+  readonly chains: readonly RatedChain[];
+  /** Named by a time to bill up to this one, and not there. */
+  readonly missing: CapacityBill["evidence"]["missing"];
+}
+
+/**
+ * What a time to bill is billed from: of every chain the records that it or an earlier one named,
+ * each for its own period, up to the first that is missing. Behind a gap nothing of the partition
+ * is rated, since what lies before it is not known.
+ */
+export function basisOf(
+  acts: readonly TimeToBillAct[],
+  chains: readonly CapacityChain[],
+  recordsOf: (chainId: string) => readonly HashedRecord[],
+): CapacityBasis {
+  const missing: CapacityBill["evidence"]["missing"][number][] = [];
+  const broken = new Set<string>();
+  const rated: RatedChain[] = [];
+  const heads = headsOf(acts);
+  for (const chain of chains) {
+    const { chainId, partitionId, mode, resource } = chain;
+    const named = heads.get(chainId) ?? new Map<string, number>();
+    const head = Math.max(0, ...named.values());
+    const there = recordsOf(chainId).filter(({ record }) => record.seq <= head);
+    const gap = there.findIndex(({ record }, index) => record.seq !== index + 1);
+    const run = gap < 0 ? there : there.slice(0, gap);
+    for (const range of gapsOf(there, head)) missing.push({ chainId, ...range });
+    const place = [partitionId, mode, resource].join(" ");
+    const records = broken.has(place) ? [] : run.filter((one) => isNamed(one, named));
+    if (run.length < head) broken.add(place);
+    rated.push({
+      ...{ chainId, mode, resource, codeId: chain.codeId, records },
+      partition: { id: partitionId, name: chain.partitionName },
+    });
+  }
+  const known = new Set<string>(chains.map(({ chainId }) => chainId));
+  for (const [chainId, named] of heads) {
+    const head = Math.max(0, ...named.values());
+    if (known.has(chainId) || head === 0) continue;
+    missing.push({ chainId: chainId as `chain_${string}`, fromSeq: 1, toSeq: head });
+  }
+  return { chains: rated, missing };
+}
+
+/** By chain and period, the last record that belongs to what is billed. */
+function headsOf(acts: readonly TimeToBillAct[]): ReadonlyMap<string, Map<string, number>> {
+  const heads = new Map<string, Map<string, number>>();
+  for (const { act } of acts) {
+    for (const { chainId, seq } of act.chains) {
+      const named = heads.get(chainId) ?? new Map<string, number>();
+      named.set(act.period.start, Math.max(seq, named.get(act.period.start) ?? 0));
+      heads.set(chainId, named);
+    }
+  }
+  return heads;
+}
+
+function isNamed({ record }: HashedRecord, named: ReadonlyMap<string, number>): boolean {
+  return record.seq <= (named.get(record.capacity?.period.start ?? "") ?? 0);
+}
+
+function gapsOf(there: readonly HashedRecord[], head: number) {
+  const gaps: { fromSeq: number; toSeq: number }[] = [];
+  let next = 1;
+  for (const { record } of there) {
+    if (record.seq > next) gaps.push({ fromSeq: next, toSeq: record.seq - 1 });
+    next = record.seq + 1;
+  }
+  if (next <= head) gaps.push({ fromSeq: next, toSeq: head });
+  return gaps;
+}

@@ -1,0 +1,65 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/types.ts";
+import type { HostId, PartyId } from "../../unit/id.ts";
+import { type CapacityBill, capacityBillSchema } from "./bill.ts";
+
+/** Hosts and providers with a time to bill that has no bill yet. */
+export async function listUnbilled(
+  db: Kysely<DB>,
+): Promise<{ hostId: HostId; providerPartyId: PartyId }[]> {
+  const { rows } = await sql<{ hostId: HostId; providerPartyId: PartyId }>`
+    select distinct a.host_id, k.provider_party_id
+    from capacity_act a
+    join capacity_code k on k.host_id = a.host_id
+      and k.provider_party_id = a.act #>> '{act,providerId}'
+    where a.kind = 'time-to-bill'
+      and not exists (select 1 from bill b where b.kind = 'capacity' and b.host_id = a.host_id
+        and b.lender_party_id = k.provider_party_id and b.act_seq = a.seq)
+    order by 1, 2 limit 200`.execute(db);
+  return rows;
+}
+
+/** A provider's bills for a host, by number. */
+export async function listCapacityBills(
+  db: Kysely<DB>,
+  { hostId, providerPartyId }: { readonly hostId: HostId; readonly providerPartyId: PartyId },
+): Promise<readonly { readonly bill: CapacityBill; readonly billJws: string }[]> {
+  const rows = await db
+    .selectFrom("bill")
+    .select(["document", "jws"])
+    .where("kind", "=", "capacity")
+    .where("hostId", "=", hostId)
+    .where("lenderPartyId", "=", providerPartyId)
+    .orderBy("number")
+    .execute();
+  return rows.map(({ document, jws }) => ({
+    bill: capacityBillSchema.parse(document),
+    billJws: jws,
+  }));
+}
+
+export async function insertCapacityBill(
+  tx: Kysely<DB>,
+  { document, jws, closedAt }: { document: CapacityBill; jws: string; closedAt: Date },
+): Promise<void> {
+  await tx
+    .insertInto("bill")
+    .values({
+      billId: document.billId,
+      leaseId: null,
+      number: document.number,
+      kind: document.kind,
+      untilAt: null,
+      evidenceSeq: 0,
+      actSeq: document.act.seq,
+      clientPartyId: document.client.id,
+      lenderPartyId: document.lender.id,
+      hostId: document.host.id,
+      closedAt,
+      totalMicros: BigInt(document.totalMicros),
+      remainderMicros: BigInt(document.remainderMicros),
+      document: JSON.stringify(document),
+      jws,
+    })
+    .execute();
+}

@@ -1,0 +1,145 @@
+import { existsSync } from "node:fs";
+import { Option } from "commander";
+import type { Enabled as EnabledAtAgent, EnableWish } from "../../agent/capacity/enable.ts";
+import { isId } from "../../unit/id.ts";
+import { InputError } from "../../unit/quantity.ts";
+import { requiredAgentOption } from "../agent-socket.ts";
+import { connect } from "../connect.ts";
+import type { Context } from "../context.ts";
+import { CliError } from "../failure.ts";
+import { facts } from "../output/table.ts";
+import { verb } from "../verb.ts";
+import { askAgent } from "./at-agent.ts";
+import { claimCode } from "./claim.ts";
+import { askForText, readPaper } from "./paper.ts";
+import { isPasted, readCode, readPasted } from "./pasted.ts";
+import { quantityText } from "./text.ts";
+import { type Amount, amountOf, amountOptions, type TypedAmount } from "./wish.ts";
+
+interface EnableInput extends TypedAmount {
+  readonly code?: string;
+  readonly accepted?: true;
+  readonly partition?: string;
+  readonly shared?: true;
+  readonly consent?: string;
+  readonly agent: string;
+}
+
+/** As it comes over the socket, where all that is counted is text. */
+type Enabled = Pick<EnabledAtAgent, "codeId" | "isAlreadyApplied" | "service">;
+type Service = NonNullable<Enabled["service"]>;
+
+export const enable = verb<EnableInput>({
+  usage: "enable [code]",
+  summary: "Enable standby capacity: a code pasted, in a file, by claim number, or - for stdin.",
+  examples: [
+    "sublet capacity enable h1.code --partition p1 --agent /run/sublet/agent.sock",
+    "sublet capacity enable 7H2KX-00000-4T9WR-YZ1Q8 --shared --agent /run/sublet/agent.sock",
+    "sublet capacity enable --accepted --partition p2 --cpu 1 --agent /run/sublet/agent.sock",
+    "sublet capacity enable - --agent /run/sublet/agent.sock < h1.code",
+  ],
+  more: "--partition: into its running guest at once; it is paid for from then until it is returned.\n--shared: into the pool; each shared partition pays above its own threshold. With neither, the code\nis accepted and nothing begins. Without a code it is asked for; an empty line ends it. Pasting\nmay break lines. A claim number is fetched from a server: your login's, or --server URL.",
+  options: [
+    new Option("--partition <name>", "for the guest of this partition alone"),
+    new Option("--shared", "for the pool that shared partitions use").conflicts("partition"),
+    ...amountOptions(),
+    new Option("--accepted", "use what is left of codes that were accepted before"),
+    new Option("--consent <file>", "of a leased partition: what its client has signed"),
+    requiredAgentOption(),
+  ],
+  run: async (context, input) => {
+    const amount = amountOf(input);
+    const { partition, shared, agent } = input;
+    const code = await codeText(context, input);
+    if (code === undefined && partition === undefined && shared === undefined) {
+      throw new InputError("say where to with --partition NAME or --shared");
+    }
+    const body: EnableWish = {
+      ...(code === undefined ? {} : { code }),
+      ...(partition === undefined ? {} : { partition }),
+      ...(shared === undefined ? {} : { shared }),
+      ...amount,
+      ...(input.consent === undefined ? {} : { consent: await readPaper(context, input.consent) }),
+    };
+    const ask = { method: "POST", path: "/v1/capacity/enable", body };
+    const waiting = `${partition ?? "the pool"} takes ${amountText(amount)}`;
+    const enabled = await askAgent<Enabled>(context, agent, ask, waiting);
+    return { json: enabled, text: enabledText(enabled) };
+  },
+});
+
+function amountText(amount: Amount | null): string {
+  return amount === null ? "it" : quantityText(amount.resource, amount.quantity);
+}
+
+/** The code itself, wherever it came from; undefined: those that were accepted before. */
+async function codeText(context: Context, input: EnableInput): Promise<string | undefined> {
+  if (input.accepted) {
+    if (input.code === undefined) return undefined;
+    throw new InputError("give either a code or --accepted");
+  }
+  const pasted = readPasted(await givenText(context, input.code));
+  if (pasted.kind === "code") return pasted.jws;
+  return readCode((await claimCode(context, pasted.number)).codeJws).jws;
+}
+
+async function givenText(context: Context, given: string | undefined): Promise<string> {
+  if (given === undefined) {
+    if (context.stdin.isTTY) {
+      return askForText(
+        context,
+        "Paste the code, or type its claim number; an empty line ends it.",
+      );
+    }
+    throw new InputError("give the code, its file, its claim number, or - to read it from stdin");
+  }
+  if (given === "-") return readPaper(context, given);
+  if (isId("code", given)) return codeOfServer(context, given);
+  // A file wins over a claim number that nobody would call a file.
+  if (existsSync(given)) return readPaper(context, given);
+  return isPasted(given) ? given : readPaper(context, given);
+}
+
+/** The server keeps what was issued for one's own hosts. */
+async function codeOfServer(context: Context, codeId: string): Promise<string> {
+  const { client } = await connect(context);
+  const { codes } = await client.call("listOwnCapacity");
+  const found = codes.find((one) => one.codeId === codeId);
+  if (found) return found.codeJws;
+  throw new CliError(
+    "not-found",
+    `no code for a host of yours is ${codeId}; \`sublet capacity list\` shows which there are`,
+    { what: "code", id: codeId },
+  );
+}
+
+function enabledText({ codeId, isAlreadyApplied, service }: Enabled): string {
+  const accepted = isAlreadyApplied ? "was accepted before" : "is accepted";
+  const code: [string, string][] = codeId === null ? [] : [["code", `${codeId} ${accepted}`]];
+  if (service === null) {
+    const next = "put it into service with `sublet capacity enable --accepted --partition NAME`";
+    return `${facts(code)}\nnothing is in service by it; ${next}`;
+  }
+  const amount = quantityText(service.resource, service.quantity);
+  const isDedicated = service.mode === "dedicated";
+  return facts([
+    ...code,
+    ["service", service.serviceId],
+    [
+      "enabled",
+      isDedicated ? `${amount} for ${service.partition?.name ?? "-"}` : `${amount} for the pool`,
+    ],
+    ["state", stateText(service)],
+    ...(isDedicated
+      ? []
+      : ([["charged", "what each shared partition uses above its own threshold"]] as const)),
+  ]);
+}
+
+function stateText({ state, mode }: Service): string {
+  if (state === "in-service") {
+    return mode === "dedicated" ? "in service; its time is counted" : "in service";
+  }
+  if (state === "wanted") return "waits for the guest to run; nothing is counted until it has it";
+  return state;
+}

@@ -1,0 +1,129 @@
+import { Option } from "commander";
+import type { ShownCapacity } from "../../agent/capacity/show.ts";
+import { InputError, parseCpu, parseDurationSeconds } from "../../unit/quantity.ts";
+import { requiredAgentOption } from "../agent-socket.ts";
+import { duration, named } from "../option/quantity.ts";
+import { instant } from "../output/words.ts";
+import { verb } from "../verb.ts";
+import { askAgent } from "./at-agent.ts";
+import { capacityText, type ShownService } from "./show-text.ts";
+import { perSecond, quantityText, thresholdText } from "./text.ts";
+
+export const show = verb<{ agent: string }>({
+  usage: "show",
+  summary: "Show what is enabled on this host, where, what is used and left, and until when.",
+  examples: ["sublet capacity show --agent /run/sublet/agent.sock"],
+  speaksAs: false,
+  options: [requiredAgentOption()],
+  run: async (context, { agent }) => {
+    const ask = { method: "GET", path: "/v1/capacity" };
+    const shown = await askAgent<ShownCapacity>(context, agent, ask, "the agent looks");
+    return { json: shown, text: capacityText(context, shown) };
+  },
+});
+
+interface ReturnInput {
+  readonly service?: string;
+  readonly partition?: string;
+  readonly shared?: true;
+  readonly agent: string;
+}
+
+export const giveBack = verb<ReturnInput>({
+  usage: "return [service]",
+  summary: "Take enabled capacity out of service; what is left of its code can be used later.",
+  examples: [
+    "sublet capacity return --partition p1 --agent /run/sublet/agent.sock",
+    "sublet capacity return --shared --agent /run/sublet/agent.sock",
+    "sublet capacity return service_01k9… --agent /run/sublet/agent.sock",
+  ],
+  more: "The use until now is to be billed. A guest that does not give it up keeps it and pays on.",
+  speaksAs: false,
+  options: [
+    new Option("--partition <name>", "all that was enabled for this partition").conflicts("shared"),
+    new Option("--shared", "all that was enabled for the pool"),
+    requiredAgentOption(),
+  ],
+  run: async (context, { service, partition, shared, agent }) => {
+    const ways = [service, partition, shared].filter((way) => way !== undefined);
+    if (ways.length !== 1) {
+      throw new InputError(
+        "say what to return: --partition NAME, --shared, or the id of a service",
+      );
+    }
+    const body = { service, partition, shared };
+    const look = { method: "GET", path: "/v1/capacity" };
+    const before = await askAgent<ShownCapacity>(context, agent, look, "the agent looks");
+    const ask = { method: "POST", path: "/v1/capacity/return", body };
+    const waiting = "the guest gives it back";
+    const { returned } = await askAgent<{ returned: string[] }>(context, agent, ask, waiting);
+    const services = before.services.filter(({ serviceId }) => returned.includes(serviceId));
+    return { json: { returned }, text: services.map(returnedText).join("\n") };
+  },
+});
+
+function returnedText({ partition, resource, quantity, serviceId }: ShownService): string {
+  const what = `${quantityText(resource, quantity)} of ${partition ?? "the pool"}`;
+  return `${what} is returned (${serviceId}); its use is to be billed`;
+}
+
+export const threshold = verb<{
+  partition: string;
+  amount: string;
+  over?: number;
+  agent: string;
+}>({
+  usage: "threshold <partition> <amount>",
+  summary: "Say what a shared partition may use without charge, from the next period on.",
+  examples: [
+    "sublet capacity threshold p1 30m --agent /run/sublet/agent.sock",
+    "sublet capacity threshold p1 0.5 --over 60s --agent /run/sublet/agent.sock",
+  ],
+  more: "30m: so many core-minutes in all of a period. 0.5: so many cores on average over each interval,\nwhere the code compares by rate. Never zero; all of them together fit into the base pool.",
+  speaksAs: false,
+  options: [
+    duration("--over <duration>", "of a rate: the interval that the code names; 60s"),
+    requiredAgentOption(),
+  ],
+  run: async (context, { partition, amount, over, agent }) => {
+    const wanted = named("amount", () => readThreshold(amount, over));
+    const body = { partition, threshold: wanted };
+    const ask = { method: "POST", path: "/v1/capacity/threshold", body };
+    const set = await askAgent<{ from: string }>(context, agent, ask, "the agent looks");
+    const text = `${partition}: ${thresholdText(wanted)} without charge, from ${instant(set.from)} on`;
+    return { json: { ...body, ...set }, text };
+  },
+});
+
+function readThreshold(text: string, over = 60) {
+  const isTime = /[smhd]$/.test(text.trim());
+  const amount = isTime ? parseDurationSeconds(text) : parseCpu(text);
+  if (amount === 0) throw new InputError("a threshold is never zero; write it like 30m or 0.5");
+  if (!isTime) return { kind: "rate" as const, cpuMilli: amount, intervalSeconds: over };
+  return {
+    kind: "allowance" as const,
+    milliCoreNs: (BigInt(amount) * perSecond("cpu")).toString(),
+  };
+}
+
+export const billNow = verb<{ agent: string; provider?: string }>({
+  usage: "bill-now",
+  summary: "Have the use until now billed now, and not at the period's end.",
+  examples: ["sublet capacity bill-now --agent /run/sublet/agent.sock"],
+  more: "The provider bills when the host's next report has come.",
+  speaksAs: false,
+  options: [
+    new Option("--provider <id>", "only what is used of this provider"),
+    requiredAgentOption(),
+  ],
+  run: async (context, { agent, provider }) => {
+    const body = provider === undefined ? {} : { providerId: provider };
+    const ask = { method: "POST", path: "/v1/capacity/bill-now", body };
+    const told = await askAgent<{ bills: number }>(context, agent, ask, "the meters are read");
+    const text =
+      told.bills === 0
+        ? "nothing was used since the last time to bill"
+        : "it is time to bill; the next report says so";
+    return { json: told, text };
+  },
+});

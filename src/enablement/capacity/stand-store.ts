@@ -1,0 +1,94 @@
+import { type Kysely, sql } from "kysely";
+import type { DB } from "../../database/types.ts";
+import type { HostId, PartyId, ServiceId } from "../../unit/id.ts";
+
+export interface Issued {
+  readonly hostId: HostId;
+  readonly providerPartyId: PartyId;
+}
+
+/** Which hosts codes were issued for: by a provider, for an owner, or one host by one provider. */
+export async function listIssued(
+  db: Kysely<DB>,
+  whose: { providerPartyId: PartyId; hostId?: HostId } | { ownerPartyId: PartyId },
+): Promise<Issued[]> {
+  const rows = await db
+    .selectFrom("capacityCode as k")
+    .innerJoin("host as h", "h.hostId", "k.hostId")
+    .select(["k.hostId", "k.providerPartyId"])
+    .distinct()
+    .where((eb) =>
+      "ownerPartyId" in whose
+        ? eb("h.lenderPartyId", "=", whose.ownerPartyId)
+        : eb.and([
+            eb("k.providerPartyId", "=", whose.providerPartyId),
+            ...(whose.hostId === undefined ? [] : [eb("k.hostId", "=", whose.hostId)]),
+          ]),
+    )
+    .orderBy("k.hostId")
+    .orderBy("k.providerPartyId")
+    .limit(LISTED_MAX)
+    .execute();
+  return rows as Issued[];
+}
+
+const LISTED_MAX = 500;
+
+/** When the host last signed its acts, by its own clock. */
+export async function readReportedUntil(db: Kysely<DB>, hostId: HostId): Promise<Date | null> {
+  const row = await db
+    .selectFrom("capacityActBatch")
+    .select((eb) => eb.fn.max("headAt").as("at"))
+    .where("hostId", "=", hostId)
+    .executeTakeFirst();
+  return row?.at ?? null;
+}
+
+/** Services of a provider that said they could not be given back, and have not been since. */
+export async function listUnreturned(
+  db: Kysely<DB>,
+  { hostId, providerPartyId }: Issued,
+): Promise<ServiceId[]> {
+  const { rows } = await sql<{ serviceId: ServiceId }>`
+    select distinct a.act #>> '{act,serviceId}' as service_id
+    from capacity_act a
+    where a.host_id = ${hostId} and a.kind = 'unreturned'
+      and exists (select 1 from capacity_act s where s.host_id = a.host_id
+        and s.kind = 'service-begun'
+        and s.act #>> '{act,serviceId}' = a.act #>> '{act,serviceId}'
+        and s.act #>> '{act,providerId}' = ${providerPartyId})
+      and not exists (select 1 from capacity_act r where r.host_id = a.host_id
+        and r.kind = 'service-returned'
+        and r.act #>> '{act,serviceId}' = a.act #>> '{act,serviceId}')
+    order by 1`.execute(db);
+  return rows.map(({ serviceId }) => serviceId);
+}
+
+export async function insertDemand(
+  tx: Kysely<DB>,
+  { hostId, providerPartyId }: Issued,
+  now: Date,
+): Promise<void> {
+  await tx
+    .insertInto("capacityDemand")
+    .values({ hostId, providerPartyId, demandedAt: now })
+    .onConflict((conflict) =>
+      conflict.columns(["hostId", "providerPartyId"]).doUpdateSet({ demandedAt: now }),
+    )
+    .execute();
+}
+
+/** Demands that no time to bill has answered since; one that had nothing to say is answered by a report. */
+export async function listDemands(
+  db: Kysely<DB>,
+  hostId: HostId,
+): Promise<{ providerPartyId: PartyId; demandedAt: Date }[]> {
+  const { rows } = await sql<{ providerPartyId: PartyId; demandedAt: Date }>`
+    select d.provider_party_id, d.demanded_at from capacity_demand d
+    where d.host_id = ${hostId}
+      and not exists (select 1 from capacity_act a where a.host_id = d.host_id
+        and a.kind = 'time-to-bill' and a.act #>> '{act,providerId}' = d.provider_party_id
+        and a.received_at > d.demanded_at)
+    order by 1`.execute(db);
+  return rows;
+}

@@ -1,0 +1,227 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { enable } from "../../src/agent/capacity/enable.ts";
+import { billOnDemand, capacityOnce } from "../../src/agent/capacity/once.ts";
+import { showCapacity } from "../../src/agent/capacity/show.ts";
+import { setThreshold } from "../../src/agent/capacity/threshold.ts";
+import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
+import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
+import {
+  actsOf,
+  CORE,
+  createProvider,
+  enabled,
+  kindsOf,
+  recordsOf,
+  returned,
+  SECOND_NS,
+  STANDBY,
+  serveRounds,
+} from "./capacity.ts";
+import { createRig } from "./harness.ts";
+import { begun, cut, SIZE } from "./own.ts";
+
+const HALF = { ...SIZE, cpuMilli: 500 };
+
+/** A host without a server with two shared guests of half a core each, that may use two. */
+async function world(change: Partial<CapacityCode> = {}) {
+  const rig = createRig(STANDBY);
+  const provider = createProvider();
+  const agent = await rig.startAlone();
+  provider.pin(agent);
+  const max = { ...SIZE, cpuMilli: 2000 };
+  const ids = new Map<string, string>();
+  for (const name of ["p1", "p2"]) {
+    cut(agent, name, { size: HALF, cpuMode: "shared", max });
+    ids.set(name, (await begun(agent, name)).leaseId);
+  }
+  await rig.rounds(agent, 2, 1_000);
+  const specOf = (name: string) => rig.driver.guests.get(ids.get(name) ?? "")?.spec;
+  const code = provider.code(agent, change);
+  return { rig, provider, agent, specOf, code };
+}
+
+/** What each partition's records add up to. */
+function sums(agent: Parameters<typeof recordsOf>[0]) {
+  const chains = new Map(
+    actsOf(agent).flatMap((act) =>
+      act.kind === "chain-begun" ? [[act.chainId as string, act.partition.name]] : [],
+    ),
+  );
+  const by = new Map<string, { cpuNs: bigint; metered: bigint }>();
+  for (const { record } of recordsOf(agent)) {
+    const name = chains.get(record.chainId) ?? "";
+    const { cpuNs, metered } = by.get(name) ?? { cpuNs: 0n, metered: 0n };
+    by.set(name, {
+      cpuNs: cpuNs + BigInt(record.cpuNs),
+      metered: metered + BigInt(record.capacity?.meteredQuantity ?? 0),
+    });
+  }
+  return by;
+}
+
+test("shared: guests may use more while a code is in force, and are held to their own again", async () => {
+  const { rig, agent, specOf, code } = await world();
+  expect(specOf("p1")).toMatchObject({ size: { cpuMilli: 500 }, cores: [0, 1] });
+  const { service } = await enabled(agent, { code, shared: true });
+  expect(service).toMatchObject({ state: "in-service", mode: "shared", cores: [2] });
+  await serveRounds(rig, agent, 2, 1_000);
+  for (const name of ["p1", "p2"]) {
+    expect(specOf(name)).toMatchObject({ size: { cpuMilli: 2000 }, cores: [0, 1, 2] });
+  }
+  await returned(agent, { shared: true });
+  await serveRounds(rig, agent, 2, 1_000);
+  for (const name of ["p1", "p2"]) {
+    expect(specOf(name)).toMatchObject({ size: { cpuMilli: 500 }, cores: [0, 1] });
+  }
+  expect(kindsOf(agent)).toEqual([
+    ...["code-accepted", "service-begun", "chain-begun", "chain-begun", "service-returned"],
+    "time-to-bill returned",
+  ]);
+});
+
+test("each partition is free up to its own threshold, and only its excess is metered", async () => {
+  const { rig, agent, code } = await world({
+    billingPeriod: { kind: "fixed", seconds: 7200, anchor: "2027-01-31T08:00:00Z" },
+  });
+  expect(
+    setThreshold(agent, { partition: "p1", threshold: { kind: "allowance", milliCoreNs: "1" } }),
+  ).toMatchObject({ code: "capacity-none" });
+  await enabled(agent, { code, shared: true });
+  for (let i = 0; i < 60; i++) {
+    rig.burn(60n * SECOND_NS);
+    await serveRounds(rig, agent, 1, 60_000);
+  }
+  await billOnDemand(agent, null);
+  // Half a core over two hours is 3600 core-seconds; one core for an hour is 3600, and is free.
+  expect([...sums(agent).values()]).toEqual([
+    { cpuNs: 3600n * SECOND_NS, metered: 0n },
+    { cpuNs: 3600n * SECOND_NS, metered: 0n },
+  ]);
+  rig.burn(30n * SECOND_NS);
+  await serveRounds(rig, agent, 1, 60_000);
+  await billOnDemand(agent, null);
+  for (const { metered } of sums(agent).values()) expect(metered).toBe(30n * 1000n * SECOND_NS);
+  expect(showCapacity(agent).shared).toMatchObject([
+    { partition: "p1", excess: `${30n * 1000n * SECOND_NS}` },
+    { partition: "p2", excess: `${30n * 1000n * SECOND_NS}` },
+  ]);
+  const chains = new Set(recordsOf(agent).map(({ record }) => record.chainId));
+  expect(chains.size).toBe(2);
+  for (const chainId of chains) {
+    const records = recordsOf(agent).filter(({ record }) => record.chainId === chainId);
+    expect(checkChain(chainOrigin(code), records)).toEqual({ ok: true });
+  }
+});
+
+test("a threshold is never zero, never more in sum than the base pool, and counts from the next period", async () => {
+  const { rig, agent, code } = await world();
+  await enabled(agent, { code, shared: true });
+  const set = (partition: string, coreSeconds: number) =>
+    setThreshold(agent, {
+      partition,
+      threshold: { kind: "allowance", milliCoreNs: `${BigInt(coreSeconds) * 1000n * SECOND_NS}` },
+    });
+  // A base of 1.75 cores gives 6300 core-seconds an hour; p2 has 1800 by right.
+  expect(set("p1", 4501)).toMatchObject({ code: "threshold-refused" });
+  expect(set("p1", 600)).toEqual({ from: "2027-01-31T09:00:00.000Z" });
+  for (let i = 0; i < 59; i++) {
+    rig.burn(10n * SECOND_NS);
+    await serveRounds(rig, agent, 1, 60_000);
+  }
+  expect(showCapacity(agent).shared[0]).toMatchObject({ partition: "p1", excess: "0" });
+  await serveRounds(rig, agent, 2, 60_000);
+  const [p1, p2] = showCapacity(agent).shared;
+  expect(p1?.threshold).toEqual({ kind: "allowance", milliCoreNs: `${600n * 1000n * SECOND_NS}` });
+  expect(p2?.threshold).toEqual({ kind: "allowance", milliCoreNs: `${1800n * 1000n * SECOND_NS}` });
+  expect(kindsOf(agent)).toContain("time-to-bill period-end");
+});
+
+test("enabling again in a period goes on in its total", async () => {
+  const { rig, provider, agent, code } = await world();
+  await enabled(agent, { code, shared: true });
+  rig.burn(1700n * SECOND_NS);
+  await serveRounds(rig, agent, 1, 600_000);
+  await returned(agent, { shared: true });
+  rig.burn(5_000n * SECOND_NS);
+  await serveRounds(rig, agent, 1, 60_000);
+  await enabled(agent, { code: provider.code(agent), shared: true });
+  rig.burn(200n * SECOND_NS);
+  await serveRounds(rig, agent, 1, 600_000);
+  await billOnDemand(agent, null);
+  for (const { metered } of sums(agent).values()) expect(metered).toBe(100n * 1000n * SECOND_NS);
+});
+
+test("under a rate every interval is compared by itself, and use below it makes records of zero", async () => {
+  const { rig, agent, code } = await world({ threshold: { kind: "rate", intervalSeconds: 60 } });
+  await enabled(agent, { code, shared: true });
+  rig.burn(15n * SECOND_NS);
+  await serveRounds(rig, agent, 1, 60_000);
+  rig.burn(120n * SECOND_NS);
+  await serveRounds(rig, agent, 1, 60_000);
+  const p1 = recordsOf(agent).slice(0, 2);
+  expect(p1.map(({ record }) => record.capacity?.meteredQuantity)).toEqual([
+    "0",
+    `${90n * 1000n * SECOND_NS}`,
+  ]);
+});
+
+test("with restarts and clock steps the excess is what all use together exceeds the allowance by", async () => {
+  const steps = fc.array(
+    fc.record({
+      seconds: fc.integer({ min: 1, max: 400 }),
+      busy: fc.integer({ min: 0, max: 2_000 }),
+      event: fc.constantFrom("none", "none", "none", "restart", "wall", "bill", "serve"),
+    }),
+    { minLength: 1, maxLength: 12 },
+  );
+  await fc.assert(
+    fc.asyncProperty(steps, async (history) => {
+      const {
+        rig,
+        agent: first,
+        code,
+      } = await world({
+        billingPeriod: { kind: "fixed", seconds: 7200, anchor: "2027-01-31T08:00:00Z" },
+      });
+      let agent = first;
+      await enabled(agent, { code, shared: true });
+      let used = 0n;
+      for (const { seconds, busy, event } of history) {
+        const ns = BigInt(seconds * busy) * 1_000_000n;
+        rig.burn(ns);
+        used += ns;
+        rig.clock.pass(seconds * 1000);
+        if (event === "wall") rig.clock.stepWall(seconds * 100_000);
+        if (event === "restart") {
+          agent.db.close();
+          agent = await rig.startAlone();
+        }
+        if (event === "bill") await billOnDemand(agent, null);
+        if (event === "serve") await serveRounds(rig, agent, 1, 1);
+        await capacityOnce(agent);
+      }
+      await returned(agent, { shared: true });
+      const allowance = 500n * 7200n * SECOND_NS;
+      const excess = used * 1000n > allowance ? used * 1000n - allowance : 0n;
+      for (const { cpuNs, metered } of sums(agent).values()) {
+        expect(cpuNs).toBe(used);
+        expect(metered).toBe(excess);
+      }
+      agent.db.close();
+    }),
+    { numRuns: 15 },
+  );
+}, 120_000);
+
+test("cpu for a shared partition goes through the pool, and memory does not", async () => {
+  const { provider, agent, code } = await world();
+  expect(await enable(agent, { code, partition: "p1" })).toMatchObject({
+    code: "capacity-wrong-mode",
+  });
+  const memory = provider.code(agent, { resource: "memory", quantity: 2 ** 27 });
+  expect(await enable(agent, { code: memory, shared: true })).toMatchObject({
+    code: "capacity-wrong-mode",
+  });
+  expect(CORE).toBe(1000);
+});

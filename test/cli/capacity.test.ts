@@ -1,0 +1,172 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createClient } from "../../src/api/client/client.ts";
+import { farHost, openCapacityMarket, TERMS } from "../server/capacity-market.ts";
+import { startTestServer, type TestServer } from "../server/harness.ts";
+import { makeTempFolder } from "../setup/temp-folder.ts";
+import { runCli } from "./run-cli.ts";
+
+/** The verbs of who sells standby capacity and of who owns a host, at a real server. */
+const folder = makeTempFolder("cli-capacity");
+const bunker = farHost("bunker");
+let server: TestServer;
+const keys: Record<string, string> = {};
+
+beforeAll(async () => {
+  server = await startTestServer();
+  const { providerId, ownerId } = await openCapacityMarket(server);
+  for (const [name, party] of [
+    ["vendor", providerId],
+    ["owner", ownerId],
+  ] as const) {
+    keys[name] = (
+      await server.operator.call("addKey", { params: { party }, body: { label: name } })
+    ).key;
+  }
+});
+afterAll(async () => {
+  await server.stop();
+  folder.remove();
+});
+
+const as = (name: string) => async (line: string) => {
+  const key = keys[name];
+  const environment = { server: server.url, ...(key === undefined ? {} : { key }) };
+  return runCli(line.split(" "), folder.path, environment);
+};
+const vendor = as("vendor");
+const owner = as("owner");
+const anybody = as("anybody");
+const json = async (ran: ReturnType<typeof vendor>) => JSON.parse((await ran).stdout);
+const path = (name: string) => join(folder.path, name);
+
+describe("a provider", () => {
+  test("says its terms as a person would, and what it does not say stays", async () => {
+    const more = "--price 0.02/h --period month:Europe/Berlin --increment 1m --rounding up";
+    const rules = "--threshold rate:30s --on-exhaustion reclaim:10m --return-means ask,next-boot";
+    const first = await json(vendor(`capacity terms memory ${more} ${rules} --json`));
+    expect(first.terms).toMatchObject({
+      ...{ priceMicrosPerHour: "20000", overdraftPriceMicrosPerHour: "20000" },
+      billingPeriod: { kind: "month", timeZone: "Europe/Berlin" },
+      increment: (60n * 1_000_000_000n * (1n << 30n)).toString(),
+      threshold: { kind: "rate", intervalSeconds: 30 },
+      exhaustion: { policy: "reclaim", graceSeconds: 600 },
+      returnMeans: ["ask", "next-boot"],
+    });
+    const then = "--overdraft-price 0.04/h --period 1h --report-limit 10h";
+    const second = await json(vendor(`capacity terms memory ${then} --json`));
+    expect(second.terms).toEqual({
+      ...first.terms,
+      overdraftPriceMicrosPerHour: "40000",
+      billingPeriod: { kind: "fixed", seconds: 3600, anchor: "1970-01-01T00:00:00.000Z" },
+      reporting: {
+        ...first.terms.reporting,
+        reportLimit: (36_000n * 1_000_000_000n * (1n << 30n)).toString(),
+      },
+    });
+    const shown = await vendor("capacity terms");
+    expect(shown.stdout).toContain("0.12 a core-hour");
+    expect(shown.stdout).toContain("in steps of 60 GiB-seconds, the last one rounded up");
+  });
+
+  test.each([
+    ["--period month:Mars", "is not a time zone; write it like month:Europe/Berlin"],
+    ["--threshold rate", "write allowance, or rate:60s"],
+    ["--on-exhaustion stop", "write stop-new, reclaim or reclaim:10m"],
+    ["--return-means ask,ask", "each of ask,repin,next-boot once at most"],
+    ["--increment 0s", "is no time at all"],
+  ])("is told how to write %s", async (typed, sentence) => {
+    const ran = await vendor(`capacity terms cpu ${typed}`);
+    expect(ran.exitCode).toBe(2);
+    expect(ran.stderr).toContain(sentence);
+  });
+
+  test("hands out its card, and registers a host by that host's", async () => {
+    const ran = await vendor(`capacity provider-card -o ${path("vendor.card")}`);
+    expect(ran.stdout).toMatch(/key\s+\S{43}\n/);
+    expect(readFileSync(path("vendor.card"), "utf8")).toMatch(/^eyJ[\w.-]+\n$/);
+    // As it looks after a mail program had it.
+    writeFileSync(path("bunker.card"), bunker.card().replace(/(.{70})/g, "$1\r\n  "));
+    const host = await json(
+      vendor(`capacity register ${path("bunker.card")} --customer owner --json`),
+    );
+    expect(host).toMatchObject({
+      name: "bunker",
+      customer: { name: "owner" },
+      reached: "registered",
+    });
+    const wrong = await vendor(`capacity register ${path("none.card")} --customer owner`);
+    expect(wrong.stderr).toContain("none.card cannot be read: no such file; check its name");
+  });
+});
+
+describe("a request", () => {
+  test("that was sent becomes a code, which its claim number fetches once", async () => {
+    const asked = await json(owner("capacity request --host h1 --cpu 2 --for 30d --json"));
+    expect(asked).toMatchObject({ state: "open", quantity: 2000, forSeconds: 30 * 86_400 });
+    const issued = await vendor(`capacity issue ${asked.requestId.slice(0, 26)} --price 0.08/h`);
+    expect(issued.stdout).toContain("60 core-days, at most 2 cores at once");
+    expect(issued.stdout).toContain("0.08 EUR a core-hour");
+    const [, number = ""] = /claim number\s+(\S+)/.exec(issued.stdout) ?? [];
+    const typed = number.toLowerCase().replaceAll("-", "");
+    const claimed = await json(anybody(`capacity claim ${typed} --json`));
+    expect(issued.stdout.replace(/\s/g, "")).toContain(claimed.codeJws);
+    // An answer can be lost: the same computer asks again, another one does not.
+    expect(await json(anybody(`capacity claim ${number} --json`))).toEqual(claimed);
+    const other = createClient({ url: server.url });
+    const body = { number, claimant: "somebody-elses-computer" };
+    await expect(other.call("claimCode", { body })).rejects.toMatchObject({ code: "claim-used" });
+  });
+
+  test("that came as a file becomes a code in a file, on terms of its own", async () => {
+    writeFileSync(path("wish.request"), bunker.request());
+    const own = "--valid 30d --threshold rate:60s";
+    const file = path("bunker.code");
+    const issued = await json(
+      vendor(`capacity issue ${path("wish.request")} -o ${file} ${own} --json`),
+    );
+    expect(issued.payload).toMatchObject({
+      aud: bunker.hostId,
+      threshold: { kind: "rate", intervalSeconds: 60 },
+      tariff: { priceMicrosPerHour: TERMS.priceMicrosPerHour },
+    });
+    expect(readFileSync(file, "utf8").trim()).toBe(issued.code.codeJws);
+    const card = await vendor(`capacity issue ${path("vendor.card")}`);
+    expect(card.stderr).toContain("holds no request, or not all of one");
+  });
+
+  test.each([
+    ["request --host h1 --for 1d", "say how much with --cpu 2 or --memory 512MiB"],
+    ["request --host h1 --cpu 0.5 --for 1d", "standby cores are whole ones"],
+    ["request --cpu 1 --for 1d", "say for which host with --host NAME"],
+    ["request --host h1 --cpu 1 --memory 1GiB --for 1d", "one at a time"],
+  ])("that says too little is told what: %s", async (line, sentence) => {
+    const ran = await owner(`capacity ${line}`);
+    expect(ran.exitCode).toBe(2);
+    expect(ran.stderr).toContain(sentence);
+  });
+
+  test("for a host that is mistyped names the one that was meant", async () => {
+    const ran = await owner("capacity request --host h2 --cpu 1 --for 1d");
+    expect(ran.stderr).toContain("did you mean h1?");
+  });
+});
+
+test("both sides list what there is, each with the other's name", async () => {
+  const mine = (await owner("capacity list")).stdout;
+  const theirs = (await vendor("capacity list")).stdout;
+  expect(mine).toMatch(/REQUEST\s+HOST\s+PROVIDER/);
+  expect(mine).toMatch(/code_\w+\s+h1\s+vendor\s+2 cores\s+60 core-days .* used at /);
+  expect(theirs).toMatch(/CODE\s+HOST\s+CUSTOMER/);
+  expect(theirs).toMatch(/code_\w+\s+bunker\s+owner\s+1 core\s+60 core-minutes .* open until /);
+});
+
+test("a claim number that is mistyped is told in which group, before anybody is asked", async () => {
+  const ran = await runCli(
+    ["capacity", "claim", "7H2KX-00000-4T9WR-YZ1Q8", "--server", "http://127.0.0.1:9"],
+    folder.path,
+  );
+  expect(ran.exitCode).toBe(1);
+  expect(ran.stderr).toMatch(/group \d, \w{5}, is mistyped/);
+});
