@@ -73,12 +73,12 @@ export const REFUSALS = {
   "not-reversible": row<{ transactionId: string; kind: string }>(409, ({ transactionId, kind }) =>
     kind === "bill"
       ? `${transactionId} is a bill's and stands; wait for the next bill, which puts right what is wrong with it`
-      : `${transactionId} is itself a reversal; use `sublet account deposit` or `withdraw` to post anew what it took back`,
+      : `${transactionId} is itself a reversal; use \`sublet account deposit\` or \`withdraw\` to post anew what it took back`,
   ),
   "already-reversed": row<{ transactionId: string; reversedBy: string }>(
     409,
     ({ transactionId, reversedBy }) =>
-      `${transactionId} was reversed by ${reversedBy} before; look at both with `sublet account statement``,
+      `${transactionId} was reversed by ${reversedBy} before; look at both with \`sublet account statement\``,
   ),
   "operator-fee-missing": row<object>(
     400,
