@@ -78,7 +78,7 @@ describe("enable", () => {
     expect(stdout).toMatch(/service_\w+\s+p1\s+1 core\s+core \d\s+in-service/);
     expect(stdout).toMatch(/service_\w+\s+the pool\s+1 core\s+core \d\s+in-service/);
     expect(stdout).toMatch(/p2\s+30 core-minutes\s+\d[\d.]* core-\w+\s+nothing/);
-    expect(stdout).toMatch(/cpu\s+1\.00 cores counted now; used up in \d+m/);
+    expect(stdout).toMatch(/cpu\s+1\.00 cores counted now; used up in 1h\d+m/);
     expect(stdout).toMatch(/unreported\s+use, since .* and \d+ acts for party_/);
   });
 
@@ -86,7 +86,11 @@ describe("enable", () => {
     ["", "give the code, its file, its claim number, or - to read it from stdin", 2],
     ["--accepted", "say where to with --partition NAME or --shared", 2],
     ["nothing.code --shared", "nothing.code cannot be read: no such file", 1],
-    ["--accepted --partition p1 --cpu 1", "the codes in force let 0 more of cpu into service at once", 1],
+    [
+      "--accepted --partition p1 --cpu 1",
+      "the codes in force let 0 more of cpu into service at once",
+      1,
+    ],
     ["--accepted --partition p1 --memory 100MiB", "comes in blocks of 128MiB", 2],
   ])("%s is refused with the way out", async (typed, sentence, exitCode) => {
     const ran = await type(`capacity enable ${typed}`.trim());
