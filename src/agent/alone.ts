@@ -51,6 +51,9 @@ function renamed(db: DatabaseSync, before: HostName, name: string): HostName {
 function readName(name: string): string {
   const parsed = nameText.safeParse(name);
   if (parsed.success) return parsed.data;
+  if (name === "") {
+    throw new AgentError("host-name-wrong", "say what this host is called with --name");
+  }
   const why = parsed.error.issues[0]?.message ?? "it cannot be one";
   throw new AgentError(
     "host-name-wrong",

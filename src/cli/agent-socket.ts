@@ -1,10 +1,9 @@
 import { Option } from "commander";
 import type { AgentState } from "../agent/show-state.ts";
-import { baseCores } from "../host/capacity.ts";
 import { SIZE_ZERO, type Size } from "../unit/size.ts";
 import type { Context, Outcome } from "./context.ts";
 import { facts, table } from "./output/table.ts";
-import { coresText, instant, sizeText, standbyText } from "./output/words.ts";
+import { coresInBase, coresText, instant, sizeText, standbyText } from "./output/words.ts";
 
 /** A command for the agent of this computer itself, with or without a server. */
 export function agentOption(): Option {
@@ -71,7 +70,7 @@ function stateText(context: Context, state: AgentState): string {
         : `${server.url}, ${server.connection} since ${instant(server.since)}`,
     ],
     ["reserve", sizeText(reserve)],
-    ["base", `${sizeText(base)}; ${coresText(baseCores(found))}`],
+    ["base", `${sizeText(base)}; ${coresText(coresInBase(found))}`],
     ["standby", standbyText(standby, found.standbyCores)],
     ...providers.map(({ name, kids }): [string, string] => [
       "provider",

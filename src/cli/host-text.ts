@@ -1,8 +1,7 @@
 import type { Response } from "../api/contract/contract.ts";
-import { baseCores } from "../host/capacity.ts";
 import type { Context } from "./context.ts";
 import { facts, table } from "./output/table.ts";
-import { instant, sizeText, standbyText } from "./output/words.ts";
+import { coresInBase, instant, sizeText, standbyText } from "./output/words.ts";
 import { partitionTable } from "./partition-text.ts";
 
 type Shown = Response<"showHost">;
@@ -13,7 +12,7 @@ export function hostText(context: Context, { host, partitions, events }: Shown):
   const known: [string, string][] = found
     ? [
         ["machine", `${host.architecture}, ${found.cpuModel}, Linux ${found.kernel}`],
-        ["cores", baseCores(found).join(",")],
+        ["cores", coresInBase(found).join(",")],
         ["partitions by", `${found.driver} ${found.driverVersion}, ${found.accelerator}`],
         ["", found.acceleratorReason],
         ["shared cpu", found.sharedCpu ? "yes" : "no"],

@@ -50,8 +50,9 @@ const start = verb<StartInput>({
       return shown(context, agent, await until(context, agent, asked, isUp));
     }
     const { sshPublicKey: clientKey, remember } = await chosenKey(context, OWN_KEY, sshKey);
-    const body = { image: await readImage(image), clientKey };
-    progress(context).line(`${image} is copied and checked by the agent`);
+    const given = await readImage(image);
+    if ("files" in given) progress(context).line(`${image} is copied and checked by the agent`);
+    const body = { image: given, clientKey };
     const asked = await ask(agent, "POST", guestPath(name), body, COPY_TIMEOUT_MS);
     await remember(asked.guestId);
     return shown(context, agent, await until(context, agent, asked, isUp));

@@ -92,6 +92,14 @@ export function createFakeServer(timeMs: () => number) {
       const time = { iss: serverId, aud: hostId, nonce, now: instant(0) };
       return { timeJws: sign("sublet-time", time, key), successionJws: [] };
     },
+    listImages: () => ({
+      images: [
+        {
+          ...{ imageId: newId("image"), digest: files.image.digest, manifest: imageManifest },
+          createdAt: instant(0),
+        },
+      ],
+    }),
     reportCapacity: () => ({ hostId, serverKeys: [key.publicJwk] }),
     readDesired: () => state.desired,
     report: ({ reports }: { reports: Report[] }) => {

@@ -214,6 +214,25 @@ test("what cannot be started is refused at once, and nothing is stored", async (
   expect(agentState(agent).guests).toEqual([]);
 });
 
+test("with a server the image may be one of its file server, by name; an unknown one is named", async () => {
+  const rig = createRig();
+  const agent = await rig.start();
+  rig.server.desire({ partitions: [rig.server.partition({ lendable: false })] });
+  await rig.round(agent);
+  const wish = { clientKey: OWNER_KEY };
+  expect(await beginOwnGuest(agent, "p1", { ...wish, image: { name: "huge" } })).toMatchObject({
+    ...{ code: "image-unknown", message: expect.stringContaining("tiny") },
+  });
+  const done = await beginOwnGuest(agent, "p1", { ...wish, image: { name: "tiny" } });
+  if (!("leaseId" in done)) throw new Error(done.message);
+  await rig.round(agent);
+  expect(show(agent, done.leaseId)).toMatchObject({ state: "running" });
+  rig.server.state.isAway = true;
+  expect(await beginOwnGuest(agent, "p1", { ...wish, image: { name: "tiny" } })).toMatchObject({
+    code: "partition-has-guest",
+  });
+});
+
 test("whoever builds on guests finds own and leased ones, and resizes them with their cores", async () => {
   const rig = createRig();
   const { agent, leaseId } = await running(rig);

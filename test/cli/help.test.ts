@@ -32,7 +32,12 @@ describe("every verb", () => {
     const without = verbs.filter(
       ([, command]) => !["--as", "--server", "--key"].every((long) => takes(command, long)),
     );
-    expect(without.map(([path]) => path.join(" "))).toEqual(["server", "agent", "demo", "login"]);
+    expect(without.map(([path]) => path.join(" "))).toEqual([
+      ...["server", "agent", "demo", "login"],
+      // These talk to the agent of this computer alone.
+      ...["start", "stop", "wipe", "console", "ssh"].map((name) => `partition ${name}`),
+      ...["card", "trust", "request"].map((name) => `capacity ${name}`),
+    ]);
   });
 });
 

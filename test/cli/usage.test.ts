@@ -88,7 +88,7 @@ describe("with --json a failure is one document on stdout", () => {
 
 describe("what the design has and this version has not is refused by name", () => {
   test.each([
-    [["capacity", "request", "--cpu", "2"], "`sublet capacity request` is not in this version"],
+    [["capacity", "enable", "--cpu", "2"], "`sublet capacity enable` is not in this version"],
     [["account", "statement"], "`sublet account statement` is not in this version"],
     [["usage", "export", "lease_1"], "`sublet usage export` is not in this version"],
     [["backup"], "`sublet backup` is not in this version"],

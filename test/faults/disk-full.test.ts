@@ -99,21 +99,21 @@ describe.skipIf(!mayMount)("the host's disk", () => {
   test("filled by others while an image is fetched ends the lease by name, and the next one works", async () => {
     const { book, rounds, agent, server } = market;
     await addTestImage(server, { version: "2", initramfs: Buffer.alloc(6 * MIB, 7) });
-    const { fetch } = agent.client;
+    const { fetch } = agent.server.client;
     const filling: typeof fetch = async (...input) => {
       const answer = await fetch(...input);
       // The answer's head is here, and its body comes to a disk that has half of the space.
       disk.fill(3 * MIB);
       return answer;
     };
-    Object.assign(agent.client, { fetch: filling });
+    Object.assign(agent.server.client, { fetch: filling });
     const leaseId = await book(600);
     await rounds(8, 20);
     await expectCredit(leaseId, "disk-full");
     expect(
       readdirSync(join(disk.path, "images")).filter((name) => name.endsWith("partial")),
     ).toEqual([]);
-    Object.assign(agent.client, { fetch });
+    Object.assign(agent.server.client, { fetch });
     await expectNextLeaseWorks();
   });
 

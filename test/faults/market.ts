@@ -1,4 +1,4 @@
-import type { AgentContext } from "../../src/agent/context.ts";
+import type { JoinedContext } from "../../src/agent/context.ts";
 import { readDesiredOnce } from "../../src/agent/desired.ts";
 import { convergeOnce } from "../../src/agent/lease/converge.ts";
 import { meterOnce } from "../../src/agent/metering.ts";
@@ -12,7 +12,7 @@ import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import { createMemoryDriver, type MemoryDriver } from "../../src/partition/memory/driver.ts";
 import { type Clock, type SourceClock, systemClock } from "../../src/unit/clock.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
-import { MACHINE } from "../agent/harness.ts";
+import { joinedOf, MACHINE } from "../agent/harness.ts";
 import { bookingOf, type Market, offerOf, openMarket } from "../server/fake-host.ts";
 import { depositFor, startTestServer, type TestServer } from "../server/harness.ts";
 import { testLog } from "../setup/log.ts";
@@ -52,7 +52,7 @@ export function createClocks(): Clocks {
 }
 
 export interface FaultMarket extends Market {
-  readonly agent: AgentContext;
+  readonly agent: JoinedContext;
   readonly driver: MemoryDriver;
   readonly clocks: Clocks;
   /** Cut: the agent reaches nobody. */
@@ -129,7 +129,7 @@ async function startAgent(input: {
   readonly clocks: Clocks;
   readonly line: { isCut: boolean };
   readonly dataFolder: string;
-}): Promise<AgentContext> {
+}): Promise<JoinedContext> {
   const { market, driver, clocks, line, dataFolder } = input;
   const { joinToken } = await market.lender.call("addHost", { body: { name: "h2" } });
   makeDataFolder(dataFolder);
@@ -140,25 +140,26 @@ async function startAgent(input: {
     log: { ...testLog, debug: testLog.info },
     makeDriver: () => Promise.reject(new Error("the test has its own")),
   });
-  const { client } = context;
+  const joined = joinedOf(context);
+  const { client } = joined.server;
   const away = () => Promise.reject(new UnreachableError(client.url, new Error("the line is cut")));
   const cuttable: typeof client = {
     url: client.url,
     call: (...input) => (line.isCut ? away() : client.call(...input)),
     fetch: (...input) => (line.isCut ? away() : client.fetch(...input)),
   };
-  return { ...context, client: cuttable };
+  return { ...joined, server: { ...joined.server, client: cuttable } };
 }
 
 async function rounds(
-  { server, agent, clocks }: { server: TestServer; agent: AgentContext; clocks: Clocks },
+  { server, agent, clocks }: { server: TestServer; agent: JoinedContext; clocks: Clocks },
   count: number,
   seconds: number,
 ): Promise<void> {
   for (let i = 0; i < count; i++) {
     clocks.pass(seconds);
     await server.pass();
-    await unlessRefused(() => agent.time.anchor(agent.client, agent.joined));
+    await unlessRefused(() => agent.time.anchor(agent.server.client, agent.server.joined));
     await unlessRefused(() => readDesiredOnce(agent));
     await convergeOnce(agent);
     await meterOnce(agent);

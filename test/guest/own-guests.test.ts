@@ -79,7 +79,7 @@ test("an agent alone, without any network, cuts a partition and runs its owner's
     ...["partition", "start", "p1", "--image", image, "--ssh-key", `${key}.pub`, "--json"],
   );
   expect(started.json<OwnGuestView>()).toMatchObject({ state: "running", partition: "p1" });
-  expect(await guestSsh("echo kept > /data/word")).toMatchObject({ exitCode: 0 });
+  expect(await guestSsh("echo kept > /data/word && sync")).toMatchObject({ exitCode: 0 });
   expect((await guestSsh("uname")).stdout).toBe("Linux\n");
 });
 
@@ -115,7 +115,9 @@ test("a guest whose process dies is booted again on its disk", async () => {
   end(before?.pid ?? 0);
   await until("the guest is there again", async () => {
     const [guest] = (await state()).guests;
-    return guest?.state === "running" && qemu()[0]?.pid !== before?.pid ? true : undefined;
+    const [now] = qemu();
+    const isAnother = now !== undefined && now.pid !== before?.pid;
+    return isAnother && guest?.state === "running" ? true : undefined;
   });
   expect((await guestSsh("cat /data/word")).stdout).toBe("kept\n");
 });

@@ -18,6 +18,14 @@ export function coresText(cores: readonly number[]): string {
   return `${cores.length === 1 ? "core" : "cores"} ${cores.join(",") || "none"}`;
 }
 
+/** Those that guests may run on as long as nothing else is enabled. */
+export function coresInBase(of: {
+  readonly cores: readonly number[];
+  readonly standbyCores?: readonly number[] | undefined;
+}): readonly number[] {
+  return of.cores.filter((core) => !of.standbyCores?.includes(core));
+}
+
 /** What is installed and not enabled, with the numbers of the cores that are. */
 export function standbyText(standby: Size, cores: readonly number[] = []): string {
   return cores.length === 0 ? sizeText(standby) : `${sizeText(standby)}; ${coresText(cores)}`;
