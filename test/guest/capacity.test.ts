@@ -29,12 +29,21 @@ const socket = join(data, "agent.sock");
 const client = capacityClient(socket);
 const provider = createProvider();
 
-const typed = (...argv: string[]) =>
-  sublet([...argv, "--agent", socket], { env: { SUBLET_CONFIG: join(folder, DEMO_PARTS.config) } });
+const typed = (verb: string, what: string, ...argv: string[]) =>
+  sublet([verb, what, "--agent", socket, ...argv], {
+    env: { SUBLET_CONFIG: join(folder, DEMO_PARTS.config) },
+  });
 const inside = async (name: string, line: string) => {
   const ran = await typed("partition", "ssh", name, "--identity", key, "--json", "--", line);
+  expect(ran).toMatchObject({ exitCode: 0 });
   return ran.json<{ stdout: string }>().stdout.trim();
 };
+
+async function start(name: string, image: string): Promise<void> {
+  const keys = ["--ssh-key", `${key}.pub`, "--json"];
+  const ran = await typed("partition", "start", name, "--image", image, ...keys);
+  expect(ran).toMatchObject({ exitCode: 0 });
+}
 
 /** The provider's code for this host, valid now. */
 async function codeNow(change: Partial<CapacityCode> = {}): Promise<string> {
@@ -64,7 +73,7 @@ beforeAll(async () => {
   await agent.start();
   const size = ["--cpu", "1", "--memory", "256MiB", "--disk", "64MiB"];
   expect((await typed("partition", "set", "p1", ...size)).exitCode).toBe(0);
-  await typed("partition", "start", "p1", "--image", image, "--ssh-key", `${key}.pub`);
+  await start("p1", image);
   await callAgent(socket, "POST", "/v1/capacity/providers", {
     cardJws: provider.cardJws,
     pin: true,
@@ -99,11 +108,14 @@ test.runIf(process.arch === "x64")(
 );
 
 test("what the records of shared use add up to is what the kernel counted, to the nanosecond", async () => {
-  await typed("partition", "wipe", "p1");
+  await typed("partition", "wipe", "p1", "--yes");
+  await until("the partition is free", () =>
+    callAgent(socket, "DELETE", "/v1/partitions/p1").catch(() => undefined),
+  );
   const image = await smallLinux();
   const size = ["--cpu", "1", "--shared", "--memory", "256MiB", "--disk", "64MiB"];
   expect((await typed("partition", "set", "p2", ...size)).exitCode).toBe(0);
-  await typed("partition", "start", "p2", "--image", image, "--ssh-key", `${key}.pub`);
+  await start("p2", image);
   const guests = join(data, "guests");
   const [qemu] = processesIn(guests).filter(({ line }) => line.includes("qemu"));
   const pid = qemu?.pid ?? 0;

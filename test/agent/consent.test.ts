@@ -3,8 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { newId } from "../../unit/id.ts";
-import { CONSENT_NAMESPACE, checkConsent, consentStatement } from "./consent.ts";
+import {
+  CONSENT_NAMESPACE,
+  checkConsent,
+  consentStatement,
+} from "../../src/enablement/capacity/consent.ts";
+import { newId } from "../../src/unit/id.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sublet-consent-"));
 afterAll(() => rmSync(folder, { recursive: true }));
