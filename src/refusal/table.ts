@@ -1,12 +1,5 @@
-interface Row<D> {
-  readonly httpStatus: number;
-  /** One sentence that says what to do about it. */
-  readonly sentence: (detail: D) => string;
-}
-const row = <D>(httpStatus: number, sentence: (detail: D) => string): Row<D> => ({
-  httpStatus,
-  sentence,
-});
+import { CAPACITY_REFUSALS } from "./capacity-table.ts";
+import { type Row, row } from "./row.ts";
 
 /** Every refusal there is: its HTTP status and its sentence, which tells the way out. */
 export const REFUSALS = {
@@ -162,75 +155,7 @@ export const REFUSALS = {
     ({ provider, resource }) =>
       `${provider} has set no terms for ${resource}; set them with \`sublet capacity terms ${resource}\``,
   ),
-  "code-refused": row<{ reason: string; message: string }>(
-    409,
-    ({ message }) => `the code is not taken: ${message}`,
-  ),
-  "provider-not-trusted": row<{ providerId: string }>(
-    409,
-    ({ providerId }) =>
-      `the code is by ${providerId}, whose key is not pinned here; pin the provider's card first, after comparing its thumbprint with the provider`,
-  ),
-  "codes-too-often": row<{ seconds: number }>(
-    429,
-    ({ seconds }) =>
-      `codes of other hosts were entered several times; one of those is looked at again in ${seconds} s, a code for this host at any time`,
-  ),
-  "capacity-none": row<{ resource: string }>(
-    409,
-    ({ resource }) =>
-      `no accepted code has ${resource} left; request one with \`sublet capacity request\`, and enable it`,
-  ),
-  "capacity-beyond-codes": row<{ resource: string; wanted: number; free: number }>(
-    409,
-    ({ resource, wanted, free }) =>
-      `the codes in force let ${free} more of ${resource} into service at once, and ${wanted} was asked for; return a service, or enable another code`,
-  ),
-  "standby-taken": row<{ resource: string; wanted: number; free: number }>(
-    409,
-    ({ resource, wanted, free }) =>
-      `${free} of ${resource} in standby is not in service already, and ${wanted} was asked for; return a service first`,
-  ),
-  "capacity-unreturned": row<{ serviceId: string }>(
-    409,
-    ({ serviceId }) =>
-      `${serviceId} had to be given back and was not; return it (\`sublet capacity return\`, or restart its guest), then ask again`,
-  ),
-  "capacity-unreported": row<{ providerId: string }>(
-    409,
-    ({ providerId }) =>
-      `too much use is unreported to ${providerId}; export a report, have the provider take it, and import its receipts`,
-  ),
-  "capacity-wrong-mode": row<{ message: string }>(409, ({ message }) => message),
-  "capacity-in-use-otherwise": row<{ providerId: string }>(
-    409,
-    ({ providerId }) =>
-      `the pool is served by codes of ${providerId}; return that service first, or use a code of the same provider`,
-  ),
-  "capacity-consent-missing": row<{ partition: string; leaseId: string; statement: string }>(
-    409,
-    ({ partition, leaseId, statement }) =>
-      `${partition} is leased (${leaseId}), and only its client can let it be changed; have the client sign this text with \`ssh-keygen -Y sign -n sublet-consent -f KEY\` and give the signature: ${statement}`,
-  ),
-  "capacity-consent-refused": row<{ message: string }>(
-    409,
-    ({ message }) => `the client's consent does not count: ${message}; have it signed again`,
-  ),
-  "capacity-not-taken": row<{ message: string }>(
-    409,
-    ({ message }) => `the guest did not take it, so nothing was begun: ${message}`,
-  ),
-  "capacity-not-given-back": row<{ message: string }>(
-    409,
-    ({ message }) =>
-      `the guest did not give it back, so it stays in service: ${message}; power the guest off, or try again`,
-  ),
-  "threshold-refused": row<{ message: string }>(409, ({ message }) => message),
-  "receipt-refused": row<{ message: string }>(
-    409,
-    ({ message }) =>
-      `the receipts are not taken: ${message}; ask the provider to write the file again`,
-  ),
+  ...CAPACITY_REFUSALS,
   "request-settled": row<{ requestId: string; state: string }>(
     409,
     ({ requestId, state }) =>

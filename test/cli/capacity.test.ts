@@ -159,6 +159,7 @@ test("both sides list what there is, each with the other's name", async () => {
   expect(mine).toMatch(/REQUEST\s+HOST\s+PROVIDER/);
   expect(mine).toMatch(/code_\w+\s+h1\s+vendor\s+2 cores\s+60 core-days .* used at /);
   expect(theirs).toMatch(/CODE\s+HOST\s+CUSTOMER/);
+  expect(theirs).toMatch(/bunker\s+owner\s+1 not accepted yet\s+never\s+by files/);
   expect(theirs).toMatch(/code_\w+\s+bunker\s+owner\s+1 core\s+60 core-minutes .* open until /);
 });
 
@@ -169,4 +170,12 @@ test("a claim number that is mistyped is told in which group, before anybody is 
   );
   expect(ran.exitCode).toBe(1);
   expect(ran.stderr).toMatch(/group \d, \w{5}, is mistyped/);
+});
+
+test("a provider asks for a bill by the host's name, and is told which hosts there are", async () => {
+  const asked = await vendor("capacity bill-now --host bunker");
+  expect(asked.stdout).toBe("bunker is asked for it with its next receipts\n");
+  expect((await vendor("capacity list")).stdout).toContain("a bill is asked for");
+  const wrong = await vendor("capacity bill-now --host cellar");
+  expect(wrong.stderr).toContain("you have issued no code for a host cellar");
 });

@@ -1,4 +1,4 @@
-import { hasServer, type JoinedContext } from "../../src/agent/context.ts";
+import type { JoinedContext } from "../../src/agent/context.ts";
 import { readDesiredOnce } from "../../src/agent/desired.ts";
 import { convergeOnce } from "../../src/agent/lease/converge.ts";
 import { meterOnce } from "../../src/agent/metering.ts";
@@ -12,7 +12,7 @@ import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import { createMemoryDriver, type MemoryDriver } from "../../src/partition/memory/driver.ts";
 import { type Clock, type SourceClock, systemClock } from "../../src/unit/clock.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
-import { MACHINE } from "../agent/harness.ts";
+import { joinedOf, MACHINE } from "../agent/harness.ts";
 import { exportOf } from "../server/exported.ts";
 import { bookingOf, type Market, offerOf, openMarket } from "../server/fake-host.ts";
 import { depositFor, startTestServer, type TestServer } from "../server/harness.ts";
@@ -141,8 +141,8 @@ async function startAgent(input: {
     log: { ...testLog, debug: testLog.info },
     makeDriver: () => Promise.reject(new Error("the test has its own")),
   });
-  if (!hasServer(context)) throw new Error("it was given a token to join with");
-  const { client } = context.server;
+  const joined = joinedOf(context);
+  const { client } = joined.server;
   const away = () => Promise.reject(new UnreachableError(client.url, new Error("the line is cut")));
   const cuttable: typeof client = {
     url: client.url,
@@ -150,7 +150,7 @@ async function startAgent(input: {
     call: (...input) => (line.isCut ? away() : client.call(...input)),
     fetch: (...input) => (line.isCut ? away() : client.fetch(...input)),
   };
-  return { ...context, server: { ...context.server, client: cuttable } };
+  return { ...joined, server: { ...joined.server, client: cuttable } };
 }
 
 async function rounds(

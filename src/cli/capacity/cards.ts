@@ -28,7 +28,7 @@ export const register = verb<{ card: string; customer: string }>({
   summary: "Register a host by the card that its agent signed, for who is billed (provider).",
   examples: [
     "sublet capacity register bunker.card --customer acme",
-    "ssh bunker sublet capacity card --agent /run/sublet/agent.sock | sublet capacity register - --customer acme",
+    "sublet capacity register - --customer acme < bunker.card",
   ],
   more: "That the card came from the customer's computer is yours to know: whoever brought it.",
   options: [new Option("--customer <party>", "whose host it is").makeOptionMandatory()],

@@ -5,15 +5,23 @@ import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { table } from "../output/table.ts";
 import { instant } from "../output/words.ts";
+import { plainText } from "../plain-text.ts";
 import { verb } from "../verb.ts";
 import { quantityText, useText } from "./text.ts";
 
 type Requests = Response<"listOwnCapacity">["requests"];
 type Codes = Response<"listOwnCapacity">["codes"];
+type Hosts = Response<"listCapacityHosts">["hosts"];
+
+interface Listed {
+  readonly requests: Requests;
+  readonly codes: Codes;
+  readonly hosts: Hosts;
+}
 
 export const list = verb({
   usage: "list",
-  summary: "List requests and codes: for your hosts, or of what you sell.",
+  summary: "List requests, codes and hosts: your own, or those of what you sell.",
   examples: ["sublet capacity list", "sublet capacity list --as provider --json"],
   run: async (context) => {
     const { client } = await connect(context);
@@ -21,7 +29,7 @@ export const list = verb({
     const sells = roles.includes("provider");
     // Who is neither is told so by the server, which knows what to do about it.
     const owns = roles.includes("lender") || !sells;
-    const own = owns ? await client.call("listOwnCapacity") : null;
+    const own = owns ? await listOwn(client) : null;
     const sold = sells ? await listSold(client) : null;
     const parts = [
       ...(own === null ? [] : [listText(context, own, "PROVIDER")]),
@@ -31,18 +39,24 @@ export const list = verb({
   },
 });
 
-async function listSold(client: Client): Promise<{ requests: Requests; codes: Codes }> {
+async function listOwn(client: Client): Promise<Listed> {
+  const { hosts } = await client.call("listOwnCapacityHosts");
+  return { ...(await client.call("listOwnCapacity")), hosts };
+}
+
+async function listSold(client: Client): Promise<Listed> {
   const { requests } = await client.call("listCapacityRequests");
   const { codes } = await client.call("listCodes");
-  return { requests, codes };
+  const { hosts } = await client.call("listCapacityHosts");
+  return { requests, codes, hosts };
 }
 
 function listText(
   context: Context,
-  { requests, codes }: { readonly requests: Requests; readonly codes: Codes },
+  { requests, codes, hosts }: Listed,
   other: "PROVIDER" | "CUSTOMER",
 ): string {
-  const nameOf = (one: Requests[number] | Codes[number]) =>
+  const nameOf = (one: Requests[number] | Codes[number] | Hosts[number]) =>
     other === "PROVIDER" ? one.provider.name : one.customer.name;
   const requestRows = requests.map((one) => [
     one.requestId,
@@ -62,13 +76,42 @@ function listText(
     instant(one.validity.end),
     claimText(one),
   ]);
+  const hostRows = hosts.map((one) => [
+    one.name,
+    nameOf(one),
+    outText(one),
+    one.reportedUntil === null ? "never" : instant(one.reportedUntil),
+    standText(one),
+  ]);
   return [
     table(context, ["REQUEST", "HOST", other, "AT ONCE", "FOR", "STATE", "SINCE"], requestRows),
     table(context, ["CODE", "HOST", other, "AT ONCE", "IN ALL", "VALID UNTIL", "CLAIM"], codeRows),
+    ...(hostRows.length > 0
+      ? [table(context, ["HOST", other, "LEFT OF CODES", "REPORTED", "STATE"], hostRows)]
+      : []),
   ].join("\n\n");
 }
 
 function claimText({ claimedAt, claimExpiresAt }: Codes[number]): string {
   if (claimedAt !== null) return `used at ${instant(claimedAt)}`;
   return claimExpiresAt === null ? "-" : `open until ${instant(claimExpiresAt)}`;
+}
+
+/** Of what was taken in, as far as the host has reported; nothing is guessed. */
+function outText({ codes }: Hosts[number]): string {
+  const accepted = codes.filter((code) => code.accepted);
+  const waiting = codes.length - accepted.length;
+  const left = accepted.map(({ resource, left }) => useText(resource, BigInt(left)));
+  const also = waiting === 0 ? [] : [`${waiting} not accepted yet`];
+  return [...left, ...also].join(", ") || "-";
+}
+
+function standText({ overdue, unreturned, setBack, demandedAt, reached }: Hosts[number]): string {
+  const words = [
+    ...(overdue ? ["overdue"] : []),
+    ...(unreturned.length > 0 ? [`${unreturned.length} not given back`] : []),
+    ...setBack.map(({ at, reason }) => `set back at ${instant(at)}: ${plainText(reason)}`),
+    ...(demandedAt === null ? [] : ["a bill is asked for"]),
+  ];
+  return words.join("; ") || (reached === "registered" ? "by files" : "on line");
 }

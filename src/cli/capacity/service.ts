@@ -2,10 +2,13 @@ import { Option } from "commander";
 import type { ShownCapacity } from "../../agent/capacity/show.ts";
 import { InputError, parseCpu, parseDurationSeconds } from "../../unit/quantity.ts";
 import { requiredAgentOption } from "../agent-socket.ts";
+import { connect } from "../connect.ts";
+import type { Context, Outcome } from "../context.ts";
+import { CliError } from "../failure.ts";
 import { duration, named } from "../option/quantity.ts";
 import { instant } from "../output/words.ts";
 import { verb } from "../verb.ts";
-import { askAgent } from "./at-agent.ts";
+import { agentInstead, askAgent } from "./at-agent.ts";
 import { capacityText, type ShownService } from "./show-text.ts";
 import { perSecond, quantityText, thresholdText } from "./text.ts";
 
@@ -106,17 +109,27 @@ function readThreshold(text: string, over = 60) {
   };
 }
 
-export const billNow = verb<{ agent: string; provider?: string }>({
+interface BillNowInput {
+  readonly agent?: string;
+  readonly provider?: string;
+  readonly host?: string;
+}
+
+export const billNow = verb<BillNowInput>({
   usage: "bill-now",
   summary: "Have the use until now billed now, and not at the period's end.",
-  examples: ["sublet capacity bill-now --agent /run/sublet/agent.sock"],
-  more: "The provider bills when the host's next report has come.",
-  speaksAs: false,
+  examples: [
+    "sublet capacity bill-now --agent /run/sublet/agent.sock",
+    "sublet capacity bill-now --host h1 --as provider",
+  ],
+  more: "At a host, as its owner; or as its provider with --host, which reaches it by its agent or by its\nnext receipts. The provider bills when the host's report has come.",
   options: [
     new Option("--provider <id>", "only what is used of this provider"),
-    requiredAgentOption(),
+    new Option("--host <name>", "as provider: a host that you issued codes for"),
+    agentInstead().conflicts("host"),
   ],
-  run: async (context, { agent, provider }) => {
+  run: async (context, { agent, provider, host }) => {
+    if (agent === undefined) return demand(context, host);
     const body = provider === undefined ? {} : { providerId: provider };
     const ask = { method: "POST", path: "/v1/capacity/bill-now", body };
     const told = await askAgent<{ bills: number }>(context, agent, ask, "the meters are read");
@@ -127,3 +140,19 @@ export const billNow = verb<{ agent: string; provider?: string }>({
     return { json: told, text };
   },
 });
+
+async function demand(context: Context, name: string | undefined): Promise<Outcome> {
+  if (name === undefined) {
+    throw new InputError("say where: --agent SOCKET at the host, or --host NAME as its provider");
+  }
+  const { client } = await connect(context);
+  const { hosts } = await client.call("listCapacityHosts");
+  const found = hosts.find((one) => one.name === name || one.hostId === name);
+  if (found === undefined) {
+    const message = `you have issued no code for a host ${name}; \`sublet capacity list\` shows which there are`;
+    throw new CliError("not-found", message, { what: "host", id: name });
+  }
+  const told = await client.call("demandBill", { params: { host: found.hostId } });
+  const how = found.reached === "registered" ? "with its next receipts" : "by its agent";
+  return { json: told, text: `${found.name} is asked for it ${how}` };
+}
