@@ -1,8 +1,10 @@
 import type { FastifyInstance } from "fastify";
 import { listen } from "../database/listen.ts";
+import type { Loop } from "../process/loop.ts";
 import { acceptAgents } from "./agent-connections.ts";
 import type { BuiltContext } from "./build-context.ts";
 import type { ServerConfig } from "./config.ts";
+import { startDeliveries } from "./deliveries.ts";
 import { startPasses } from "./passes.ts";
 
 /** Listens, lets agents in, hears what other servers did, and runs the passes. */
@@ -14,6 +16,7 @@ export async function startServing(
   const agents = acceptAgents(app.server, context);
   const passes = startPasses(context);
   late.wake = () => passes.wake();
+  let deliveries: Loop | undefined;
   const listener = await listen(context.db, ["lease_event", "host_desired"], {
     onNotification: (channel, payload) => {
       if (channel === "host_desired") agents.hint(payload);
@@ -28,11 +31,14 @@ export async function startServing(
     await agents.close();
     await app.close();
     await passes.stop();
+    await deliveries?.stop();
     await listener.close();
   };
   try {
     const address = await app.listen({ host: config.host, port: config.port });
     if (late.publicUrl === "") late.publicUrl = reachable(address);
+    // What is sent names the address, which is known now.
+    deliveries = startDeliveries(context);
     context.log.info({ url: late.publicUrl, listen: address }, "the server listens");
   } catch (error) {
     await stop();

@@ -1,6 +1,7 @@
 import { accountOperations } from "./account.ts";
 import { agentOperations } from "./agent.ts";
 import { claimOperations, ownerOperations, providerOperations } from "./capacity.ts";
+import { deliveryOperations } from "./delivery.ts";
 import { lenderOperations } from "./lender.ts";
 import type {
   BodyOf,
@@ -19,6 +20,7 @@ export const contract = {
   ...lenderOperations,
   ...clientOperations,
   ...accountOperations,
+  ...deliveryOperations,
   ...agentOperations,
   ...claimOperations,
   ...ownerOperations,
