@@ -4,6 +4,7 @@ import type { LiveServerKeys } from "../enablement/signing-key-store.ts";
 import type { BlobStore } from "../image/blob-store.ts";
 import type { MarketTerms } from "../market/offer.ts";
 import type { Clock } from "../unit/clock.ts";
+import type { DeliverySettings } from "./delivery/settings.ts";
 
 /** Everything that the server's operations and passes work with; built once, passed by hand. */
 export interface ServerContext {
@@ -23,6 +24,7 @@ export interface ServerContext {
   /** Runs the passes now instead of at their next turn. */
   readonly wake: () => void;
   readonly changes: LeaseChanges;
+  readonly delivery: DeliverySettings;
 }
 
 /** Tells who waits that something happened to a lease, on whichever server it happened. */

@@ -29,6 +29,13 @@ import { showLease } from "./client/show-lease.ts";
 import { showUsage } from "./client/show-usage.ts";
 import { totalBills } from "./client/total-bills.ts";
 import type { OperationName } from "./contract/contract.ts";
+import { listDeliveries, redeliver, showDelivery } from "./delivery/deliveries.ts";
+import {
+  listDeliveryTargets,
+  removeDeliveryTarget,
+  renewDeliverySecret,
+  setDeliveryTarget,
+} from "./delivery/targets.ts";
 import type { Handler } from "./handler.ts";
 import { addHost } from "./lender/add-host.ts";
 import { drainHost } from "./lender/drain-host.ts";
@@ -134,6 +141,13 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   showBill,
   showUsage,
   exportUsage,
+  setDeliveryTarget,
+  listDeliveryTargets,
+  renewDeliverySecret,
+  removeDeliveryTarget,
+  listDeliveries,
+  showDelivery,
+  redeliver,
   enrolHost,
   rotateHostKey,
   tellTime,

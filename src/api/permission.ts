@@ -67,6 +67,15 @@ export const PERMISSIONS = {
   showUsage: "party",
   exportUsage: "party",
 
+  // Of one's own bills; the operator's are everybody's, and a provider's those that it makes.
+  setDeliveryTarget: "party",
+  listDeliveryTargets: "party",
+  renewDeliverySecret: "party",
+  removeDeliveryTarget: "party",
+  listDeliveries: "party",
+  showDelivery: "party",
+  redeliver: "party",
+
   enrolHost: "anyone",
   // Its two signatures say who asks; the token would be by a key that may be gone already.
   rotateHostKey: "anyone",

@@ -237,6 +237,72 @@ create table console_request (
   constraint console_request_content_check CHECK ((length(content) <= 65536))
 );
 
+create table delivery (
+  delivery_id text not null,
+  bill_id text not null,
+  target_id text not null,
+  state text not null,
+  queued_at timestamp with time zone not null,
+  due_at timestamp with time zone not null,
+  claimed_until timestamp with time zone,
+  attempts integer default 0 not null,
+  attempts_before integer default 0 not null,
+  settled_at timestamp with time zone,
+  failure text,
+  constraint delivery_pkey PRIMARY KEY (delivery_id),
+  constraint delivery_one UNIQUE (bill_id, target_id),
+  constraint delivery_bill_id_fkey FOREIGN KEY (bill_id) REFERENCES bill(bill_id),
+  constraint delivery_target_id_fkey FOREIGN KEY (target_id) REFERENCES delivery_target(target_id),
+  constraint delivery_attempts_check CHECK ((attempts >= 0)),
+  constraint delivery_check CHECK (((attempts_before >= 0) AND (attempts_before <= attempts))),
+  constraint delivery_check1 CHECK (((state = 'queued'::text) = (settled_at IS NULL))),
+  constraint delivery_check2 CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
+  constraint delivery_delivery_id_check CHECK ((delivery_id ~~ 'delivery\_%'::text)),
+  constraint delivery_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'delivered'::text, 'failed'::text])))
+);
+
+create table delivery_attempt (
+  delivery_id text not null,
+  number integer not null,
+  at timestamp with time zone not null,
+  outcome text not null,
+  status integer,
+  reply text not null,
+  constraint delivery_attempt_pkey PRIMARY KEY (delivery_id, number),
+  constraint delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES delivery(delivery_id),
+  constraint delivery_attempt_number_check CHECK ((number > 0)),
+  constraint delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'failed'::text]))),
+  constraint delivery_attempt_reply_check CHECK ((length(reply) <= 300))
+);
+
+create table delivery_target (
+  target_id text not null,
+  party_id text not null,
+  seller_party_id text,
+  kind text not null,
+  address text not null,
+  secret bytea,
+  previous_secret bytea,
+  previous_secret_until timestamp with time zone,
+  set_by_party_id text not null,
+  created_at timestamp with time zone not null,
+  disabled_at timestamp with time zone,
+  disabled_reason text,
+  removed_at timestamp with time zone,
+  constraint delivery_target_pkey PRIMARY KEY (target_id),
+  constraint delivery_target_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id),
+  constraint delivery_target_seller_party_id_fkey FOREIGN KEY (seller_party_id) REFERENCES party(party_id),
+  constraint delivery_target_set_by_party_id_fkey FOREIGN KEY (set_by_party_id) REFERENCES party(party_id),
+  constraint delivery_target_address_check CHECK (((length(address) >= 3) AND (length(address) <= 2000))),
+  constraint delivery_target_check CHECK (((kind = 'webhook'::text) = (secret IS NOT NULL))),
+  constraint delivery_target_check1 CHECK (((previous_secret IS NULL) = (previous_secret_until IS NULL))),
+  constraint delivery_target_check2 CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
+  constraint delivery_target_kind_check CHECK ((kind = ANY (ARRAY['webhook'::text, 'mail'::text]))),
+  constraint delivery_target_previous_secret_check CHECK ((length(previous_secret) >= 24)),
+  constraint delivery_target_secret_check CHECK ((length(secret) >= 24)),
+  constraint delivery_target_target_id_check CHECK ((target_id ~~ 'target\_%'::text))
+);
+
 create table enrolment_token (
   secret_sha256 bytea not null,
   host_id text not null,
@@ -785,6 +851,11 @@ CREATE INDEX capacity_request_open ON public.capacity_request USING btree (provi
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
 CREATE INDEX claim_attempt_at ON public.claim_attempt USING btree (at);
 CREATE INDEX console_request_pending ON public.console_request USING btree (host_id) WHERE (answered_at IS NULL);
+CREATE INDEX delivery_due ON public.delivery USING btree (due_at) WHERE (state = 'queued'::text);
+CREATE INDEX delivery_failed ON public.delivery USING btree (target_id) WHERE (state = 'failed'::text);
+CREATE INDEX delivery_target_list ON public.delivery USING btree (target_id, delivery_id);
+CREATE UNIQUE INDEX delivery_target_one ON public.delivery_target USING btree (party_id, seller_party_id, kind, address) NULLS NOT DISTINCT;
+CREATE INDEX delivery_target_seller ON public.delivery_target USING btree (seller_party_id, target_id) WHERE (seller_party_id IS NOT NULL);
 CREATE INDEX hold_open ON public.hold USING btree (party_id) WHERE (released_at IS NULL);
 CREATE INDEX host_lender ON public.host USING btree (lender_party_id);
 CREATE UNIQUE INDEX host_name ON public.host USING btree (lender_party_id, name) WHERE (removed_at IS NULL);
@@ -1450,6 +1521,8 @@ CREATE TRIGGER capacity_code_keep BEFORE TRUNCATE ON public.capacity_code FOR EA
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_keep BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_once AFTER INSERT ON public.charge REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION check_charged_once();
+CREATE TRIGGER delivery_attempt_append BEFORE DELETE OR UPDATE ON public.delivery_attempt FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER delivery_attempt_keep BEFORE TRUNCATE ON public.delivery_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER hold_guard BEFORE DELETE OR UPDATE ON public.hold FOR EACH ROW EXECUTE FUNCTION guard_hold();
 CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();

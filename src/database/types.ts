@@ -173,6 +173,45 @@ export interface ConsoleRequest {
   requestedAt: Timestamp;
 }
 
+export interface Delivery {
+  attempts: Generated<number>;
+  attemptsBefore: Generated<number>;
+  billId: string;
+  claimedUntil: Timestamp | null;
+  deliveryId: string;
+  dueAt: Timestamp;
+  failure: string | null;
+  queuedAt: Timestamp;
+  settledAt: Timestamp | null;
+  state: string;
+  targetId: string;
+}
+
+export interface DeliveryAttempt {
+  at: Timestamp;
+  deliveryId: string;
+  number: number;
+  outcome: string;
+  reply: string;
+  status: number | null;
+}
+
+export interface DeliveryTarget {
+  address: string;
+  createdAt: Timestamp;
+  disabledAt: Timestamp | null;
+  disabledReason: string | null;
+  kind: string;
+  partyId: string;
+  previousSecret: Buffer | null;
+  previousSecretUntil: Timestamp | null;
+  removedAt: Timestamp | null;
+  secret: Buffer | null;
+  sellerPartyId: string | null;
+  setByPartyId: string;
+  targetId: string;
+}
+
 export interface EnrolmentToken {
   expiresAt: Timestamp;
   hostId: string;
@@ -510,6 +549,9 @@ export interface DB {
   charge: Charge;
   claimAttempt: ClaimAttempt;
   consoleRequest: ConsoleRequest;
+  delivery: Delivery;
+  deliveryAttempt: DeliveryAttempt;
+  deliveryTarget: DeliveryTarget;
   enrolmentToken: EnrolmentToken;
   hold: Hold;
   host: Host;

@@ -4,17 +4,18 @@ import { row } from "./row.ts";
 export const CAPACITY_REFUSALS = {
   "code-refused": row<{ reason: string; message: string }>(
     409,
-    ({ message }) => `the code is not taken: ${message}`,
+    ({ message }) =>
+      `the code is not taken: ${message}; ask its provider when that is not what you expect`,
   ),
   "provider-not-trusted": row<{ providerId: string }>(
     409,
     ({ providerId }) =>
-      `the code is by ${providerId}, whose key is not pinned here; pin the provider's card first, after comparing its thumbprint with the provider`,
+      `the code is by ${providerId}, whose key is not pinned here; compare the thumbprint of its card with the provider, and use \`sublet capacity trust CARD\``,
   ),
   "codes-too-often": row<{ seconds: number }>(
     429,
     ({ seconds }) =>
-      `codes of other hosts were entered several times; one of those is looked at again in ${seconds} s, a code for this host at any time`,
+      `codes of other hosts were entered several times; wait ${seconds} s with those, one for this host is taken at any time`,
   ),
   "capacity-none": row<{ resource: string }>(
     409,
@@ -24,12 +25,12 @@ export const CAPACITY_REFUSALS = {
   "capacity-beyond-codes": row<{ resource: string; wanted: number; free: number }>(
     409,
     ({ resource, wanted, free }) =>
-      `the codes in force let ${free} more of ${resource} into service at once, and ${wanted} was asked for; return a service, or enable another code`,
+      `the codes in force let ${free} more of ${resource} into service at once, and ${wanted} was asked for; use another code, or \`sublet capacity return\` what is in service`,
   ),
   "standby-taken": row<{ resource: string; wanted: number; free: number }>(
     409,
     ({ resource, wanted, free }) =>
-      `${free} of ${resource} in standby is not in service already, and ${wanted} was asked for; return a service first`,
+      `${free} of ${resource} in standby is not in service already, and ${wanted} was asked for; use \`sublet capacity return\` first`,
   ),
   "capacity-unreturned": row<{ serviceId: string }>(
     409,
@@ -39,7 +40,7 @@ export const CAPACITY_REFUSALS = {
   "capacity-unreported": row<{ providerId: string }>(
     409,
     ({ providerId }) =>
-      `too much use is unreported to ${providerId}; export a report, have the provider take it, and import its receipts`,
+      `too much use is unreported to ${providerId}; write a report with \`sublet usage export\`, have the provider take it, and import its receipts`,
   ),
   "capacity-wrong-mode": row<{ message: string }>(409, ({ message }) => message),
   "capacity-in-use-otherwise": row<{ providerId: string }>(
@@ -54,11 +55,13 @@ export const CAPACITY_REFUSALS = {
   ),
   "capacity-consent-refused": row<{ message: string }>(
     409,
-    ({ message }) => `the client's consent does not count: ${message}; have it signed again`,
+    ({ message }) =>
+      `the client's consent does not count: ${message}; ask the client to sign it again`,
   ),
   "capacity-not-taken": row<{ message: string }>(
     409,
-    ({ message }) => `the guest did not take it, so nothing was begun: ${message}`,
+    ({ message }) =>
+      `the guest did not take it, so nothing was begun: ${message}; try again, or start its guest anew`,
   ),
   "capacity-not-given-back": row<{ message: string }>(
     409,

@@ -148,7 +148,7 @@ export const REFUSALS = {
   "provider-not-named": row<{ providers: readonly string[] }>(409, ({ providers }) =>
     providers.length === 0
       ? "nobody sells standby capacity here; ask the operator for a party with the role provider"
-      : `say which provider with --provider: ${providers.join(" or ")}`,
+      : `several sell standby capacity here, ${providers.join(" and ")}; choose one with --provider`,
   ),
   "no-capacity-terms": row<{ provider: string; resource: string }>(
     409,
@@ -392,6 +392,36 @@ export const REFUSALS = {
     422,
     ({ leasesMax }) =>
       `there are more than ${leasesMax} leases in that time; ask for less of it with --from and --to`,
+  ),
+
+  // Bills that are sent
+  "delivery-targets-too-many": row<{ most: number }>(
+    409,
+    ({ most }) =>
+      `bills go to ${most} addresses at most; take one away with \`sublet bill deliver --webhook URL --off\``,
+  ),
+  "delivery-target-off": row<{ address: string; reason: string }>(
+    409,
+    ({ address, reason }) =>
+      `nothing is sent to ${address} (${reason}); turn it on again with \`sublet bill deliver\` and this address`,
+  ),
+  "mail-not-configured": row<object>(
+    409,
+    () =>
+      "this server sends no mail; ask its operator to start it with --smtp and --mail-from, or give a --webhook",
+  ),
+  "webhook-refused": row<{ url: string; reason: string }>(
+    422,
+    ({ url, reason }) =>
+      `nothing is sent to ${url}: ${reason}; give a public https address, or ask the operator, who can allow others with --allow-private-webhooks`,
+  ),
+  "mail-address-refused": row<{ address: string; reason: string }>(
+    422,
+    ({ address, reason }) => `nothing is sent to ${address}: ${reason}; give one that is`,
+  ),
+  "no-secret": row<{ address: string }>(
+    409,
+    ({ address }) => `mail to ${address} is not signed; give a --webhook, which has a secret`,
   ),
 
   // What agents send

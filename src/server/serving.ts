@@ -1,8 +1,10 @@
 import type { FastifyInstance } from "fastify";
 import { listen } from "../database/listen.ts";
+import type { Loop } from "../process/loop.ts";
 import { createAgentConnections } from "./agent-connections.ts";
 import type { BuiltContext } from "./build-context.ts";
 import type { ServerConfig } from "./config.ts";
+import { startDeliveries } from "./deliveries.ts";
 import { startPasses } from "./passes.ts";
 import { createRelay } from "./relay/relay.ts";
 import { acceptUpgrades } from "./upgrade.ts";
@@ -18,6 +20,7 @@ export async function startServing(
   const upgrades = acceptUpgrades(app.server, context, routes);
   const passes = startPasses(context);
   late.wake = () => passes.wake();
+  let deliveries: Loop | undefined;
   const listener = await listen(context.db, ["lease_event", "host_desired"], {
     onNotification: (channel, payload) => {
       if (channel === "host_desired") agents.hint(payload);
@@ -32,11 +35,14 @@ export async function startServing(
     await upgrades.close();
     await app.close();
     await passes.stop();
+    await deliveries?.stop();
     await listener.close();
   };
   try {
     const address = await app.listen({ host: config.host, port: config.port });
     if (late.publicUrl === "") late.publicUrl = reachable(address);
+    // What is sent names the address, which is known now.
+    deliveries = startDeliveries(context);
     context.log.info({ url: late.publicUrl, listen: address }, "the server listens");
   } catch (error) {
     await stop();

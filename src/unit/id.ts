@@ -26,6 +26,8 @@ export const ID_PREFIXES = [
   "order",
   "join",
   "run",
+  "target",
+  "delivery",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -49,6 +51,8 @@ export type TransactionId = Id<"transaction">;
 export type CapacityRequestId = Id<"request">;
 export type CodeId = Id<"code">;
 export type ServiceId = Id<"service">;
+export type TargetId = Id<"target">;
+export type DeliveryId = Id<"delivery">;
 
 /** Crockford's alphabet in lower case: no i, l, o or u to misread. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";

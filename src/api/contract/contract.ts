@@ -1,6 +1,7 @@
 import { accountOperations } from "./account.ts";
 import { agentOperations } from "./agent.ts";
 import { claimOperations, ownerOperations, providerOperations } from "./capacity.ts";
+import { deliveryOperations } from "./delivery.ts";
 import { lenderOperations } from "./lender.ts";
 import type {
   BodyOf,
@@ -21,6 +22,7 @@ export const contract = {
   ...clientOperations,
   ...accountOperations,
   ...runOperations,
+  ...deliveryOperations,
   ...agentOperations,
   ...claimOperations,
   ...ownerOperations,
