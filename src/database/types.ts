@@ -118,17 +118,6 @@ export interface CapacityDemand {
   providerPartyId: string;
 }
 
-export interface CapacityOrder {
-  answeredAt: Timestamp | null;
-  hostId: string;
-  message: string | null;
-  ordered: Json;
-  orderedAt: Timestamp;
-  orderedBy: string;
-  orderId: string;
-  outcome: string | null;
-}
-
 export interface CapacityRequest {
   createdAt: Timestamp;
   forSeconds: Int8;
@@ -470,7 +459,6 @@ export interface DB {
   capacityChain: CapacityChain;
   capacityCode: CapacityCode;
   capacityDemand: CapacityDemand;
-  capacityOrder: CapacityOrder;
   capacityRequest: CapacityRequest;
   capacityTerms: CapacityTerms;
   charge: Charge;
