@@ -154,3 +154,12 @@ test("a report is written to a file, and what is no report or receipt is refused
   const card = await type(`usage import ${path("vendor.card")}`);
   expect(card.stderr).toContain("is neither a report nor receipts");
 });
+
+test("the partitions of the agent that a line names are what completes it", async () => {
+  const complete = async (line: string) =>
+    (await runCli(["__complete", "--", ...line.split(" "), ""], folder.path)).stdout;
+  const at = `--agent ${socket.path}`;
+  expect(await complete(`capacity threshold ${at}`)).toBe("p1\tdedicated\np2\tshared\n");
+  expect(await complete(`capacity enable ${at} --partition`)).toContain("p1\t");
+  expect(await complete(`capacity enable ${at}`)).toBe(":files\n");
+});

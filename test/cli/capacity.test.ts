@@ -179,3 +179,10 @@ test("a provider asks for a bill by the host's name, and is told which hosts the
   const wrong = await vendor("capacity bill-now --host cellar");
   expect(wrong.stderr).toContain("you have issued no code for a host cellar");
 });
+
+test("requests complete a line that issues, and files where there is none of that name", async () => {
+  const issue = await vendor("__complete -- capacity issue request_");
+  expect(issue.stdout).toMatch(/^request_\w{22}\tissued, owner for \w+\n/);
+  expect((await vendor("__complete -- capacity issue wish")).stdout).toBe(":files\n");
+  expect((await owner("__complete -- capacity enable code_")).stdout).toContain("vendor for h1");
+});

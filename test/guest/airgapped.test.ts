@@ -111,14 +111,14 @@ async function report(name: string): Promise<ReportFile> {
 async function bills(count: number): Promise<CapacityBill[]> {
   const found = await until(`there are ${count} bills`, async () => {
     const listed = await sold<Response<"listBills">>("bill list --as acme");
-    return listed.bills.length >= count ? listed.bills.toReversed() : undefined;
+    return listed.bills.length >= count ? listed.bills : undefined;
   });
   const shown: CapacityBill[] = [];
   for (const { billId } of found) {
     const { bill } = await sold<Response<"showBill">>(`bill show ${billId} --as acme`);
     if (bill.kind === "capacity") shown.push(bill);
   }
-  return shown;
+  return shown.toSorted((a, b) => a.number - b.number);
 }
 
 test("by files alone a host is registered, its standby core enabled, used, given back, billed and verified", async () => {

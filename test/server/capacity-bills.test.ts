@@ -1,12 +1,12 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { capacityBillSchema } from "../../src/billing/capacity/bill.ts";
+import { Ledger } from "../../src/billing/verify/capacity/ledger.sample.ts";
 import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
 import type { CapacityTerms, Threshold } from "../../src/enablement/capacity/terms.ts";
 import { usageBatchSchema } from "../../src/meter/record.ts";
 import { claimedPayload, sign } from "../../src/signature/envelope.ts";
 import { type HostId, newId } from "../../src/unit/id.ts";
-import { Ledger } from "./capacity-ledger.ts";
 import { type CapacityMarket, farHost, openCapacityMarket } from "./capacity-market.ts";
 import { capacity, enrolFakeHost, type FakeHost, GIB } from "./fake-host.ts";
 import { codeOf, startTestServer, type TestServer } from "./harness.ts";
@@ -91,7 +91,7 @@ const balance = () =>
 test("dedicated capacity is billed for the time in service, to the owner, and earned by the provider", async () => {
   const { host, name, ledger } = await newHost();
   const { code, jws } = await issue(name);
-  ledger.accept(code);
+  ledger.accept(code, jws);
   const [meter] = ledger.begin(code, jws, [["p1", null]]);
   if (!meter) throw new Error("no meter");
   for (let minute = 0; minute < 30; minute++) ledger.use(meter, NEXT_HOUR_MS, 60);
@@ -122,7 +122,7 @@ test("dedicated capacity is billed for the time in service, to the owner, and ea
 test("of two partitions in the pool the one below its threshold pays nothing, the other exactly its excess", async () => {
   const { host, name, ledger } = await newHost();
   const { code, jws } = await issue(name);
-  ledger.accept(code);
+  ledger.accept(code, jws);
   const [p1, p2] = ledger.begin(code, jws, [
     ["p1", allowance(1800)],
     ["p2", allowance(600)],
@@ -165,7 +165,7 @@ test("2 cores for 15 minutes cost nothing under an allowance of 30 core-minutes,
         ? { kind: "rate" as const, intervalSeconds: 60 }
         : { kind: "allowance" as const };
     const { code, jws } = await issue(name, { terms: { threshold: rule } });
-    ledger.accept(code);
+    ledger.accept(code, jws);
     const [meter] = ledger.begin(code, jws, [["p1", threshold]]);
     if (!meter) throw new Error("no meter");
     for (let minute = 0; minute < 15; minute++) {
@@ -187,8 +187,8 @@ test("the code that expires first is drawn first, each line at its own code's pr
   const { host, name, ledger } = await newHost();
   const early = await issue(name, { forSeconds: 600, terms: { validSeconds: 40_000 } });
   const late = await issue(name, { forSeconds: 600, terms: { priceMicrosPerHour: "60000" } });
-  ledger.accept(late.code);
-  ledger.accept(early.code);
+  ledger.accept(late.code, late.jws);
+  ledger.accept(early.code, early.jws);
   const [meter] = ledger.begin(early.code, early.jws, [["p1", null]]);
   if (!meter) throw new Error("no meter");
   for (let step = 0; step < 3; step++) ledger.use(meter, NEXT_HOUR_MS, 600);
@@ -216,7 +216,7 @@ test("the code that expires first is drawn first, each line at its own code's pr
 test("a bill waits for the records that its time to bill names; after the deadline it says what lacks, and what comes later is a correction", async () => {
   const { host, name, ledger } = await newHost();
   const { code, jws } = await issue(name);
-  ledger.accept(code);
+  ledger.accept(code, jws);
   const [meter] = ledger.begin(code, jws, [["p1", allowance(600)]]);
   if (!meter) throw new Error("no meter");
   for (let step = 0; step < 6; step++) ledger.use(meter, NEXT_HOUR_MS, 600, { cpuSeconds: 300 });
@@ -266,7 +266,7 @@ async function passed(hostId: HostId): Promise<void> {
 test("a demand in the middle of a period and its end share one allowance", async () => {
   const { host, name, ledger } = await newHost();
   const { code, jws } = await issue(name);
-  ledger.accept(code);
+  ledger.accept(code, jws);
   const [meter] = ledger.begin(code, jws, [["p1", allowance(600)]]);
   if (!meter) throw new Error("no meter");
   await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
@@ -294,7 +294,7 @@ test("acts and records come in any order and any number of times, to the same bi
   for (const seed of [1, 2, 3, 4]) {
     const { host, name, ledger } = await newHost();
     const { code, jws } = await issue(name);
-    ledger.accept(code);
+    ledger.accept(code, jws);
     const meters = ledger.begin(code, jws, [
       ["p1", allowance(100)],
       ["p2", allowance(700)],
@@ -340,7 +340,7 @@ test("acts and records come in any order and any number of times, to the same bi
 test("records that do not follow from their readings are refused by name and shown", async () => {
   const { host, name, ledger } = await newHost();
   const { code, jws } = await issue(name);
-  ledger.accept(code);
+  ledger.accept(code, jws);
   const [meter] = ledger.begin(code, jws, [["p1", null]]);
   if (!meter) throw new Error("no meter");
   await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
@@ -362,7 +362,7 @@ test("records that do not follow from their readings are refused by name and sho
 test("a host that was set back is shown to its owner and its provider, and its use goes on being taken", async () => {
   const { host, name, ledger } = await newHost();
   const { code, jws } = await issue(name);
-  ledger.accept(code);
+  ledger.accept(code, jws);
   const [meter] = ledger.begin(code, jws, [["p1", null]]);
   if (!meter) throw new Error("no meter");
   ledger.use(meter, NEXT_HOUR_MS, 600);
@@ -381,7 +381,7 @@ test("a host that was set back is shown to its owner and its provider, and its u
   expect(await codeOf(host.agent.call("sendUsage", { body: { usageJws } }))).toBe("done");
   // Another act under an old number: refused by name.
   const other = new Ledger(host.hostId, host.key, NEXT_HOUR_MS);
-  other.accept({ ...code, jti: newId("code") });
+  other.accept({ ...code, jti: newId("code") }, jws);
   const actsJws = other.signActs();
   expect(await codeOf(host.agent.call("sendActs", { body: { actsJws } }))).toBe("act-conflict");
 });
@@ -392,7 +392,7 @@ test("a host without a network is billed by files alone, from any number of copi
   const body = { codeId: newId("code"), request: { requestJws: far.request() } };
   const { code, payload } = await market.provider.call("issueCode", { body });
   const ledger = new Ledger(far.hostId, far.key, NEXT_HOUR_MS);
-  ledger.accept(payload);
+  ledger.accept(payload, code.codeJws);
   const [meter] = ledger.begin(payload, code.codeJws, [["p1", null]]);
   if (!meter) throw new Error("no meter");
   ledger.use(meter, NEXT_HOUR_MS, 1800);

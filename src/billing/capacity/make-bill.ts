@@ -72,8 +72,13 @@ function linesOf(use: PeriodUse, input: CapacityBillInput): CapacityLine[] {
   const isNamed = isOwn && use.records.some(({ chainId }) => input.named.has(chainId));
   const lines = use.parts.map((part) => lineOf(use, part, input));
   return lines
-    .filter(({ line, isChanged }) => isChanged || (isNamed && line.rule !== "overdraft"))
+    .filter(({ line, isChanged }) => isChanged || (isNamed && isBase(line)))
     .map(({ line }) => line);
+}
+
+/** What is enabled stands on the bill of its time to bill, even at zero. */
+function isBase({ rule }: CapacityLine): boolean {
+  return rule !== "overdraft" && rule !== "unreturned";
 }
 
 function lineOf(

@@ -83,6 +83,45 @@ export const FINDINGS = {
   "total-differs": "differs",
   "remainder-differs": "differs",
   "total-above-quote": "differs",
+  "capacity-key-malformed": "differs",
+  "code-other-parties": "differs",
+  "code-repeated": "differs",
+  "code-accepted-differs": "differs",
+  "code-overdrawn": "differs",
+  "acts-other-host": "differs",
+  "acts-head-differs": "differs",
+  "act-repeated-differently": "differs",
+  "act-bad-hash": "differs",
+  "act-other-host": "differs",
+  "act-broken-link": "differs",
+  "act-clock-backwards": "differs",
+  "act-missing": "differs",
+  "service-missing": "differs",
+  "chain-unknown": "differs",
+  "record-not-from-code": "differs",
+  "record-without-capacity": "differs",
+  "record-other-service": "differs",
+  "record-period-differs": "differs",
+  "record-threshold-differs": "differs",
+  "record-debits-differ": "differs",
+  "threshold-changed": "differs",
+  "metered-differs": "differs",
+  "draw-not-valid": "differs",
+  "draw-order-differs": "differs",
+  "bill-other-parties": "differs",
+  "bill-act-differs": "differs",
+  "bill-act-repeated": "differs",
+  "incomplete-differs": "differs",
+  "evidence-chain-missing": "differs",
+  "line-used-differs": "differs",
+  "line-excess-differs": "differs",
+  "line-threshold-differs": "differs",
+  "line-rounding-differs": "differs",
+  "line-billed-differs": "differs",
+  "line-charged-differs": "differs",
+  "currency-differs": "differs",
+  "tariff-missing": "differs",
+  "fee-differs": "differs",
   "lender-truth": "cannot-prove",
   "bill-parties": "cannot-prove",
   "server-keys-unpinned": "cannot-prove",
@@ -95,7 +134,15 @@ export const FINDINGS = {
 } as const;
 
 /** A signed text that was refused says what it was and why: `batch-bad-signature`. */
-export type SignedPart = "seal" | "grant" | "extension" | "batch" | "wipe-receipt" | "removal";
+export type SignedPart =
+  | "code"
+  | "acts"
+  | "seal"
+  | "grant"
+  | "extension"
+  | "batch"
+  | "wipe-receipt"
+  | "removal";
 export type FindingCode = keyof typeof FINDINGS | `${SignedPart}-${VerifyCode}`;
 
 export interface Finding {

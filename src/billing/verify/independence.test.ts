@@ -6,7 +6,7 @@ import { divide, multiply, rational, roundDown, roundHalfEven, roundUp } from ".
 
 test("the verifier imports shapes, the envelope and units; nothing that rates, bills or chains", () => {
   const here = new URL(".", import.meta.url);
-  const files = readdirSync(here).filter((name) => !/\.(test|sample)\.ts$/.test(name));
+  const files = readdirSync(here).filter((name) => /^[a-z-]+\.ts$/.test(name));
   expect(files.length).toBeGreaterThan(5);
   const imports = files.flatMap((name) => {
     const text = readFileSync(new URL(name, here), "utf8");
@@ -25,6 +25,7 @@ test("the verifier imports shapes, the envelope and units; nothing that rates, b
     "../../unit/month.ts",
     "../../unit/schema.ts",
     "../../unit/size.ts",
+    "../any-bill.ts",
     "../bill.ts",
     "../export.ts",
     "zod",
@@ -33,6 +34,26 @@ test("the verifier imports shapes, the envelope and units; nothing that rates, b
 
 const over = fc.bigInt({ min: 0n, max: 10n ** 40n });
 const under = fc.oneof(fc.bigInt({ min: 1n, max: 12n }), fc.bigInt({ min: 1n, max: 10n ** 20n }));
+
+test("that of capacity, too: neither the agent's meter nor the provider's rating", () => {
+  const here = new URL("./capacity/", import.meta.url);
+  const files = readdirSync(here).filter((name) => !/\.(test|sample)\.ts$/.test(name));
+  expect(files.length).toBeGreaterThan(4);
+  const imports = files.flatMap((name) => {
+    const text = readFileSync(new URL(name, here), "utf8");
+    return [...text.matchAll(/from "([^"]+)"/g)].map(([, source]) => source);
+  });
+  expect([...new Set(imports)].filter((source) => source?.startsWith("../../")).sort()).toEqual([
+    "../../../enablement/capacity/act.ts",
+    "../../../enablement/capacity/code.ts",
+    "../../../meter/record.ts",
+    "../../../signature/key.ts",
+    "../../../unit/canonical.ts",
+    "../../../unit/month.ts",
+    "../../capacity/bill.ts",
+    "../../export.ts",
+  ]);
+});
 
 test("its rounding, written another way, agrees with the biller's", () => {
   fc.assert(

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { BILL_MUTATIONS } from "./bill-mutations.sample.ts";
+import { CAPACITY_MUTATIONS } from "./capacity/mutations.sample.ts";
 import { sampleExport } from "./export.sample.ts";
 import { FINDINGS, type FindingCode } from "./finding.ts";
 import { HOST_MUTATIONS } from "./host-mutations.sample.ts";
@@ -35,7 +36,8 @@ test("a hundred exports and more are mutilated, each in its own way", () => {
 });
 
 test("every way in which an export can differ has a mutation that shows it", () => {
-  const shown = new Set<string>([...MUTATIONS, ...MONTH_MUTATIONS].map(([, , code]) => code));
+  const all = [...MUTATIONS, ...MONTH_MUTATIONS, ...CAPACITY_MUTATIONS];
+  const shown = new Set<string>(all.map(([, , code]) => code));
   const unshown = Object.entries(FINDINGS)
     .filter(([code, severity]) => severity === "differs" && !shown.has(code))
     .map(([code]) => code);

@@ -1,11 +1,12 @@
 import type { KeyRing } from "../../signature/key.ts";
 import { canonicalJson, sha256Hex } from "../../unit/canonical.ts";
-import { type BillDocument, billSealSchema } from "../bill.ts";
+import type { AnyBill } from "../any-bill.ts";
+import { billSealSchema } from "../bill.ts";
 import type { Report } from "./report.ts";
 
 interface Sealed {
-  readonly bill: BillDocument;
-  readonly earlier: readonly BillDocument[];
+  readonly bill: AnyBill;
+  readonly earlier: readonly AnyBill[];
   readonly serverId: string;
   readonly serverKeys: KeyRing;
   readonly where: string;
@@ -44,6 +45,6 @@ export function checkSeal(
   for (const [code, holds, message] of compare) report.require(holds, code, place, message);
 }
 
-function nameOf(bill: BillDocument): BillDocument["previous"] {
+function nameOf(bill: AnyBill): AnyBill["previous"] {
   return { billId: bill.billId, documentSha256: sha256Hex(canonicalJson(bill)) };
 }

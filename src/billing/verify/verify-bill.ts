@@ -1,5 +1,6 @@
 import type { PublicJwk } from "../../signature/key.ts";
 import { usageExportSchema } from "../export.ts";
+import { verifyCapacity } from "./capacity/verify-capacity.ts";
 import type { Finding } from "./finding.ts";
 import { serverKeyRing } from "./keys.ts";
 import { Report } from "./report.ts";
@@ -56,6 +57,10 @@ export function verifyBill(
     report.enter(leases.length === 1 ? "" : `leases[${index}].`);
     return verifyLease(lease, { ...parsed.data, serverKeys, batches }, report);
   });
+  for (const [index, one] of (parsed.data.capacity ?? []).entries()) {
+    report.enter(`capacity[${index}].`);
+    bills.push(...verifyCapacity(one, { ...parsed.data, serverKeys }, report));
+  }
   report.enter("");
   return {
     verified: report.findings.every(({ severity }) => severity === "cannot-prove"),

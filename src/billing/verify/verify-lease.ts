@@ -17,7 +17,8 @@ import { checkWipeReceipt, readWipeReceipt } from "./wipe.ts";
 
 export interface BillFacts {
   readonly billId: string;
-  readonly leaseId: string;
+  /** Null: of enabled capacity. */
+  readonly leaseId: string | null;
   readonly number: number;
   readonly kind: string;
   readonly totalMicros: string;

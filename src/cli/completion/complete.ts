@@ -23,6 +23,8 @@ const KIND_OF_NAME: Readonly<Record<string, Kind>> = {
   os: "os",
   offer: "offer",
   bill: "bill",
+  partition: "partition",
+  customer: "party",
   billOrFile: "bill",
   only: "party",
   except: "party",
@@ -36,6 +38,8 @@ const KIND_IN_GROUP: Readonly<Record<string, Kind>> = {
   "host name": "host",
   "partition name": "partition",
   "offer name": "partition",
+  "capacity request": "request",
+  "capacity code": "code",
 };
 const NEW_NAME = "host add";
 

@@ -1,8 +1,10 @@
 import { Argument } from "commander";
+import type { AgentState } from "../../agent/show-state.ts";
+import { callAgentSocket } from "../agent-socket.ts";
 import { listProfiles } from "../config/profile.ts";
 import { connect } from "../connect.ts";
 import type { CommonOptions, Context } from "../context.ts";
-import { type Known, listKnown } from "../naming/known.ts";
+import { type Kind, type Known, listKnown } from "../naming/known.ts";
 import { verb } from "../verb.ts";
 import { completionAt, type Wanted, type Word } from "./complete.ts";
 import { SCRIPTS, SHELLS, type Shell } from "./scripts.ts";
@@ -65,30 +67,43 @@ async function candidates(context: Context, typed: readonly string[]): Promise<r
   ]);
   if (wanted.kind === "shell") return [{ text: ":files", about: "" }];
   const common = { ...context.common, ...speaker(typed) };
-  const words = await wordsFor({ ...context, common }, wanted);
+  const words = await wordsFor({ ...context, common }, wanted, typed);
   const current = (typed.at(-1) ?? "").replace(/^--[a-z-]+=/, "");
-  return words.filter(({ text }) => text.startsWith(current));
+  const found = words.filter(({ text }) => text.startsWith(current));
+  const isFile = wanted.kind === "known" && OR_FILE.includes(wanted.of) && found.length === 0;
+  return isFile ? [{ text: ":files", about: "" }] : found;
+}
+
+/** What may be given by its id or in a file. */
+const OR_FILE: readonly Kind[] = ["request", "code"];
+
+/** What was typed behind a flag, before the word that is being typed. */
+function behind(typed: readonly string[], flag: string): string | undefined {
+  const at = typed.indexOf(flag);
+  const next = at < 0 || at + 1 >= typed.length - 1 ? undefined : typed[at + 1];
+  const joinedTo = typed.find((word) => word.startsWith(`${flag}=`));
+  return next ?? joinedTo?.slice(flag.length + 1);
 }
 
 /** Those of the line that is being typed: whose names they are depends on who asks. */
 function speaker(typed: readonly string[]): CommonOptions {
-  const behind = (flag: string) => {
-    const at = typed.indexOf(flag);
-    const next = at < 0 || at + 1 >= typed.length - 1 ? undefined : typed[at + 1];
-    const joinedTo = typed.find((word) => word.startsWith(`${flag}=`));
-    return next ?? joinedTo?.slice(flag.length + 1);
-  };
-  const [as, server, key] = [behind("--as"), behind("--server"), behind("--key")];
+  const [as, server, key] = ["--as", "--server", "--key"].map((flag) => behind(typed, flag));
   return { ...(as ? { as } : {}), ...(server ? { server } : {}), ...(key ? { key } : {}) };
 }
 
-async function wordsFor(context: Context, wanted: Wanted): Promise<readonly Word[]> {
+async function wordsFor(
+  context: Context,
+  wanted: Wanted,
+  typed: readonly string[],
+): Promise<readonly Word[]> {
   if (wanted.kind === "words") return wanted.words;
   if (wanted.kind === "profiles") {
     const names = await listProfiles(context.environment.configFolder);
     return names.map((text) => ({ text, about: "" }));
   }
   if (wanted.kind !== "known") return [];
+  const agent = behind(typed, "--agent");
+  if (agent !== undefined) return wanted.of === "partition" ? partitionsAt(agent) : [];
   // What takes this program's own time to load is not the server's silence.
   await import("../../api/client/client.ts");
   const silent = new Promise<readonly Known[]>((done) => {
@@ -102,4 +117,13 @@ async function wordsFor(context: Context, wanted: Wanted): Promise<readonly Word
     const [host, name = ""] = text.split("/");
     return wanted.host === undefined || wanted.host === host ? [{ text: name, about: text }] : [];
   });
+}
+
+/** A command for an agent means its own partitions. */
+async function partitionsAt(agent: string): Promise<readonly Word[]> {
+  const state = await callAgentSocket(agent, "GET", "/v1/state", undefined, ANSWER_WITHIN_MS);
+  return (state as AgentState).partitions.map(({ name, cpuMode }) => ({
+    text: name,
+    about: cpuMode,
+  }));
 }

@@ -1,21 +1,22 @@
-import { type CodeAccount, draw } from "../../src/enablement/capacity/account.ts";
+import { type CodeAccount, draw } from "../../../enablement/capacity/account.ts";
 import {
   type Act,
   type ActDetail,
   actOrigin,
   type HashedAct,
   hashAct,
-} from "../../src/enablement/capacity/act.ts";
-import { periodAt } from "../../src/enablement/capacity/billing-period.ts";
-import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
-import { sizeOf } from "../../src/enablement/capacity/resource.ts";
-import type { Threshold } from "../../src/enablement/capacity/terms.ts";
-import { chainOrigin, hashRecord } from "../../src/meter/chain.ts";
-import { excessAdded } from "../../src/meter/excess.ts";
-import type { HashedRecord, UsageRecord } from "../../src/meter/record.ts";
-import { sign } from "../../src/signature/envelope.ts";
-import type { SigningKey } from "../../src/signature/key.ts";
-import { type ChainId, type HostId, newId, type PartyId } from "../../src/unit/id.ts";
+} from "../../../enablement/capacity/act.ts";
+import { periodAt } from "../../../enablement/capacity/billing-period.ts";
+import type { CapacityCode } from "../../../enablement/capacity/code.ts";
+import { sizeOf } from "../../../enablement/capacity/resource.ts";
+import type { Threshold } from "../../../enablement/capacity/terms.ts";
+import { chainOrigin, hashRecord } from "../../../meter/chain.ts";
+import { excessAdded } from "../../../meter/excess.ts";
+import type { HashedRecord, UsageRecord } from "../../../meter/record.ts";
+import { sign } from "../../../signature/envelope.ts";
+import type { SigningKey } from "../../../signature/key.ts";
+import { sha256Hex } from "../../../unit/canonical.ts";
+import { type ChainId, type HostId, newId, type PartyId } from "../../../unit/id.ts";
 
 const NS = 1_000_000_000n;
 
@@ -66,8 +67,8 @@ export class Ledger {
     return hashed;
   }
 
-  accept(code: CapacityCode): void {
-    this.act({ kind: "code-accepted", codeId: code.jti, codeSha256: "0".repeat(64) });
+  accept(code: CapacityCode, codeJws: string): void {
+    this.act({ kind: "code-accepted", codeId: code.jti, codeSha256: sha256Hex(codeJws) });
     this.accounts.push({
       codeId: code.jti,
       providerId: code.iss,
