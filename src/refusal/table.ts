@@ -134,57 +134,6 @@ export const REFUSALS = {
       `the minimums of the partitions of ${host} would exceed its base; lower a minimum`,
   ),
 
-  // Standby capacity and its codes
-  "standby-short": row<{ host: string; resource: string; quantity: number; standby: number }>(
-    409,
-    ({ host, resource, quantity, standby }) =>
-      `${host} has ${standby} of ${resource} installed and not enabled, and ${quantity} was asked for; ask for less, or give its agent more with --standby-cores or --standby-memory`,
-  ),
-  "capacity-not-whole": row<{ resource: string }>(400, ({ resource }) =>
-    resource === "cpu"
-      ? "capacity is enabled in whole cores; ask for 1 or 2, and not for a part"
-      : "memory is enabled in whole blocks of 128 MiB; ask for a multiple of that",
-  ),
-  "provider-not-named": row<{ providers: readonly string[] }>(409, ({ providers }) =>
-    providers.length === 0
-      ? "nobody sells standby capacity here; ask the operator for a party with the role provider"
-      : `several sell standby capacity here, ${providers.join(" and ")}; choose one with --provider`,
-  ),
-  "no-capacity-terms": row<{ provider: string; resource: string }>(
-    409,
-    ({ provider, resource }) =>
-      `${provider} has set no terms for ${resource}; set them with \`sublet capacity terms ${resource}\``,
-  ),
-  ...CAPACITY_REFUSALS,
-  "request-settled": row<{ requestId: string; state: string }>(
-    409,
-    ({ requestId, state }) =>
-      `${requestId} is ${state} already; see \`sublet capacity list\`, or make another request`,
-  ),
-  "host-registered-otherwise": row<{ host: string }>(
-    409,
-    ({ host }) =>
-      `${host} is known here with another key or another owner; compare the card with its owner's, or remove the host first`,
-  ),
-  "claim-mistyped": row<{ message: string }>(400, ({ message }) => message),
-  "claim-unknown": row<object>(
-    404,
-    () => "no code has this claim number; ask the provider for the code itself, or a new number",
-  ),
-  "claim-used": row<{ codeId: string }>(
-    409,
-    ({ codeId }) =>
-      `${codeId} was fetched with this number before; find it where it was fetched, or ask the provider for the code itself`,
-  ),
-  "claim-expired": row<{ codeId: string }>(
-    410,
-    ({ codeId }) => `the number for ${codeId} is too old; ask the provider for the code itself`,
-  ),
-  "claims-too-many": row<{ seconds: number }>(
-    429,
-    ({ seconds }) => `too many claim numbers that do not exist; wait ${seconds} seconds`,
-  ),
-
   // Partitions and offers
   "partition-in-use": row<{ partition: string; leaseId: string; until: string }>(
     409,
@@ -440,21 +389,7 @@ export const REFUSALS = {
     ({ chainId, seq, message }) =>
       `record ${seq} of ${chainId} was refused: ${message}; the host's owner must look into it`,
   ),
-  "acts-first": row<{ chainId: string }>(
-    409,
-    ({ chainId }) =>
-      `no act that came so far begins ${chainId}; send the host's acts, and then this again`,
-  ),
-  "act-conflict": row<{ host: string; seq: number }>(
-    409,
-    ({ host, seq }) =>
-      `act ${seq} of ${host} exists with other content; the host's state was set back, and its owner must look into it`,
-  ),
-  "act-refused": row<{ host: string; seq: number; message: string }>(
-    422,
-    ({ host, seq, message }) =>
-      `act ${seq} of ${host} was refused: ${message}; the host's owner must look into it`,
-  ),
+  ...CAPACITY_REFUSALS,
 } as const satisfies Record<string, Row<never>>;
 
 export type RefusalCode = keyof typeof REFUSALS;
