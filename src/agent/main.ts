@@ -7,6 +7,7 @@ import { BACKOFF } from "../process/backoff.ts";
 import { createLog, type Log } from "../process/log.ts";
 import { startLoop } from "../process/loop.ts";
 import { capacityOnce, untilEdgeMs } from "./capacity/once.ts";
+import { followOrders } from "./capacity/orders.ts";
 import { sendActsOnce } from "./capacity/send-acts.ts";
 import { type AgentConfig, type AgentOptions, configFrom } from "./config.ts";
 import { answerConsoles } from "./console.ts";
@@ -169,9 +170,10 @@ function startRemoteLoops(context: JoinedContext, token: () => string, onNews: (
     async () => {
       if (server.connection.state !== "connected") return;
       await rotateKeyOnce(context);
-      const { consoleRequests } = await readDesiredOnce(context);
+      const told = await readDesiredOnce(context);
       onNews();
-      await answerConsoles(context, consoleRequests);
+      await answerConsoles(context, told.consoleRequests);
+      await followOrders(context, told);
     },
     { name: "desired", everyMs: () => DESIRED_EVERY_MS, ...remote },
   );

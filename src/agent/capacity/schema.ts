@@ -124,4 +124,11 @@ export const CAPACITY_STEP = `
     boot_id     TEXT NOT NULL,
     until_ns    TEXT NOT NULL
   ) STRICT;
+
+  -- What became of the owner's orders that came by the server: told again when it was not heard.
+  CREATE TABLE capacity_order (
+    order_id TEXT PRIMARY KEY,
+    outcome  TEXT NOT NULL,
+    message  TEXT NOT NULL
+  ) STRICT;
 `;

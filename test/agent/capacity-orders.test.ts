@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { followOrders } from "../../src/agent/capacity/orders.ts";
+import type { AgentContext, JoinedContext } from "../../src/agent/context.ts";
+import { newId } from "../../src/unit/id.ts";
+import { createProvider, kindsOf, recordsOf, STANDBY, serveRounds } from "./capacity.ts";
+import { createRig } from "./harness.ts";
+import { begun, cut, SIZE } from "./own.ts";
+
+/** A host with a guest, and a server that hears what became of orders, when it is there. */
+async function world() {
+  const rig = createRig(STANDBY);
+  const provider = createProvider();
+  const agent = await rig.startAlone();
+  provider.pin(agent);
+  cut(agent, "p1", { size: SIZE, max: { ...SIZE, cpuMilli: 2000 } });
+  await begun(agent, "p1");
+  await rig.rounds(agent, 2, 1_000);
+  const answers: { orderId: string; outcome: string }[] = [];
+  const line = { isCut: false };
+  const call = async (
+    _: string,
+    sent: { params: { orderId: string }; body: { outcome: string } },
+  ) => {
+    if (line.isCut) throw new Error("the line is cut");
+    answers.push({ orderId: sent.params.orderId, outcome: sent.body.outcome });
+    return { orderId: sent.params.orderId };
+  };
+  const joined = { ...agent, server: { client: { call } } } as unknown as JoinedContext;
+  return { rig, provider, agent, joined, answers, line };
+}
+
+const servicesOf = (agent: AgentContext) =>
+  kindsOf(agent).filter((kind) => kind === "service-begun").length;
+
+test("an order is done once, also when its answer was lost and it comes again", async () => {
+  const { provider, agent, joined, answers, line } = await world();
+  const orderId = newId("order");
+  const ordered = { kind: "enable", code: provider.code(agent), partition: "p1" } as const;
+  const desired = { capacityOrders: [{ orderId, ordered }] };
+  line.isCut = true;
+  await expect(followOrders(joined, desired)).rejects.toThrow("cut");
+  line.isCut = false;
+  await followOrders(joined, desired);
+  expect(answers).toEqual([{ orderId, outcome: "done" }]);
+  expect(servicesOf(agent)).toBe(1);
+  const accepted = { kind: "enable", partition: "p1", resource: "cpu", quantity: 1000 } as const;
+  const beyond = newId("order");
+  await followOrders(joined, { capacityOrders: [{ orderId: beyond, ordered: accepted }] });
+  expect(answers.at(-1)).toEqual({ orderId: beyond, outcome: "capacity-beyond-codes" });
+  const back = newId("order");
+  const give = { kind: "return", of: { partition: "p1" } } as const;
+  await followOrders(joined, { capacityOrders: [{ orderId: back, ordered: give }] });
+  expect(answers.at(-1)).toEqual({ orderId: back, outcome: "done" });
+  expect(kindsOf(agent)).toContain("service-returned");
+});
+
+test("what a provider wants billed is billed, and without use nothing is said", async () => {
+  const { rig, provider, agent, joined } = await world();
+  await followOrders(joined, { billNow: [provider.providerId] });
+  expect(kindsOf(agent).join()).not.toContain("time-to-bill");
+  const ordered = { kind: "enable", code: provider.code(agent), partition: "p1" } as const;
+  await followOrders(joined, { capacityOrders: [{ orderId: newId("order"), ordered }] });
+  await serveRounds(rig, agent, 3, 10_000);
+  await followOrders(joined, { billNow: [provider.providerId] });
+  expect(kindsOf(agent)).toContain("time-to-bill demand");
+  expect(recordsOf(agent).length).toBeGreaterThan(0);
+});
