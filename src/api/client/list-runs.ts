@@ -45,6 +45,7 @@ function viewRunLease(lease: Run["leases"][number]): RunView["leases"][number] {
     exitedAt: lease.exitedAt?.toISOString() ?? null,
     exitCode: lease.exitCode,
     billId: lease.billId,
+    billIds: [...lease.billIds],
     totalMicros: lease.totalMicros?.toString() ?? null,
     outputs:
       outboxBytes === null
