@@ -72,13 +72,13 @@ export const REFUSALS = {
   ),
   "not-reversible": row<{ transactionId: string; kind: string }>(409, ({ transactionId, kind }) =>
     kind === "bill"
-      ? `${transactionId} is a bill's and stands; what is wrong with a bill is put right by a later one`
-      : `${transactionId} is itself a reversal; post anew what it took back`,
+      ? `${transactionId} is a bill's and stands; what is wrong with a bill is put right by a later one; look at \`sublet usage show\` of its lease`
+      : `${transactionId} is itself a reversal; post what it took back anew, with \`sublet account deposit\` or the like`,
   ),
   "already-reversed": row<{ transactionId: string; reversedBy: string }>(
     409,
     ({ transactionId, reversedBy }) =>
-      `${transactionId} was reversed by ${reversedBy} before; there is nothing left to reverse`,
+      `${transactionId} was reversed by ${reversedBy} before; look at \`sublet account statement\` for what stands`,
   ),
   "operator-fee-missing": row<object>(
     400,
