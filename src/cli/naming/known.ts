@@ -1,7 +1,8 @@
 import type { Client } from "../../api/client/client.ts";
+import { oneLine } from "../plain-text.ts";
 
 /** What can be named on a command line and is on the server. */
-export type Kind = "lease" | "bill" | "offer" | "host" | "partition" | "party" | "os";
+export type Kind = "lease" | "bill" | "offer" | "run" | "host" | "partition" | "party" | "os";
 
 /** What this caller may see of a kind: by id, or by name, or by both. */
 export interface Known {
@@ -33,6 +34,15 @@ const LISTS: Readonly<Record<Kind, (client: Client) => Promise<readonly Known[]>
       const items = bills.map(({ billId, host, client: { name } }) => ({
         id: billId,
         about: `${name} at ${host.name}`,
+      }));
+      return { items, nextCursor };
+    }),
+  run: (client) =>
+    paged(async (page) => {
+      const { runs, nextCursor } = await client.call("listRuns", { query: page });
+      const items = runs.map(({ runId, state, command }) => ({
+        id: runId,
+        about: `${state}, ${oneLine(command)}`,
       }));
       return { items, nextCursor };
     }),
