@@ -72,6 +72,9 @@ export function registerOutputs(app: FastifyInstance, context: ServerContext): v
       if (digest === null || outputsGone !== null) {
         throw refusal("outputs-gone", { leaseId, why: outputsGone ?? "not there yet" });
       }
+      if ((await outputs.sizeBytes(digest)) === undefined) {
+        throw refusal("outputs-gone", { leaseId, why: "lost at the server" });
+      }
       reply.header("content-length", Number(outputsBytes)).header("cache-control", "no-store");
       return reply.type("application/octet-stream").send(outputs.read(digest));
     },

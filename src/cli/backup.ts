@@ -14,7 +14,7 @@ const dataOption = () =>
 
 export const backupVerb = verb<Input>({
   usage: "backup <folder>",
-  summary: "Copy a server's database and images into a new folder, while it goes on.",
+  summary: "Copy a server's database, images and kept outputs into a new folder, while it goes on.",
   examples: [
     "sublet backup /srv/backup/2027-01-31",
     "sublet backup /srv/backup/2027-01-31 --data /var/lib/sublet/server",

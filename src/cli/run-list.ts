@@ -6,12 +6,12 @@ import type { RunId } from "../unit/id.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { EXIT_OURS } from "./failure.ts";
-import { readId } from "./option/id.ts";
+import { connectFor } from "./naming/connect-for.ts";
 import { moreText, type PageInput, pageOptions, pageQuery } from "./option/page.ts";
 import { progress } from "./output/progress.ts";
 import { facts, table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
-import { plainText } from "./plain-text.ts";
+import { oneLine } from "./plain-text.ts";
 import { jobVerb } from "./run-job.ts";
 import { isUnanswered } from "./until-answered.ts";
 import { type VerbGroup, verb } from "./verb.ts";
@@ -42,8 +42,8 @@ const show = verb<{ id: string }>({
   summary: "Show a run, its leases and its one bill.",
   examples: ["sublet run show run_01k9…"],
   run: async (context, { id }) => {
-    const { client } = await connect(context);
-    const run = await client.call("showRun", { params: { runId: readId("run", id) } });
+    const { client, id: runId } = await connectFor(context, "run", id);
+    const run = await client.call("showRun", { params: { runId } });
     return { json: run, text: runText(context, run) };
   },
 });
@@ -55,7 +55,7 @@ const logs = verb<{ id: string; follow?: true }>({
   options: [new Option("-f, --follow", "until it has ended")],
   run: async (context, { id, follow }) => {
     const { showLogs } = await import("./job/logs.ts");
-    return showLogs(context, readId("run", id), follow === true);
+    return showLogs(context, await connectFor(context, "run", id), follow === true);
   },
 });
 
@@ -67,13 +67,13 @@ const wait = verb<{ id: string; get?: boolean }>({
   options: [new Option("--no-get", "leave what it left at the server")],
   failureExitCode: EXIT_OURS,
   run: async (context, { id, get: wantsGet = true }) => {
-    const runId = readId("run", id);
-    const { client } = await connect(context);
+    const { client, id: runId } = await connectFor(context, "run", id);
     const run = await untilOver(context, client, runId);
     const restored = wantsGet && run.kind === "detached" ? await fetchOf(context, client, run) : {};
     const exitCode = run.exitCode ?? EXIT_OURS;
-    const text = runText(context, run);
-    return { json: { ...run, ...restored }, text, exitCode };
+    // What was fetched is kept no longer.
+    const now = "files" in restored ? await client.call("showRun", { params: { runId } }) : run;
+    return { json: { ...now, ...restored }, text: runText(context, now), exitCode };
   },
 });
 
@@ -83,8 +83,8 @@ const get = verb<{ id: string }>({
     "Fetch what a detached run left, also after its lease has ended; then it is kept no longer.",
   examples: ["sublet run get run_01k9…"],
   run: async (context, { id }) => {
-    const { client } = await connect(context);
-    const run = await client.call("showRun", { params: { runId: readId("run", id) } });
+    const { client, id: runId } = await connectFor(context, "run", id);
+    const run = await client.call("showRun", { params: { runId } });
     const { getOutputs } = await import("./job/outputs.ts");
     const restored = await getOutputs(context, client, run);
     return { json: { runId: run.runId, ...restored }, text: restored.files.join("\n") };
@@ -96,8 +96,7 @@ const cancel = verb<{ id: string }>({
   summary: "Ask a run's command to end (SIGTERM, and SIGKILL after 10 s), and end its leases.",
   examples: ["sublet run cancel run_01k9…"],
   run: async (context, { id }) => {
-    const runId = readId("run", id);
-    const { client } = await connect(context);
+    const { client, id: runId } = await connectFor(context, "run", id);
     const { askToEnd } = await import("./job/logs.ts");
     await askToEnd(context, client, runId);
     await client.call("cancelRun", { params: { runId } });
@@ -180,8 +179,4 @@ function runText(context: Context, run: RunView): string {
   ]);
   leases.push(["in all", "", "", money(run.billedMicros, run.currency)]);
   return `${facts(rows)}\n\n${table(context, ["LEASE", "STATE", "BILL", "COST"], leases)}`;
-}
-
-function oneLine(text: string): string {
-  return plainText(text).replace(/\s+/g, " ").slice(0, 60);
 }

@@ -1,4 +1,3 @@
-import { createWriteStream } from "node:fs";
 import { connect as dial } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Context } from "./context.ts";
@@ -7,6 +6,7 @@ import { connectFor } from "./naming/connect-for.ts";
 import { type WayOptions, wayOptions, wayWanted } from "./run-verb.ts";
 import { chooseWay } from "./ssh/choose-way.ts";
 import { forgetEntry } from "./ssh/config-entry.ts";
+import { ownOutput } from "./ssh/own-output.ts";
 import { readAccess } from "./ssh/way-in.ts";
 import { verb } from "./verb.ts";
 
@@ -25,7 +25,7 @@ export const sshProxyVerb = verb<ProxyInput>({
     const { configFolder } = context.environment;
     const { client, id: leaseId } = await connectFor(context, "lease", lease);
     const told = endWithInput(context.stdin);
-    const streams = { readable: context.stdin, writable: closable(context.stdout) };
+    const streams = { readable: context.stdin, writable: ownOutput(context.stdout) };
     try {
       const access = await readAccess(client, configFolder, leaseId);
       const way = await chooseWay(
@@ -74,15 +74,6 @@ function endWithInput(stdin: Context["stdin"]): { stop(): void } {
 interface Streams {
   readonly readable: Readable;
   readonly writable: Writable;
-}
-
-/**
- * The process's own output never closes before the process ends, and ssh waits for that to learn
- * that the guest has gone.
- */
-function closable(stdout: Context["stdout"]): Writable {
-  const { fd } = stdout as { fd?: number };
-  return fd === undefined ? stdout : createWriteStream("", { fd });
 }
 
 function straight(

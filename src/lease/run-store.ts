@@ -37,7 +37,11 @@ export interface RunLease {
   readonly outputsUntil: Date | null;
   /** `fetched`, `expired`, or why they were lost. */
   readonly outputsGone: string | null;
+  /** The final one; null before it. */
   readonly billId: BillId | null;
+  /** All of its bills, by number: also those of months, and corrections. */
+  readonly billIds: readonly BillId[];
+  /** Of all of them; null when there is none. */
   readonly totalMicros: bigint | null;
 }
 
@@ -112,8 +116,12 @@ async function selectRuns(
   const { rows: leases } = await sql<RunLease & { runId: RunId }>`
     select x.run_id, x.lease_id, l.state, l.outcome, x.outbox_bytes, x.started_at, x.exited_at,
       x.exit_code, x.outputs_digest, x.outputs_bytes, x.outputs_until, x.outputs_gone,
-      b.bill_id, b.total_micros
-    from run_lease x join lease l using (lease_id) left join bill b using (lease_id)
+      b.bill_id, b.bill_ids, b.total_micros
+    from run_lease x join lease l using (lease_id)
+    cross join lateral (select max(bill_id) filter (where kind = 'final') as bill_id,
+        coalesce(array_agg(bill_id order by number), '{}') as bill_ids,
+        sum(total_micros)::bigint as total_micros
+      from bill where bill.lease_id = x.lease_id) b
     where x.run_id = any(${ids}) order by x.lease_id`.execute(db);
   return rows.map((row) => ({ ...row, leases: leases.filter((one) => one.runId === row.runId) }));
 }

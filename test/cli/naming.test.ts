@@ -68,6 +68,29 @@ describe("an id typed short", () => {
     expect(asked().filter((line) => line.startsWith("POST"))).toEqual([]);
   });
 
+  test("of a run is one of those that were run", async () => {
+    const runs = [newId("run", 1_800_000_000_000), newId("run", 1_800_000_100_000)];
+    const view = (runId: string) => ({
+      ...{ runId, kind: "attached", command: "make", state: "done", exitCode: 0 },
+      ...{ createdAt: "2027-01-15T08:00:00.000Z", cancelledAt: null, finishedAt: null },
+      ...{ currency: "EUR", billedMicros: "0", leases: [] },
+    });
+    server.routes["GET /v1/client/runs"] = () => ({
+      json: { runs: runs.map(view), nextCursor: null },
+    });
+    server.routes["GET /v1/client/runs/*"] = (_, [runId]) => ({ json: view(runId ?? "") });
+    const [first = ""] = runs;
+    for (const verb of ["show", "wait"]) {
+      const ran = await cli("run", verb, first.slice(0, 14), "--json");
+      expect(JSON.parse(ran.stdout), ran.stdout).toMatchObject({ runId: first });
+    }
+    const listed = await runAtTerminal(["run", "list"], 80, env);
+    expect(listed.stdout).toContain(first.slice(0, 14));
+    expect(listed.stdout).not.toContain(first);
+    const completed = await cli("__complete", "--", "run", "show", "run_");
+    expect(completed.stdout).toContain(first);
+  });
+
   test("of an offer is one that the search shows", async () => {
     server.routes["POST /v1/client/searches"] = () => ({ json: foundOf([MATCH]) });
     server.routes["PUT /v1/client/leases/*"] = () => ({ json: leaseOf() });

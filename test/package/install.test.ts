@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeTempFolder } from "../setup/temp-folder.ts";
@@ -51,6 +51,22 @@ test("the package holds what runs, and neither sources, tests nor tools of the c
   );
   const odd = packed.filter((path) => /\.(test|sample)\.|\.ts$|^(src|test|tools)\//.test(path));
   expect(odd).toEqual([]);
+});
+
+test("whatever the program reads beside itself is in the package", () => {
+  const folder = join(ROOT, "src");
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts") && !name.endsWith(".test.ts"),
+  );
+  const read = sources.flatMap((name) => {
+    const text = readFileSync(join(folder, name), "utf8");
+    const found = text.matchAll(/new URL\("(\.[^"]+)", import\.meta\.url\)/g);
+    return [...found].map(([, path = ""]) => join("dist/src", dirname(name), path));
+  });
+  expect(read).toContain("dist/src/cli/job/job.sh");
+  const isThere = (path: string) =>
+    packed.some((one) => one === path || (path.endsWith("/") && one.startsWith(path)));
+  expect(read.filter((path) => !isThere(path))).toEqual([]);
 });
 
 test("installed with one command, it runs from an empty folder and knows its version", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -14,6 +15,7 @@ import { buildContext } from "../../src/server/build-context.ts";
 import { toServerConfig } from "../../src/server/config.ts";
 import { runPassesOnce } from "../../src/server/passes.ts";
 import { startServing } from "../../src/server/serving.ts";
+import { generateSealKeys } from "../../src/signature/sealed.ts";
 import { type LeaseId, newId } from "../../src/unit/id.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { exportOf } from "./exported.ts";
@@ -38,6 +40,7 @@ let server: TestServer;
 let market: Market;
 let billed: LeaseId;
 let running: LeaseId;
+const outputs = Buffer.from("what a run left, sealed");
 let operatorKey = "";
 /** Deposits that the server had acknowledged before the backup was asked for. */
 let before = 0n;
@@ -79,10 +82,22 @@ async function asked(of: TestServer, question: string): Promise<bigint> {
 
 async function lease(): Promise<LeaseId> {
   const leaseId = newId("lease");
-  await market.client.call("bookLease", { params: { leaseId }, body: bookingOf() });
+  const outbox = { bytes: 4 * 2 ** 20, sealKey: generateSealKeys().publicKey };
+  const run = { runId: newId("run"), kind: "detached" as const, command: "make", outbox };
+  const body = { ...bookingOf(), run };
+  await market.client.call("bookLease", { params: { leaseId }, body });
   await server.pass();
   await becomeReady(market.host, leaseId);
   return leaseId;
+}
+
+async function leaveOutputs(leaseId: LeaseId): Promise<void> {
+  const digest = `sha256:${createHash("sha256").update(outputs).digest("hex")}`;
+  await market.host.agent.fetch(`/v1/agent/leases/${leaseId}/outputs/${digest}`, {
+    method: "PUT",
+    headers: { "content-type": "application/octet-stream" },
+    body: new Uint8Array(outputs),
+  });
 }
 
 async function finish(of: Market, leaseId: LeaseId): Promise<void> {
@@ -100,6 +115,7 @@ beforeAll(async () => {
   billed = await lease();
   await finish(market, billed);
   running = await lease();
+  await leaveOutputs(running);
   let goesOn = true;
   let acknowledged = 0n;
   const load = (async () => {
@@ -149,6 +165,11 @@ describe("a backup that was made while the server worked", () => {
     for (const digest of digests) {
       expect(await server.context.blobs.sizeBytes(digest)).toBeGreaterThan(0);
     }
+  });
+
+  test("has what runs left for their clients", async () => {
+    const fetched = await market.client.fetch(`/v1/client/leases/${running}/outputs`);
+    expect(Buffer.from(await fetched.arrayBuffer())).toEqual(outputs);
   });
 
   test("lets a lease that runs go on to its bill", async () => {
@@ -202,6 +223,13 @@ test("a backup refuses a target that is not empty, and a folder without a databa
   const nowhere = { ...given, dataFolder: temporary.path, target: join(temporary.path, "new") };
   await expect(backUp(nowhere)).rejects.toMatchObject({ code: "no-database" });
   expect(existsSync(nowhere.target)).toBe(false);
+});
+
+test("a backup to where no folder can be made is refused, and does not try for ever", async () => {
+  const dataFolder = join(temporary.path, "restored");
+  await expect(
+    backUp({ dataFolder, target: "/proc/no/such", log, now: new Date() }),
+  ).rejects.toMatchObject({ code: "folder-not-made" });
 });
 
 test("a server that does not run is backed up as well", async () => {

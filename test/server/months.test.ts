@@ -124,6 +124,50 @@ test("a lease over a month's edge and the change of the clocks has a bill for ea
   expect(none2.leases).toEqual([]);
 });
 
+test("a run over a month's edge is one lease, billed when its last bill is, with all of its bills", async () => {
+  const [runId, leaseId] = [newId("run"), newId("lease")];
+  const body = {
+    ...bookingOf({ durationSeconds: 5 * DAY }),
+    run: { runId, kind: "attached" as const, command: "make" },
+  };
+  await market.client.call("bookLease", { params: { leaseId }, body });
+  await server.pass();
+  const granted = await readGrant(market.host, leaseId);
+  await becomeReady(market.host, leaseId);
+  const records = makeRecords(
+    market.host,
+    granted,
+    Array.from({ length: 5 }, () => DAY),
+  );
+  await send(records);
+  goTo("2027-11-03T10:00:00Z");
+  await server.pass();
+  const show = () => market.client.call("showRun", { params: { runId } });
+  const [october, ...none] = await billsOf(leaseId);
+  expect(none).toEqual([]);
+  expect(await show()).toMatchObject({
+    billedMicros: october?.totalMicros,
+    leases: [
+      { leaseId, billId: null, billIds: [october?.billId], totalMicros: october?.totalMicros },
+    ],
+  });
+  await becomeWiped(market.host, granted, records, "expired");
+  await server.pass();
+  const [, november] = await billsOf(leaseId);
+  const total = String(120n * 111_000n);
+  const over = await show();
+  expect(over.billedMicros).toBe(total);
+  expect(over.leases).toMatchObject([
+    {
+      leaseId,
+      billId: november?.billId,
+      billIds: [october?.billId, november?.billId],
+      totalMicros: total,
+    },
+  ]);
+  expect((await market.client.call("listRuns", { query: {} })).runs).toEqual([over]);
+});
+
 test("a month whose records do not come closes at the deadline, and the next bill corrects it", async () => {
   const { leaseId, granted } = await borrow(7 * DAY);
   const records = makeRecords(

@@ -154,6 +154,20 @@ test.runIf(isRoot)("scp, sftp and rsync copy through it as it is", async () => {
   expect(isSame(back)).toBe(true);
 });
 
+test.runIf(isRoot)("who stops reading for a while gets all of it, on either way", async () => {
+  const told = spawnSync("ssh", ["-F", aliasConfig, "-G", "training"], { encoding: "utf8" });
+  const proxy = /^proxycommand (.*)$/m.exec(told.stdout)?.[1] ?? "";
+  const script = join(folder.path, "lazy.sh");
+  for (const way of ["--relay", "--direct"]) {
+    writeFileSync(script, `${proxy} ${way} | { dd bs=64k count=40; sleep 1; cat; } 2>&-`);
+    const lazy = ["-o", `ProxyCommand=sh '${script}'`];
+    const { exitCode, text } = await use("ssh", ...lazy, "training", `cat '${file}'`);
+    expect([way, exitCode, text.slice(-60), text.length]).toEqual([
+      ...[way, 0, readFileSync(file, "utf8").slice(-60), 3_000_000],
+    ]);
+  }
+});
+
 test.runIf(isRoot)("a port is forwarded", async () => {
   const inside = await standIn((socket) => socket.end("from inside"));
   const local = await freePort();

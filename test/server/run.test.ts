@@ -101,6 +101,25 @@ test("a run goes from its booking to its exit code, and what it left waits for i
   expect(await codeOf(market.client.call("dropOutputs", { params: { leaseId } }))).toBe("done");
 });
 
+test("outputs that a server set back knows nothing of, or has no more, are gone and not awaited", async () => {
+  const { runId, leaseId } = await begin();
+  await becomeReady(market.host, leaseId);
+  await market.client.call("endLease", { params: { leaseId } });
+  await becomeWiped(market.host, await readGrant(market.host, leaseId), [], "ended-by-client");
+  const [lease] = (await show(runId)).leases;
+  expect(lease).toMatchObject({ state: "ended", outputs: { state: "gone", reason: "not-sent" } });
+
+  const other = await begin();
+  await becomeReady(market.host, other.leaseId);
+  await send(other.leaseId, content);
+  await server.context.outputs.remove(digestOf(content));
+  expect(await codeOf(outputsOf(other.leaseId))).toBe("outputs-gone");
+  await market.client.call("dropOutputs", { params: { leaseId: other.leaseId } });
+  await market.client.call("endLease", { params: { leaseId: other.leaseId } });
+  const held = await readGrant(market.host, other.leaseId);
+  await becomeWiped(market.host, held, [], "ended-by-client");
+});
+
 describe("outputs are refused", () => {
   test("that are more than their lease has room for", async () => {
     const { leaseId } = await begin();

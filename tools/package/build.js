@@ -14,6 +14,7 @@ const DIST = join(ROOT, "dist");
 
 /** What the compiler leaves out. */
 const DATA = [
+  "src/cli/job/job.sh",
   "src/database/migrations",
   "tools/small-linux/guest",
   "tools/debian-12/guest",
@@ -32,6 +33,6 @@ const { status } = spawnSync(process.execPath, [compiler, "-p", "tsconfig.packag
   stdio: ["ignore", "inherit", "inherit"],
 });
 if (status !== 0) process.exit(1);
-for (const folder of DATA) cpSync(join(ROOT, folder), join(DIST, folder), { recursive: true });
+for (const path of DATA) cpSync(join(ROOT, path), join(DIST, path), { recursive: true });
 const { name, version, type } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 writeFileSync(join(DIST, "package.json"), `${JSON.stringify({ name, version, type })}\n`);

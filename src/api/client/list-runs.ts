@@ -37,6 +37,9 @@ export function viewRun({ terms }: Pick<ServerContext, "terms">, run: Run): RunV
 
 function viewRunLease(lease: Run["leases"][number]): RunView["leases"][number] {
   const { outputsDigest, outputsGone, outboxBytes } = lease;
+  // A host sends them before its wipe receipt: after the end none come, as for a restored server.
+  const isLost = lease.state === "ended" && outputsDigest === null;
+  const why = outputsGone ?? (isLost ? "not-sent" : null);
   return {
     leaseId: lease.leaseId,
     state: lease.state,
@@ -45,16 +48,17 @@ function viewRunLease(lease: Run["leases"][number]): RunView["leases"][number] {
     exitedAt: lease.exitedAt?.toISOString() ?? null,
     exitCode: lease.exitCode,
     billId: lease.billId,
+    billIds: [...lease.billIds],
     totalMicros: lease.totalMicros?.toString() ?? null,
     outputs:
       outboxBytes === null
         ? null
         : {
-            state: outputsGone ? "gone" : outputsDigest ? "kept" : "awaited",
+            state: why ? "gone" : outputsDigest ? "kept" : "awaited",
             bytesMax: Number(outboxBytes),
             bytes: lease.outputsBytes === null ? null : Number(lease.outputsBytes),
             until: lease.outputsUntil?.toISOString() ?? null,
-            reason: outputsGone,
+            reason: why,
           },
   };
 }

@@ -37,7 +37,10 @@ export const runView = z.strictObject({
       startedAt: instantText.nullable(),
       exitedAt: instantText.nullable(),
       exitCode: z.number().int().nullable(),
+      /** The final one; null before it. */
       billId: idSchema("bill").nullable(),
+      /** All so far, also those of months and corrections, by number; `totalMicros` is their sum. */
+      billIds: z.array(idSchema("bill")),
       totalMicros: naturalText.nullable(),
       /** Null: nothing is kept of it. `awaited`: they are not at the server yet. */
       outputs: z

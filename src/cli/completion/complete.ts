@@ -35,6 +35,7 @@ const KIND_IN_GROUP: Readonly<Record<string, Kind>> = {
   "lease id": "lease",
   "bill id": "bill",
   "offer id": "offer",
+  "run id": "run",
   "host name": "host",
   "partition name": "partition",
   "offer name": "partition",

@@ -1,6 +1,7 @@
 import { cp, mkdir, readFile, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, matchesGlob, posix, resolve } from "node:path";
 import { readIfThere } from "../config/private-file.ts";
+import { plainText } from "../plain-text.ts";
 import { guestPath, splitPlaces } from "./put.ts";
 
 /** What to bring back: a path or pattern there, and where to here. */
@@ -42,21 +43,38 @@ export async function restore(
 ): Promise<Restored> {
   const own = join(root, jobFolder);
   const files: string[] = [];
+  const missing: string[] = [];
   const lines = ((await readIfThere(join(own, "map"))) ?? "").split("\n").filter(Boolean);
-  const named = lines.map((line) => line.split("\t") as [string, string]);
+  const named = lines.map((line) => {
+    const [number, path = ""] = line.split("\t");
+    return { number, path, from: guestPath(path) };
+  });
   for (const [index, get] of gets.entries()) {
-    const paths = named.filter(([number]) => number === String(index)).map(([, path]) => path);
-    for (const path of paths) {
-      const from = join(root, guestPath(path));
-      const to = await targetOf(get, basename(path), here, paths.length > 1);
+    const wanted = inGuest(jobFolder, get.remote);
+    const found = named.filter(
+      ({ number, from }) => number === String(index) && isMeant(wanted, `/${from}`),
+    );
+    if (found.length === 0) missing.push(get.remote);
+    for (const { path, from } of found) {
+      const to = await targetOf(get, basename(path), here, found.length > 1);
       await mkdir(dirname(to), { recursive: true });
-      await cp(from, to, { recursive: true, verbatimSymlinks: true });
+      await cp(join(root, from), to, { recursive: true, verbatimSymlinks: true });
       files.push(to);
     }
   }
-  const missing = ((await readIfThere(join(own, "missing"))) ?? "").split("\n").filter(Boolean);
-  const problem = (await readIfThere(join(own, "problem")))?.trim() ?? null;
-  return { files, missing, problem };
+  const told = (await readIfThere(join(own, "problem")))?.trim();
+  // Where the guest kept all of it back, nothing of it is known to be missing.
+  if (told !== undefined) return { files, missing: [], problem: plainText(told) };
+  return { files, missing, problem: null };
+}
+
+function inGuest(jobFolder: string, remote: string): string {
+  return isAbsolute(remote) ? remote : posix.join(jobFolder, "work", remote);
+}
+
+/** A host that answers with other names must not choose what is written here. */
+function isMeant(wanted: string, path: string): boolean {
+  return path === wanted || matchesGlob(path, wanted);
 }
 
 async function targetOf(

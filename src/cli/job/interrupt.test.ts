@@ -1,6 +1,8 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
+import { systemClock } from "../../unit/clock.ts";
 import type { Context } from "../context.ts";
+import { progress } from "../output/progress.ts";
 import { interruptible } from "./interrupt.ts";
 
 /** A terminal as far as is asked for: its streams say that they are one. */
@@ -50,6 +52,33 @@ test("who goes on goes on", async () => {
   stdin.write("c\n");
   setTimeout(() => work.resolve("whole"), 50);
   expect(await done).toEqual({ interrupted: false, value: "whole" });
+});
+
+test("work that is done while it is asked about ends the question", async () => {
+  const { context, stdin, told } = terminal(true);
+  const work = Promise.withResolvers<string>();
+  const done = interruptible(context, undefined, () => work.promise);
+  process.emit("SIGINT");
+  await expect.poll(told).toContain("[c]ontinue");
+  progress({ ...context, clock: systemClock }).update("running for 7 s");
+  work.resolve("whole");
+  expect(await done).toEqual({ interrupted: false, value: "whole" });
+  // Nobody reads the terminal any more: what holds it open keeps the process.
+  await expect.poll(() => stdin.isPaused()).toBe(true);
+  expect(told()).not.toContain("running for");
+  progress({ ...context, clock: systemClock }).update("fetching");
+  await expect.poll(told).toContain("fetching");
+});
+
+test("an answer that is none is asked for again", async () => {
+  const { context, stdin, told } = terminal(true);
+  const done = interruptible(context, undefined, never);
+  process.emit("SIGINT");
+  await expect.poll(told).toContain("[c]ontinue");
+  stdin.write("no\n");
+  await expect.poll(() => told().split("[c]ontinue").length).toBe(3);
+  stdin.write("leave\n");
+  expect(await done).toMatchObject({ interrupted: true, wish: "leave" });
 });
 
 test.each([

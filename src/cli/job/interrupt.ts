@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline";
 import { Option } from "commander";
 import type { Context } from "../context.ts";
+import { withoutUpdates } from "../output/progress.ts";
 
 /** What is to become of the lease. */
 export type Wish = "end" | "leave";
@@ -33,12 +34,13 @@ export async function interruptible<T>(
   const abort = new AbortController();
   const stopped = Promise.withResolvers<{ wish: Wish; told: Told }>();
   let toldAtMs = Number.NEGATIVE_INFINITY;
+  const settled = new AbortController();
   let asking = false;
   const decide = async (told: Told) => {
     if (asking || performance.now() - toldAtMs < SAME_MS) return;
     const asks = told === "SIGINT" && policy === undefined && isAttended(context);
     asking = true;
-    const wish = asks ? await ask(context) : (policy ?? "end");
+    const wish = asks ? await ask(context, settled.signal) : (policy ?? "end");
     asking = false;
     toldAtMs = performance.now();
     if (wish !== null) stopped.resolve({ wish, told });
@@ -57,6 +59,8 @@ export async function interruptible<T>(
     working.catch(() => undefined);
     return { interrupted: true, wish: first.wish, exitCode: 128 + NUMBERS[first.told] };
   } finally {
+    // What was asked has answered itself.
+    settled.abort();
     for (const off of handlers) off();
   }
 }
@@ -65,20 +69,31 @@ function isAttended({ stdin, stderr }: Context): boolean {
   return stdin.isTTY === true && stderr.isTTY === true;
 }
 
+const QUESTION = "interrupted: [e]nd the lease, [l]eave it running, or [c]ontinue? [e] ";
+const ANSWERS: Readonly<Record<string, Wish | null>> = { "": "end", e: "end", l: "leave", c: null };
+
 /** Null: go on. Ctrl-C once more, or the end of the terminal, is the cheaper of the two. */
-function ask({ stdin, stderr }: Context): Promise<Wish | null> {
+function ask({ stdin, stderr }: Context, settled: AbortSignal): Promise<Wish | null> {
+  const updateAgain = withoutUpdates(stderr);
   const terminal = createInterface({ input: stdin, output: stderr });
-  return new Promise((resolve) => {
+  return new Promise<Wish | null>((resolve) => {
     const answer = (wish: Wish | null) => {
       resolve(wish);
       terminal.close();
     };
+    settled.addEventListener("abort", () => {
+      stderr.write("\n");
+      answer(null);
+    });
     terminal.once("SIGINT", () => answer("end"));
     terminal.once("close", () => resolve("end"));
-    const question = "\ninterrupted: [e]nd the lease, [l]eave it running, or [c]ontinue? [e] ";
-    terminal.question(question, (text) => {
-      if (/^c/i.test(text.trim())) answer(null);
-      else answer(/^l/i.test(text.trim()) ? "leave" : "end");
-    });
-  });
+    const question = () =>
+      terminal.question(QUESTION, (text) => {
+        const wish = ANSWERS[text.trim().slice(0, 1).toLowerCase()];
+        if (wish === undefined) question();
+        else answer(wish);
+      });
+    stderr.write("\n");
+    question();
+  }).finally(updateAgain);
 }

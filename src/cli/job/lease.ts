@@ -40,6 +40,7 @@ export interface Settled {
   readonly leases: readonly {
     readonly leaseId: LeaseId;
     readonly billId: string | null;
+    readonly billIds: readonly string[];
     readonly totalMicros: string | null;
   }[];
   readonly billedMicros: string;
@@ -92,8 +93,8 @@ export async function settle(context: Context, client: Client, runId: RunId): Pr
 
 async function lookAtBills(client: Client, runId: RunId): Promise<Settled> {
   const run = await client.call("showRun", { params: { runId } });
-  const leases = run.leases.map(({ leaseId, billId, totalMicros }) => ({
-    ...{ leaseId, billId, totalMicros },
+  const leases = run.leases.map(({ leaseId, billId, billIds, totalMicros }) => ({
+    ...{ leaseId, billId, billIds, totalMicros },
   }));
   const isComplete = run.leases.every(
     ({ state, outcome, billId }) =>
@@ -107,7 +108,7 @@ async function lookAtBills(client: Client, runId: RunId): Promise<Settled> {
 export function costLine(settled: Settled, runId: RunId): string {
   const { leases, billedMicros, currency, isComplete } = settled;
   const cost = money(billedMicros, currency);
-  const bills = leases.flatMap(({ billId }) => (billId === null ? [] : [billId]));
+  const bills = leases.flatMap(({ billIds }) => billIds);
   if (!isComplete) {
     return `cost ${cost} so far; a bill is still open, \`sublet run show ${runId}\` tells later`;
   }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../../api/client/client.ts";
 import type { RunView } from "../../api/contract/run.ts";
 import type { RunId } from "../../unit/id.ts";
-import { connect } from "../connect.ts";
 import type { Context, Outcome } from "../context.ts";
 import { CliError, EXIT_OURS } from "../failure.ts";
 import { sshArguments } from "../ssh/arguments.ts";
@@ -15,10 +14,13 @@ import { type RunRecord, readRun, readSavedLog } from "./record.ts";
 const AGAIN_MS = 1_000;
 
 /** From the guest while it is there, else from what was kept of it. */
-export async function showLogs(context: Context, runId: RunId, follow: boolean): Promise<Outcome> {
+export async function showLogs(
+  context: Context,
+  { client, id: runId }: { readonly client: Client; readonly id: RunId },
+  follow: boolean,
+): Promise<Outcome> {
   const { configFolder } = context.environment;
   const record = await readRun(configFolder, runId);
-  const { client } = await connect(context);
   const log = new Log(context);
   for (;;) {
     const run = await look(client, runId);

@@ -1,8 +1,9 @@
 import type { Client } from "../../api/client/client.ts";
+import { oneLine } from "../plain-text.ts";
 
 /** What can be named on a command line and is on the server. */
 export type Kind =
-  | ("lease" | "bill" | "offer" | "request" | "code")
+  | ("lease" | "bill" | "offer" | "run" | "request" | "code")
   | ("host" | "partition" | "party" | "os");
 
 /** What this caller may see of a kind: by id, or by name, or by both. */
@@ -35,6 +36,15 @@ const LISTS: Readonly<Record<Kind, (client: Client) => Promise<readonly Known[]>
       const items = bills.map(({ billId, host, client: { name } }) => ({
         id: billId,
         about: `${name} at ${host.name}`,
+      }));
+      return { items, nextCursor };
+    }),
+  run: (client) =>
+    paged(async (page) => {
+      const { runs, nextCursor } = await client.call("listRuns", { query: page });
+      const items = runs.map(({ runId, state, command }) => ({
+        id: runId,
+        about: `${state}, ${oneLine(command)}`,
       }));
       return { items, nextCursor };
     }),

@@ -5,7 +5,7 @@ import { CliError } from "../failure.ts";
 import { listKnown } from "./known.ts";
 
 /** Kinds whose ids may be typed short. */
-export const SHORT_KINDS = ["lease", "bill", "offer", "request", "code"] as const;
+export const SHORT_KINDS = ["lease", "bill", "offer", "run", "request", "code"] as const;
 export type ShortKind = (typeof SHORT_KINDS)[number];
 
 /** The verb that shows which ids there are. */

@@ -12,6 +12,15 @@ export interface Progress {
   done(): void;
 }
 
+/** Where somebody is asked something, what goes on would wipe the question away. */
+const questioned = new WeakSet<Context["stderr"]>();
+
+/** Until the function is called that this returns. */
+export function withoutUpdates(stderr: Context["stderr"]): () => void {
+  questioned.add(stderr);
+  return () => void questioned.delete(stderr);
+}
+
 export function progress({ stderr, clock }: Pick<Context, "stderr" | "clock">): Progress {
   let shown = false;
   let plainAt = clock.now().getTime();
@@ -25,6 +34,7 @@ export function progress({ stderr, clock }: Pick<Context, "stderr" | "clock">): 
       stderr.write(`${text}\n`);
     },
     update(text) {
+      if (questioned.has(stderr)) return;
       if (stderr.isTTY) {
         stderr.write(`\r\u001b[K${text.slice(0, (stderr.columns ?? 80) - 1)}`);
         shown = true;

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, readdir, readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Logger } from "pino";
 import { copyCluster } from "../../database/backup/copy-cluster.ts";
 import {
@@ -31,8 +31,11 @@ export interface MadeBackup {
   readonly bytes: number;
 }
 
+/** What the database knows by digest: operating systems, and what runs left for their clients. */
+const BLOB_FOLDERS = ["images", "outputs"];
+
 /**
- * Copies database (keys, books, leases) and images into one folder, each file with its checksum,
+ * Copies database (keys, books, leases), images and kept outputs into one folder, each file with its checksum,
  * while the server goes on. What was acknowledged before this was called is in it.
  */
 export async function backUp(options: BackupOptions): Promise<MadeBackup> {
@@ -43,19 +46,19 @@ export async function backUp(options: BackupOptions): Promise<MadeBackup> {
   if (!existsSync(cluster)) {
     throw new BackupError(
       "no-database",
-      `${dataFolder} holds no database of a server; name its folder with --data, and where the server has a DATABASE_URL back that up with pg_dump, and ${join(dataFolder, "images")} by copying`,
+      `${dataFolder} holds no database of a server; name its folder with --data, and where the server has a DATABASE_URL back that up with pg_dump, and ${join(dataFolder, "images")} and ${join(dataFolder, "outputs")} by copying`,
     );
   }
   await makeEmpty(target);
   const copied = await withPostgres(database, options.log, () =>
     copyCluster(cluster, join(target, "database", "postgres")),
   );
-  // After the database: whatever image that knows is there by now.
-  const images = await copyImages(join(dataFolder, "images"), join(target, "images"));
-  const files = [
-    ...copied.map((file) => ({ ...file, path: `database/postgres/${file.path}` })),
-    ...images.map((file) => ({ ...file, path: `images/${file.path}` })),
-  ];
+  const files = copied.map((file) => ({ ...file, path: `database/postgres/${file.path}` }));
+  // After the database: whatever image or outputs that knows are there by now.
+  for (const name of BLOB_FOLDERS) {
+    const blobs = await copyBlobs(join(dataFolder, name), join(target, name));
+    files.push(...blobs.map((file) => ({ ...file, path: `${name}/${file.path}` })));
+  }
   const postgres = (await readFile(join(cluster, "PG_VERSION"), "utf8")).trim();
   const manifest: BackupManifest = {
     format: 1,
@@ -75,9 +78,28 @@ export async function backUp(options: BackupOptions): Promise<MadeBackup> {
 
 /** New or empty, and for nobody else to read: the server's signing key is in it. */
 export async function makeEmpty(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   if ((await readdir(folder)).length === 0) return;
   throw new BackupError("folder-not-empty", `${folder} is not empty; name a new folder`);
+}
+
+/**
+ * With the folders above it, one after the other: where a file system makes none (/proc says that
+ * there is no such place), Node's own way to make several tries for ever.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    if (!existsSync(dirname(folder))) await makeFolder(dirname(folder));
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if (error instanceof BackupError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    throw new BackupError(
+      "folder-not-made",
+      `${folder} cannot be made (${code}); name one where this user may write`,
+    );
+  }
 }
 
 /** With the server's own PostgreSQL while it runs, else with one that is started for this. */
@@ -96,7 +118,7 @@ async function withPostgres<T>(database: string, log: Logger, act: () => Promise
   }
 }
 
-async function copyImages(from: string, to: string): Promise<CopiedFile[]> {
+async function copyBlobs(from: string, to: string): Promise<CopiedFile[]> {
   return copyFiles(from, to, await filesOf(from, (name) => name.endsWith(".part")));
 }
 

@@ -10,6 +10,7 @@ export class BackupError extends Error {
 
 export type BackupErrorCode =
   | "folder-not-empty"
+  | "folder-not-made"
   | "no-database"
   | "backup-incomplete"
   | "backup-unreadable"

@@ -15,7 +15,7 @@ const manifestSchema = z.strictObject({
   madeAt: z.string(),
   files: z.array(
     z.strictObject({
-      path: z.string().regex(/^(database\/postgres|images)\/(?!.*\.\.)[^\0]+$/),
+      path: z.string().regex(/^(database\/postgres|images|outputs)\/(?!.*\.\.)[^\0]+$/),
       bytes: z.number().int().nonnegative(),
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
     }),
