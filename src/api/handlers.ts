@@ -1,3 +1,4 @@
+import { answerCapacityOrder } from "./agent/answer-capacity-order.ts";
 import { answerConsole } from "./agent/answer-console.ts";
 import { enrolHost } from "./agent/enrol-host.ts";
 import { readDesired } from "./agent/read-desired.ts";
@@ -33,6 +34,7 @@ import { listOwnCapacity } from "./lender/list-own-capacity.ts";
 import { listOwnCapacityHosts } from "./lender/list-own-capacity-hosts.ts";
 import { listPartitions } from "./lender/list-partitions.ts";
 import { listProviders } from "./lender/list-providers.ts";
+import { listCapacityOrders, orderCapacity } from "./lender/order-capacity.ts";
 import { removeHost } from "./lender/remove-host.ts";
 import { removePartition } from "./lender/remove-partition.ts";
 import { requestCapacity } from "./lender/request-capacity.ts";
@@ -137,6 +139,9 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   listOwnCapacity,
   listProviders,
   listOwnCapacityHosts,
+  orderCapacity,
+  listCapacityOrders,
+  answerCapacityOrder,
   importReport,
   listCapacityHosts,
   showCapacityHost,

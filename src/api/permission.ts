@@ -71,6 +71,7 @@ export const PERMISSIONS = {
   sendUsage: "agent",
   sendActs: "agent",
   answerConsole: "agent",
+  answerCapacityOrder: "agent",
 
   // The number itself is the permission.
   claimCode: "anyone",
@@ -78,6 +79,8 @@ export const PERMISSIONS = {
   listOwnCapacity: ["lender"],
   listProviders: ["lender"],
   listOwnCapacityHosts: ["lender"],
+  orderCapacity: ["lender"],
+  listCapacityOrders: ["lender"],
   showProviderCard: ["provider"],
   setCapacityTerms: ["provider"],
   listCapacityTerms: ["provider"],

@@ -154,6 +154,22 @@ create table capacity_demand (
   constraint capacity_demand_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id)
 );
 
+create table capacity_order (
+  order_id text not null,
+  host_id text not null,
+  ordered jsonb not null,
+  ordered_by text not null,
+  ordered_at timestamp with time zone not null,
+  outcome text,
+  message text,
+  answered_at timestamp with time zone,
+  constraint capacity_order_pkey PRIMARY KEY (order_id),
+  constraint capacity_order_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_order_ordered_by_fkey FOREIGN KEY (ordered_by) REFERENCES party(party_id),
+  constraint capacity_order_check CHECK ((((outcome IS NULL) = (answered_at IS NULL)) AND ((outcome IS NULL) = (message IS NULL)))),
+  constraint capacity_order_order_id_check CHECK ((order_id ~~ 'order\_%'::text))
+);
+
 create table capacity_request (
   request_id text not null,
   host_id text not null,
@@ -707,6 +723,7 @@ CREATE INDEX capacity_act_batch_host ON public.capacity_act_batch USING btree (h
 CREATE INDEX capacity_chain_host ON public.capacity_chain USING btree (host_id, act_seq);
 CREATE INDEX capacity_code_host ON public.capacity_code USING btree (host_id, sequence);
 CREATE UNIQUE INDEX capacity_code_request ON public.capacity_code USING btree (request_id) WHERE (request_id IS NOT NULL);
+CREATE INDEX capacity_order_host ON public.capacity_order USING btree (host_id, order_id);
 CREATE INDEX capacity_request_host ON public.capacity_request USING btree (host_id, request_id);
 CREATE INDEX capacity_request_open ON public.capacity_request USING btree (provider_party_id) WHERE (state = 'open'::text);
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);

@@ -118,6 +118,17 @@ export interface CapacityDemand {
   providerPartyId: string;
 }
 
+export interface CapacityOrder {
+  answeredAt: Timestamp | null;
+  hostId: string;
+  message: string | null;
+  ordered: Json;
+  orderedAt: Timestamp;
+  orderedBy: string;
+  orderId: string;
+  outcome: string | null;
+}
+
 export interface CapacityRequest {
   createdAt: Timestamp;
   forSeconds: Int8;
@@ -459,6 +470,7 @@ export interface DB {
   capacityChain: CapacityChain;
   capacityCode: CapacityCode;
   capacityDemand: CapacityDemand;
+  capacityOrder: CapacityOrder;
   capacityRequest: CapacityRequest;
   capacityTerms: CapacityTerms;
   charge: Charge;

@@ -426,3 +426,31 @@ test("a host without a network is billed by files alone, from any number of copi
   const refused = await market.provider.call("importReport", { body: { ...file, usage } });
   expect(refused.refused).toMatchObject([{ text: "usage", code: "signature-refused" }]);
 });
+
+test("an owner's order reaches the host with its desired state until the agent has answered it, once", async () => {
+  const { host, name } = await newHost();
+  const orderId = newId("order");
+  const ordered = { kind: "return" as const, of: { partition: "p1" } };
+  const body = { orderId, host: name, ordered };
+  await market.owner.call("orderCapacity", { body });
+  await market.owner.call("orderCapacity", { body });
+  const other = { ...body, ordered: { kind: "return" as const, of: { partition: "p2" } } };
+  expect(await codeOf(market.owner.call("orderCapacity", { body: other }))).toBe("cause-reused");
+  const read = async () => (await host.agent.call("readDesired")).capacityOrders;
+  expect(await read()).toEqual([{ orderId, ordered }]);
+  const answer = (outcome: string) =>
+    host.agent.call("answerCapacityOrder", {
+      params: { orderId },
+      body: { outcome, message: "there is no such partition" },
+    });
+  // Another host's answer counts for nothing.
+  await market.host.agent.call("answerCapacityOrder", {
+    params: { orderId },
+    body: { outcome: "done", message: "" },
+  });
+  await answer("not-found");
+  await answer("done");
+  expect(await read()).toEqual([]);
+  const { orders } = await market.owner.call("listCapacityOrders", { params: { host: name } });
+  expect(orders).toMatchObject([{ orderId, outcome: "not-found" }]);
+});

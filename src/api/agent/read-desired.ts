@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
+import { listOrders } from "../../enablement/capacity/order-store.ts";
 import { listDemands } from "../../enablement/capacity/stand-store.ts";
 import { listSuccessions } from "../../enablement/signing-key-store.ts";
 import { listPartitions, listRemovedPartitionIds } from "../../host/partition-store.ts";
@@ -44,6 +45,9 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         leaseId,
       })),
       billNow: (await listDemands(tx, hostId)).map(({ providerPartyId }) => providerPartyId),
+      capacityOrders: (await listOrders(tx, hostId))
+        .filter(({ outcome }) => outcome === null)
+        .map(({ orderId, ordered }) => ({ orderId, ordered })),
       // Of the database, not of this server: another one may have rotated the key a moment ago.
       successionJws: [...(await listSuccessions(tx))],
     };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { capacityOrderSchema } from "../../enablement/capacity/order.ts";
 import { hostCapacitySchema } from "../../host/capacity.ts";
 import { seqRangeSchema } from "../../meter/record.ts";
 import {
@@ -68,6 +69,10 @@ export const desiredStateSchema = z.strictObject({
   ),
   /** Providers that want what was used until now billed now: a time to bill each answers it. */
   billNow: z.array(idSchema("party")).optional(),
+  /** What the host's owner ordered and the agent has not answered yet, in order. */
+  capacityOrders: z
+    .array(z.strictObject({ orderId: idSchema("order"), ordered: capacityOrderSchema }))
+    .optional(),
   /** By which the server's signing keys were let in: with them whatever is signed here verifies. */
   successionJws: z.array(jwsText),
 });
@@ -210,6 +215,14 @@ export const agentOperations = {
       "A signed batch of what was done with standby capacity; accepted exactly once, answered by a provider's signed receipt.",
     body: z.strictObject({ actsJws: jwsText }),
     response: z.strictObject({ receiptJws: jwsText }),
+  }),
+  answerCapacityOrder: operation({
+    method: "PUT",
+    path: "/v1/agent/capacity-orders/:orderId",
+    summary: "What became of an order of the host's owner: `done`, or the refusal and its way out.",
+    params: z.strictObject({ orderId: idSchema("order") }),
+    body: z.strictObject({ outcome: z.string().min(1).max(64), message: z.string().max(2000) }),
+    response: z.strictObject({ orderId: idSchema("order") }),
   }),
   answerConsole: operation({
     method: "PUT",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { capacityCodeSchema } from "../../enablement/capacity/code.ts";
+import { capacityOrderSchema } from "../../enablement/capacity/order.ts";
 import { receiptFileSchema, reportFileSchema } from "../../enablement/capacity/report-file.ts";
 import { capacityResourceSchema } from "../../enablement/capacity/resource.ts";
 import { capacityTermsSchema } from "../../enablement/capacity/terms.ts";
@@ -92,6 +93,18 @@ export const capacityStandView = z.strictObject({
   /** Why its state is known to have been set back. */
   setBack: z.array(z.strictObject({ at: instantText, reason: z.string() })),
   demandedAt: instantText.nullable(),
+});
+
+/** What an owner ordered from elsewhere, and what became of it. */
+export const capacityOrderView = z.strictObject({
+  orderId: idSchema("order"),
+  hostId: idSchema("host"),
+  ordered: capacityOrderSchema,
+  orderedAt: instantText,
+  /** `done`, or the name of the refusal; null: the host's agent has not answered yet. */
+  outcome: z.string().nullable(),
+  message: z.string().nullable(),
+  answeredAt: instantText.nullable(),
 });
 
 export const providerOperations = {
@@ -233,6 +246,24 @@ export const ownerOperations = {
       requests: z.array(capacityRequestView),
       codes: z.array(capacityCodeView),
     }),
+  }),
+  orderCapacity: operation({
+    method: "POST",
+    path: "/v1/lender/capacity/orders",
+    summary: "Have a host of yours enable, return or divide capacity, as if it were typed there.",
+    body: z.strictObject({
+      orderId: idSchema("order"),
+      host: idOrName,
+      ordered: capacityOrderSchema,
+    }),
+    response: capacityOrderView,
+  }),
+  listCapacityOrders: operation({
+    method: "GET",
+    path: "/v1/lender/hosts/:host/capacity-orders",
+    summary: "What you ordered at a host, newest first, and what became of it.",
+    params: z.strictObject({ host: idOrName }),
+    response: z.strictObject({ orders: z.array(capacityOrderView) }),
   }),
   listOwnCapacityHosts: operation({
     method: "GET",

@@ -90,3 +90,18 @@ create table capacity_demand (
   demanded_at timestamptz not null,
   primary key (host_id, provider_party_id)
 );
+
+-- What a host's owner orders from elsewhere; its agent does it as if it were typed there.
+create table capacity_order (
+  order_id text primary key check (order_id like 'order\_%'),
+  host_id text not null references host,
+  ordered jsonb not null,
+  ordered_by text not null references party,
+  ordered_at timestamptz not null,
+  -- `done`, or the name of the refusal; null until the agent has answered.
+  outcome text,
+  message text,
+  answered_at timestamptz,
+  check ((outcome is null) = (answered_at is null) and (outcome is null) = (message is null))
+);
+create index capacity_order_host on capacity_order (host_id, order_id);

@@ -1,0 +1,33 @@
+import { z } from "zod";
+import { idSchema, nameText } from "../../unit/schema.ts";
+import { capacityResourceSchema } from "./resource.ts";
+import { thresholdSchema } from "./terms.ts";
+
+/** What an owner may have done at a host from elsewhere: what the host's own commands take. */
+export const capacityOrderSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("enable"),
+    /** A code to accept first, as it was issued. */
+    code: z.string().max(100_000).optional(),
+    /** Dedicated to this partition; otherwise `shared`, for the pool. */
+    partition: nameText.optional(),
+    shared: z.boolean().optional(),
+    resource: capacityResourceSchema.optional(),
+    quantity: z.number().int().positive().optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("return"),
+    /** A service, what a partition has, or what the pool has. */
+    of: z.union([
+      z.strictObject({ service: idSchema("service") }),
+      z.strictObject({ partition: nameText }),
+      z.strictObject({ shared: z.literal(true) }),
+    ]),
+  }),
+  z.strictObject({
+    kind: z.literal("threshold"),
+    partition: nameText,
+    threshold: thresholdSchema,
+  }),
+]);
+export type CapacityOrder = z.infer<typeof capacityOrderSchema>;
