@@ -39,8 +39,10 @@ const BOOTSTRAP_PROGRAMS = [
   ["/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"],
 ];
 
-/** Only tests ask these: shells for completion, systemd's own judgement of the units. */
+/** Only tests ask these: what people copy files with, shells for completion, systemd's own judgement. */
 const TEST_PROGRAMS = [
+  ["rsync", "rsync"],
+  ["sftp", "openssh-client"],
   ["systemd-analyze", "systemd"],
   ["bash", "bash"],
   ["zsh", "zsh"],

@@ -1,4 +1,5 @@
 export type AgentErrorCode =
+  | "access-contradicts"
   | "cores-unreadable"
   | "cores-not-allowed"
   | "cores-taken"

@@ -36,6 +36,8 @@ export interface AgentOptions {
   readonly accessAddress?: string;
   /** What guests with the internet ask for names; the host's own, where public, by default. */
   readonly resolvers?: readonly string[];
+  /** `relay`: this computer is not to be dialled; clients come through the server alone. */
+  readonly access?: "direct" | "relay";
   /** How much disk the agent's copies of images may take, beside what it lends. */
   readonly imageCacheBytes?: number;
   readonly readingEveryMs?: number;
@@ -51,6 +53,7 @@ export interface AgentConfig {
   readonly joinToken: string | null;
   readonly serverUrl: string | null;
   readonly accessAddress: string;
+  readonly isDirectOffered: boolean;
   readonly readingEveryMs: number;
   readonly recordEveryMs: number;
   readonly stopGraceMs: number;
@@ -76,7 +79,8 @@ export function configFrom(options: AgentOptions): AgentConfig {
     dataFolder: resolve(options.dataFolder),
     joinToken: options.joinToken?.trim() || null,
     serverUrl: options.server ?? null,
-    accessAddress: options.accessAddress ?? "127.0.0.1",
+    accessAddress: accessAddressOf(options),
+    isDirectOffered: options.access !== "relay",
     readingEveryMs: options.readingEveryMs ?? 10_000,
     recordEveryMs: options.recordEveryMs ?? 60_000,
     stopGraceMs: options.stopGraceMs ?? 3_000,
@@ -95,6 +99,15 @@ function resolversFrom(told: readonly string[]): readonly string[] {
       ? `${told.length} resolvers are more than ${RESOLVERS_MAX}`
       : `"${other}" is not a public address, and guests reach no others`;
   throw new AgentError("resolver-not-public", `${fault}; give it like --resolver 9.9.9.9,1.1.1.1`);
+}
+
+/** Who is reached through the server alone listens to this computer alone. */
+function accessAddressOf({ access, accessAddress = "127.0.0.1" }: AgentOptions): string {
+  if (access !== "relay" || accessAddress === "127.0.0.1") return accessAddress;
+  throw new AgentError(
+    "access-contradicts",
+    `--access relay means that nobody dials this computer, so its ways in do not listen at ${accessAddress}; leave out one of the two`,
+  );
 }
 
 /** What the agent was told it has: reserve + base + standby. */

@@ -1,6 +1,6 @@
 import WebSocket from "ws";
 import type { Client } from "../api/client/client.ts";
-import { serverHintSchema } from "../api/contract/agent.ts";
+import { type ServerHint, serverHintSchema } from "../api/contract/agent.ts";
 import type { JoinedContext } from "./context.ts";
 
 const ALIVE_EVERY_MS = 5_000;
@@ -18,7 +18,7 @@ export async function holdConnection(
     readonly token: () => string;
     readonly signal: AbortSignal;
     readonly onOpen: () => void;
-    readonly onHint: () => void;
+    readonly onHint: (hint: ServerHint) => void;
   },
 ): Promise<void> {
   // An abort that came before nobody would hear of again.
@@ -49,7 +49,8 @@ export async function holdConnection(
       });
       socket.on("message", (data) => {
         heardAtMs = performance.now();
-        if (isDesiredHint(context, String(data))) input.onHint();
+        const hint = readHint(context, String(data));
+        if (hint !== undefined) input.onHint(hint);
       });
       socket.on("error", reject);
       socket.on("close", () => resolve());
@@ -60,10 +61,10 @@ export async function holdConnection(
   }
 }
 
-function isDesiredHint(context: JoinedContext, text: string): boolean {
+function readHint(context: JoinedContext, text: string): ServerHint | undefined {
   const parsed = serverHintSchema.safeParse(parseJson(text));
   if (!parsed.success) context.log.warn({ text: text.slice(0, 100) }, "an unknown hint is ignored");
-  return parsed.success;
+  return parsed.data;
 }
 
 function connectionUrl(client: Client): string {

@@ -10,6 +10,7 @@ import type { AgentKeys } from "./identity/keys.ts";
 import { TRUSTS_NOBODY, type TrustedServer, trustServer } from "./identity/server-keys.ts";
 import type { HostName, Joined } from "./identity/store.ts";
 import { createServerTime, type ServerTime } from "./time/time.ts";
+import { createTunnels, type Tunnels } from "./tunnel/tunnels.ts";
 import { createTurns, type Turns } from "./turns.ts";
 
 /** The server that this host has joined, and the way to it. */
@@ -45,6 +46,8 @@ export interface AgentContext {
   readonly learnServerKeys: TrustedServer["learn"];
   readonly time: ServerTime;
   readonly turns: Turns;
+  /** Ways into guests through the server. */
+  readonly tunnels: Tunnels;
   /** Downloads under way, by digest. */
   readonly fetching: Map<string, Promise<void>>;
   /** Aborted when the agent stops: what waits for the network need not. */
@@ -87,6 +90,7 @@ export function createContext(parts: ContextParts): AgentContext {
     learnServerKeys: trusted.learn,
     time,
     turns: createTurns(),
+    tunnels: createTunnels(),
     fetching: new Map(),
     ended: new AbortController(),
   };

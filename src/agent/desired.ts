@@ -55,7 +55,10 @@ function absorbPartition(context: JoinedContext, told: DesiredState["partitions"
     });
     return;
   }
-  const isNews = told.generation > known.desiredGeneration;
+  // The same generation with another size: by the hour alone, what stands yields or is whole again.
+  const isByTheHour =
+    told.generation === known.desiredGeneration && !sizesEqual(told.size, known.desiredSize);
+  const isNews = told.generation > known.desiredGeneration || isByTheHour;
   const holder = isNews ? holderOf(context.db, partitionId) : null;
   if (holder !== null && !sizesEqual(told.size, known.size)) {
     const fields = { partition: name, leaseId: holder.leaseId, wanted: told.size };
@@ -67,6 +70,8 @@ function absorbPartition(context: JoinedContext, told: DesiredState["partitions"
     // How its cores are given is part of what a lease has frozen.
     cpuMode: holderOf(context.db, partitionId) === null ? cpuMode : known.cpuMode,
     ...(isNews ? { desiredSize: told.size, desiredGeneration: told.generation } : {}),
+    // What is applied under a number is applied anew.
+    ...(isByTheHour ? { generation: Math.min(known.generation, told.generation - 1) } : {}),
   });
 }
 

@@ -1,4 +1,5 @@
 import { ApiError } from "../api/client/error.ts";
+import type { ServerHint } from "../api/contract/agent.ts";
 import { holdConnection } from "./connection.ts";
 import { instantNow, type JoinedContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
@@ -26,7 +27,11 @@ export async function followServerOnce(context: JoinedContext, follow: Follow): 
       context.log.info({ server: context.server.client.url }, "connected");
       follow.onNews();
     };
-    await holdConnection(context, { ...follow, onOpen, onHint: follow.onNews });
+    const onHint = (hint: ServerHint) => {
+      if (hint.kind === "desired") follow.onNews();
+      else void context.tunnels.join(context, hint, follow.token());
+    };
+    await holdConnection(context, { ...follow, onOpen, onHint });
     if (!follow.signal.aborted) throw new Error("the connection to the server ended");
   } catch (error) {
     if (error instanceof ApiError && error.code === "host-removed") {

@@ -74,10 +74,10 @@ function judgeContent(context: AgentContext, grant: Grant): Refused | null {
 function judgeTerms(
   context: AgentContext,
   known: PartitionAllocation,
-  { partition, internet: wantsInternet }: Grant,
+  { partition, ...grant }: Grant,
 ): Refused | null {
   const { internet, internetReason } = context.capacity.facts;
-  if (wantsInternet && !internet) {
+  if (grant.internet && !internet) {
     return no("internet-unsupported", `this host cannot give the internet: ${internetReason}`);
   }
   if (!fitsWithin(known.min, partition.size) || !fitsWithin(partition.size, known.max)) {
@@ -106,7 +106,7 @@ function judgeImage(context: AgentContext, grant: Grant | OwnGrant): Refused | n
     return no("memory-too-small", `the image needs ${manifest.memoryBytesMin} bytes of memory`);
   }
   const diskBytesMin = manifest.diskBytesMin ?? 0;
-  if (partition.size.diskBytes < diskBytesMin) {
+  if (partition.size.diskBytes - (grant.outbox?.bytes ?? 0) < diskBytesMin) {
     return no(
       "image-too-big",
       `the image's disk has ${formatBytes(diskBytesMin)}; ask for more disk`,

@@ -90,6 +90,7 @@ async function run({ context, token }: Started, release: () => void): Promise<Ru
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     context.ended.abort(new Error("the agent stops"));
+    context.tunnels.close();
     await Promise.all(loops.local.map((loop) => loop.stop()));
     await loops.working.settled();
     // What the server was asked and has not answered is asked again at the next start.

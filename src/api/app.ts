@@ -11,7 +11,9 @@ import { Refusal, refusal } from "../refusal/refusal.ts";
 import { PRODUCT_VERSION } from "../unit/version.ts";
 import { registerChanges } from "./changes.ts";
 import type { ServerContext } from "./context.ts";
+import { registerDeliveryMetrics } from "./delivery/settings.ts";
 import { registerFiles } from "./files.ts";
+import { registerOutputs } from "./outputs.ts";
 import { BODY_BYTES_MAX, problemOf } from "./problem.ts";
 import { registerOperations } from "./routes.ts";
 
@@ -47,13 +49,15 @@ export async function buildApp(context: ServerContext): Promise<FastifyInstance>
   registerOperations(app, context);
   await registerFiles(app, context);
   registerChanges(app, context);
+  registerOutputs(app, context);
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   return app;
 }
 
-function registerHealth(app: FastifyInstance, { db }: ServerContext): void {
+function registerHealth(app: FastifyInstance, { db, delivery }: ServerContext): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  registerDeliveryMetrics(registry, { db, delivery });
   const seconds = new Histogram({
     name: "sublet_http_request_seconds",
     help: "How long requests took",

@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import { findHostKey } from "../host/key-store.ts";
 import { agentTokenSchema } from "../host/signed.ts";
 import { getHost, type Host } from "../host/store.ts";
-import { findPartyByKey, type Party } from "../party/store.ts";
+import { findPartyByKey, type KeyHolder } from "../party/store.ts";
 import { Refusal, refusal } from "../refusal/refusal.ts";
 import { claimedKid, verify } from "../signature/envelope.ts";
 import { importPublicKey, keyRing } from "../signature/key.ts";
@@ -12,7 +12,7 @@ import type { Permission } from "./permission.ts";
 
 export type Caller =
   | { readonly kind: "anyone" }
-  | { readonly kind: "party"; readonly party: Party }
+  | { readonly kind: "party"; readonly party: KeyHolder }
   | { readonly kind: "agent"; readonly host: Host };
 
 type Context = Pick<ServerContext, "db" | "clock" | "serverId">;

@@ -4,6 +4,7 @@ import type { LiveServerKeys } from "../enablement/signing-key-store.ts";
 import type { BlobStore } from "../image/blob-store.ts";
 import type { MarketTerms } from "../market/offer.ts";
 import type { Clock } from "../unit/clock.ts";
+import type { DeliverySettings } from "./delivery/settings.ts";
 
 /** Everything that the server's operations and passes work with; built once, passed by hand. */
 export interface ServerContext {
@@ -11,6 +12,8 @@ export interface ServerContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly blobs: BlobStore;
+  /** What runs left behind: encrypted to their clients, and never served as an image. */
+  readonly outputs: BlobStore;
   readonly serverId: string;
   readonly keys: LiveServerKeys;
   readonly terms: MarketTerms;
@@ -21,6 +24,7 @@ export interface ServerContext {
   /** Runs the passes now instead of at their next turn. */
   readonly wake: () => void;
   readonly changes: LeaseChanges;
+  readonly delivery: DeliverySettings;
 }
 
 /** Tells who waits that something happened to a lease, on whichever server it happened. */

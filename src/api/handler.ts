@@ -1,5 +1,5 @@
 import type { Host } from "../host/store.ts";
-import type { Party } from "../party/store.ts";
+import type { KeyHolder } from "../party/store.ts";
 import type { ServerContext } from "./context.ts";
 import type { Body, OperationName, Params, Query, Response } from "./contract/contract.ts";
 import type { PERMISSIONS } from "./permission.ts";
@@ -8,7 +8,7 @@ type CallerOf<N extends OperationName> = (typeof PERMISSIONS)[N] extends "anyone
   ? undefined
   : (typeof PERMISSIONS)[N] extends "agent"
     ? Host
-    : Party;
+    : KeyHolder;
 
 export interface Input<N extends OperationName> {
   /** The party or host that calls, as the permission table lets in. */

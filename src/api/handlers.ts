@@ -10,11 +10,16 @@ import { sendUsage } from "./agent/send-usage.ts";
 import { tellTime } from "./agent/tell-time.ts";
 import { bookLease } from "./client/book-lease.ts";
 import { bookLeases } from "./client/book-leases.ts";
+import { cancelRun } from "./client/cancel-run.ts";
+import { dropOutputs } from "./client/drop-outputs.ts";
 import { endLease } from "./client/end-lease.ts";
 import { exportUsage } from "./client/export-usage.ts";
 import { extendLease, quoteExtension } from "./client/extend-lease.ts";
+import { finishRun } from "./client/finish-run.ts";
 import { listBills } from "./client/list-bills.ts";
 import { listLeases } from "./client/list-leases.ts";
+import { listRuns, showRun } from "./client/list-runs.ts";
+import { openRelay } from "./client/open-relay.ts";
 import { readConsole } from "./client/read-console.ts";
 import { readStatement } from "./client/read-statement.ts";
 import { search } from "./client/search.ts";
@@ -25,6 +30,13 @@ import { showLease } from "./client/show-lease.ts";
 import { showUsage } from "./client/show-usage.ts";
 import { totalBills } from "./client/total-bills.ts";
 import type { OperationName } from "./contract/contract.ts";
+import { listDeliveries, redeliver, showDelivery } from "./delivery/deliveries.ts";
+import {
+  listDeliveryTargets,
+  removeDeliveryTarget,
+  renewDeliverySecret,
+  setDeliveryTarget,
+} from "./delivery/targets.ts";
 import type { Handler } from "./handler.ts";
 import { addHost } from "./lender/add-host.ts";
 import { drainHost } from "./lender/drain-host.ts";
@@ -111,6 +123,11 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   search,
   bookLease,
   bookLeases,
+  listRuns,
+  showRun,
+  finishRun,
+  cancelRun,
+  dropOutputs,
   listLeases,
   showLease,
   quoteExtension,
@@ -118,6 +135,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   endLease,
   setPower,
   readConsole,
+  openRelay,
   showAccount,
   readStatement,
   totalBills,
@@ -125,6 +143,13 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   showBill,
   showUsage,
   exportUsage,
+  setDeliveryTarget,
+  listDeliveryTargets,
+  renewDeliverySecret,
+  removeDeliveryTarget,
+  listDeliveries,
+  showDelivery,
+  redeliver,
   enrolHost,
   rotateHostKey,
   tellTime,

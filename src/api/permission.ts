@@ -51,6 +51,12 @@ export const PERMISSIONS = {
   endLease: ["client"],
   setPower: ["client"],
   readConsole: ["client"],
+  openRelay: ["client"],
+  listRuns: ["client"],
+  showRun: ["client"],
+  finishRun: ["client"],
+  cancelRun: ["client"],
+  dropOutputs: ["client"],
   listLeases: "party",
   showLease: "party",
   showAccount: "party",
@@ -60,6 +66,15 @@ export const PERMISSIONS = {
   showBill: "party",
   showUsage: "party",
   exportUsage: "party",
+
+  // Of one's own bills; the operator's are everybody's, and a provider's those that it makes.
+  setDeliveryTarget: "party",
+  listDeliveryTargets: "party",
+  renewDeliverySecret: "party",
+  removeDeliveryTarget: "party",
+  listDeliveries: "party",
+  showDelivery: "party",
+  redeliver: "party",
 
   enrolHost: "anyone",
   // Its two signatures say who asks; the token would be by a key that may be gone already.
@@ -95,6 +110,13 @@ export const PERMISSIONS = {
   listCodes: ["provider"],
 } as const satisfies Record<OperationName, Permission>;
 
+/** The WebSockets: see `server/upgrade.ts`. */
+export const SOCKET_PERMISSIONS = {
+  "/v1/agent/connection": "agent",
+  "/v1/agent/tunnels/:joinId": "agent",
+  "/v1/client/leases/:leaseId/relay": ["client"],
+} as const satisfies Record<string, Permission>;
+
 /** The routes beside the JSON contract. */
 export const OTHER_PERMISSIONS = {
   "GET /healthz": "anyone",
@@ -105,4 +127,6 @@ export const OTHER_PERMISSIONS = {
   "GET /images/:digest": "anyone",
   "PUT /v1/operator/blobs/:digest": ["operator"],
   "GET /v1/leases/:leaseId/changes": "party",
+  "PUT /v1/agent/leases/:leaseId/outputs/:digest": "agent",
+  "GET /v1/client/leases/:leaseId/outputs": ["client"],
 } as const satisfies Record<string, Permission>;

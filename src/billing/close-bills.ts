@@ -21,6 +21,7 @@ import {
   listBillableLeases,
   listBillsOfLease,
 } from "./bill-store.ts";
+import { queueDeliveries } from "./delivery/store.ts";
 import { lockParty } from "./ledger-store.ts";
 import { type BillInput, makeBill } from "./make-bill.ts";
 import { postBill } from "./post-bill.ts";
@@ -136,6 +137,8 @@ async function closeBill(
     last: document.kind !== "interim",
     now,
   });
+  const { billId } = document;
+  await queueDeliveries(tx, { billId, customerPartyId: lease.clientPartyId, now });
   if (due.kind === "correction" && !due.incomplete) await forgetLateUsage(tx, lease.leaseId);
   await insertLeaseEvent(tx, {
     leaseId: lease.leaseId,

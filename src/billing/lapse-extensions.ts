@@ -1,10 +1,10 @@
 import type { Kysely } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { transaction } from "../database/transaction.ts";
 import type { DB } from "../database/types.ts";
+import { eachLease } from "../lease/each-lease.ts";
 import { lapseExtension } from "../lease/extend.ts";
 import { listUnacknowledged } from "../lease/extension-store.ts";
-import { type Lease, lockLease } from "../lease/store.ts";
+import type { Lease } from "../lease/store.ts";
 import { lowerHold } from "./ledger-store.ts";
 
 /**
@@ -18,14 +18,10 @@ export async function lapseExtensionsOnce(
   { db }: { readonly db: Database },
   now: Date,
 ): Promise<number> {
-  let lapsed = 0;
-  for (const leaseId of await listUnacknowledged(db.kysely, GRACE_SECONDS, now)) {
-    await transaction(db, async (tx) => {
-      const lease = await lockLease(tx, leaseId);
-      if (await giveBackPending(tx, lease, { reason: "not-acknowledged", now })) lapsed += 1;
-    });
-  }
-  return lapsed;
+  const late = await listUnacknowledged(db.kysely, GRACE_SECONDS, now);
+  return eachLease(db, late, (tx, lease) =>
+    giveBackPending(tx, lease, { reason: "not-acknowledged", now }),
+  );
 }
 
 /** A pending extension, if there is one, lapses: its time and its money are free again. */

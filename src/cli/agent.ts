@@ -21,6 +21,7 @@ interface AgentInput {
   readonly reserveMemory?: number;
   readonly reserveDisk?: number;
   readonly accessAddress?: string;
+  readonly access?: "direct" | "relay";
   readonly imageCache?: number;
   readonly resolver?: readonly string[];
   readonly printUnit?: true;
@@ -64,6 +65,10 @@ export const agentVerb = verb<AgentInput>({
       "what guests with the internet ask for names; the host's own if public",
       readResolvers,
     ),
+    new Option("--access <way>", "relay: clients come in through the server alone").choices([
+      "direct",
+      "relay",
+    ]),
     bytes("--image-cache <size>", "disk for copies of images, beside what it lends; 20GiB"),
     new Option("--print-unit", "print a systemd unit with these options, and start nothing"),
   ],
@@ -89,11 +94,12 @@ export const agentVerb = verb<AgentInput>({
         memoryBytes: input.reserveMemory,
         diskBytes: input.reserveDisk,
       }),
+      ...given({ accessAddress: input.accessAddress, access: input.access }),
+      ...given({ imageCacheBytes: input.imageCache }),
+      ...given({ resolvers: input.resolver }),
       ...given({ standbyCores: input.standbyCores, standbyMemoryBytes: input.standbyMemory }),
       ...(input.alone ? { alone: { name } } : {}),
       ...(card === undefined ? {} : { providerCardJws: (await readPaper(context, card)).trim() }),
-      ...given({ accessAddress: input.accessAddress, imageCacheBytes: input.imageCache }),
-      ...given({ resolvers: input.resolver }),
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
     announce(context, agent);

@@ -1,5 +1,7 @@
 import { Option } from "commander";
 import type { Response } from "../api/contract/contract.ts";
+import { billDeliverVerb } from "./bill-deliver.ts";
+import { billDeliveriesVerb, billRedeliverVerb } from "./bill-deliveries.ts";
 import { billCsv, billText } from "./bill-text.ts";
 import { billTotalsVerb } from "./bill-totals.ts";
 import { billVerifyVerb } from "./bill-verify.ts";
@@ -74,5 +76,8 @@ const show = verb<{ id: string; csv?: true }>({
 export const billVerbs: VerbGroup = {
   name: "bill",
   summary: "What was used and what it costs",
-  verbs: [list, show, billTotalsVerb, billVerifyVerb],
+  verbs: [
+    ...[list, show, billTotalsVerb, billVerifyVerb],
+    ...[billDeliverVerb, billDeliveriesVerb, billRedeliverVerb],
+  ],
 };

@@ -2,13 +2,13 @@ import { Option } from "commander";
 import { InputError } from "../unit/quantity.ts";
 import { CliError } from "./failure.ts";
 import { readBeginning } from "./naming/resolve-id.ts";
-import { identityOption } from "./run-verb.ts";
+import { identityOption, type WayOptions, wayOptions, wayWanted } from "./run-verb.ts";
 import { type Place, scpArguments } from "./ssh/arguments.ts";
 import { runAttached, runCaptured } from "./ssh/session.ts";
 import { wayIn } from "./ssh/way-in.ts";
 import { verb } from "./verb.ts";
 
-interface CopyInput {
+interface CopyInput extends WayOptions {
   readonly source: string;
   readonly destination: string;
   readonly recursive?: true;
@@ -19,8 +19,12 @@ export const cpVerb = verb<CopyInput>({
   usage: "cp <source> <destination>",
   summary: "Copy files into a lease's partition, or out of it.",
   examples: ["sublet cp words.txt lease_01k9…:", "sublet cp -r lease_01k9…:results ./results"],
-  options: [new Option("-r, --recursive", "folders with all that is in them"), identityOption()],
-  run: async (context, { source, destination, recursive, identity }) => {
+  options: [
+    new Option("-r, --recursive", "folders with all that is in them"),
+    identityOption(),
+    ...wayOptions(),
+  ],
+  run: async (context, { source, destination, recursive, identity, ...way }) => {
     const from = readSide(source);
     const to = readSide(destination);
     const lease = from.lease ?? to.lease;
@@ -29,7 +33,7 @@ export const cpVerb = verb<CopyInput>({
         "one side, and one only, is in a lease: LEASE:PATH, like lease_01k…:results.txt",
       );
     }
-    const target = await wayIn(context, lease, identity);
+    const target = await wayIn(context, lease, identity, wayWanted(way));
     const { leaseId } = target;
     const at = (side: Side): Place => ({
       leaseId: side.lease === null ? null : leaseId,

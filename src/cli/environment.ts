@@ -16,6 +16,9 @@ export interface Environment {
   readonly key?: string;
   readonly databaseUrl?: string;
   readonly joinToken?: string;
+  /** The mail server with its password, which no process list shall show. */
+  readonly smtp?: string;
+  readonly mailFrom?: string;
   /** `SUBLET_DEBUG`: print the stack of an unexpected error. */
   readonly debug: boolean;
   /** `NO_COLOR` (https://no-color.org): set and not empty. */
@@ -47,6 +50,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv, uid = process.getuid?.()
     ...named("key", env.SUBLET_KEY),
     ...named("databaseUrl", env.DATABASE_URL),
     ...named("joinToken", env.SUBLET_JOIN_TOKEN),
+    ...named("smtp", env.SUBLET_SMTP),
+    ...named("mailFrom", env.SUBLET_MAIL_FROM),
     debug: Boolean(env.SUBLET_DEBUG),
     colourless: Boolean(env.NO_COLOR),
     ...(env.FORCE_COLOR && env.FORCE_COLOR !== "0" ? { colourForced: true } : {}),

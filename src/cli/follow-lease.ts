@@ -15,7 +15,8 @@ const POLL_LAST_MS = 2_000;
 
 /**
  * Waits until the lease is as wanted, and prints what happens to it meanwhile: from its booking, or
- * from an instant of the server's clock. That it ends is for the caller to want as well.
+ * from an instant of the server's clock. That it ends is for the caller to want as well. Who gives
+ * up the waiting says so by `signal`.
  */
 export async function followLease(
   context: Context,
@@ -23,6 +24,7 @@ export async function followLease(
   leaseId: LeaseId,
   isWanted: (lease: LeaseView) => boolean,
   since = new Date(0),
+  signal?: AbortSignal,
 ): Promise<LeaseView> {
   const shown = progress(context);
   const teller = new EventTeller(shown, since);
@@ -36,6 +38,7 @@ export async function followLease(
       const waitedSeconds = Math.floor((context.clock.now().getTime() - startedAtMs) / 1000);
       shown.update(`${leaseId} is ${lease.state}, waited ${waitedSeconds} s`);
       await changes.next(pollMs);
+      signal?.throwIfAborted();
     }
   } finally {
     shown.done();

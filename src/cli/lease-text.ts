@@ -21,7 +21,7 @@ export function leaseText(lease: LeaseView): string {
   ];
   rows.push(...extensionRows(lease));
   if (lease.power.generation > 0) rows.push(["power", powerText(lease.power)]);
-  if (access) rows.push(["way in", `${access.user} at ${access.address} port ${access.port}`]);
+  if (access) rows.push(["way in", wayInText(access)]);
   if (lease.billId) rows.push(["bill", lease.billId]);
   return `${facts(rows)}${nextText(lease)}`;
 }
@@ -53,6 +53,10 @@ export function eventText({ kind, reason, detail }: LeaseEventView): string {
 /** A host says what it likes: nothing of it may speak to the person's terminal. */
 function plain(text: string): string {
   return text.replace(/\p{Cc}+/gu, " ");
+}
+
+function wayInText({ user, address, port, direct }: NonNullable<LeaseView["access"]>): string {
+  return direct === false ? `${user}, through the server` : `${user} at ${address} port ${port}`;
 }
 
 function stateText({ state, outcome, reason }: LeaseView): string {

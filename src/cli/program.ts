@@ -59,12 +59,15 @@ export function buildProgram(session: Session): Command {
 function addGroup(program: Command, group: VerbGroup, session: Session): void {
   const parent = program.command(group.name).description(group.summary).helpCommand(false);
   addCommonOptions(parent, true, { hidden: true });
-  for (const verb of group.verbs) addVerb(parent, verb, session);
+  for (const verb of group.verbs) {
+    const command = addVerb(parent, verb, session);
+    if (verb.isDefault) parent.addHelpText("after", () => `\n${command.helpInformation()}`);
+  }
 }
 
-function addVerb(parent: Command, verb: Verb, session: Session): void {
+function addVerb(parent: Command, verb: Verb, session: Session): Command {
   const command = parent
-    .command(verb.usage, { hidden: verb.hidden ?? false })
+    .command(verb.usage, { hidden: verb.hidden ?? false, isDefault: verb.isDefault ?? false })
     .description(verb.summary);
   for (const argument of verb.arguments ?? []) command.addArgument(argument);
   for (const option of verb.options ?? []) command.addOption(option);
@@ -79,6 +82,7 @@ function addVerb(parent: Command, verb: Verb, session: Session): void {
   const examples = verb.examples.map((example) => `  $ ${example}`).join("\n");
   command.addHelpText("after", `${verb.more ? `\n${verb.more}\n` : ""}\nExamples:\n${examples}`);
   command.action(() => perform(command, verb, session));
+  return command;
 }
 
 async function perform(command: Command, verb: Verb, session: Session): Promise<void> {

@@ -1,8 +1,9 @@
 import { Option } from "commander";
 import { InputError } from "../unit/quantity.ts";
 import type { Context, Outcome } from "./context.ts";
-import { CliError, EXIT_OURS } from "./failure.ts";
+import { EXIT_OURS } from "./failure.ts";
 import { sshArguments, type Target } from "./ssh/arguments.ts";
+import type { WayWanted } from "./ssh/proxy-command.ts";
 import { runAttached, runCaptured } from "./ssh/session.ts";
 import { wayIn } from "./ssh/way-in.ts";
 import { verb } from "./verb.ts";
@@ -18,30 +19,26 @@ export function identityOption(): Option {
 const OWN_UNTIL =
   "The long flags below are Sublet's wherever they stand before --; all behind -- is the command's.";
 
-export const runVerb = verb<{ lease?: string; command: string[]; identity?: string }>({
-  usage: "run <command...>",
-  summary: "Run a command in a lease's partition; its output is streamed, its exit code returned.",
-  examples: [
-    "sublet run --lease lease_01k9… -- uname -a",
-    "sublet run --lease lease_01k9… 'sort | uniq -c' < words.txt",
-  ],
-  more: `${OWN_UNTIL}\nSeveral arguments arrive as typed; a single one is a line for the guest's shell. With --json the\noutput is collected: {leaseId, command, exitCode, stdout, stderr}.`,
-  options: [new Option("--lease <id>", "the lease to run in"), identityOption()],
-  passThrough: true,
-  failureExitCode: EXIT_OURS,
-  run: async (context, { lease, command, identity }) => {
-    if (lease === undefined) {
-      throw new CliError(
-        "lease-needed",
-        "say where to run it with --lease ID; book a lease first with `sublet lease create`",
-      );
-    }
-    const target = await wayIn(context, lease, identity);
-    return runIn(context, target, command, "never");
-  },
-});
+/** For every verb that goes into a guest. */
+export interface WayOptions {
+  readonly direct?: true;
+  readonly relay?: true;
+}
 
-interface SshInput {
+export function wayOptions(): Option[] {
+  return [
+    new Option("--direct", "dial the host itself, without asking whether it is in reach"),
+    new Option("--relay", "through the server, even where the host is in reach").conflicts(
+      "direct",
+    ),
+  ];
+}
+
+export function wayWanted({ direct, relay }: WayOptions): WayWanted {
+  return direct ? "direct" : relay ? "relay" : "auto";
+}
+
+interface SshInput extends WayOptions {
   readonly lease: string;
   readonly command: string[];
   readonly tty?: true;
@@ -53,14 +50,18 @@ export const sshVerb = verb<SshInput>({
   summary: "Open a shell in a lease's partition, or run a command there as ssh does.",
   examples: ["sublet ssh lease_01k9…", "sublet ssh lease_01k9… --tty -- top"],
   more: OWN_UNTIL,
-  options: [new Option("--tty", "a terminal for the command, too"), identityOption()],
+  options: [
+    new Option("--tty", "a terminal for the command, too"),
+    identityOption(),
+    ...wayOptions(),
+  ],
   passThrough: true,
   failureExitCode: EXIT_OURS,
-  run: async (context, { lease, command, tty, identity }) => {
+  run: async (context, { lease, command, tty, identity, ...way }) => {
     if (context.json && command.length === 0) {
       throw new InputError("--json needs a command; a shell has no one document to print");
     }
-    const target = await wayIn(context, lease, identity);
+    const target = await wayIn(context, lease, identity, wayWanted(way));
     return runIn(context, target, command, tty ? "always" : "as-ssh-does");
   },
 });

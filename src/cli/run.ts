@@ -1,10 +1,12 @@
 import { CommanderError } from "commander";
+import { withDefaultVerb } from "./default-verb.ts";
 import { describeFailure, EXIT_WRONG_USAGE, type Failure } from "./failure.ts";
 import { buildProgram, type Session } from "./program.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Runs one command line and gives its exit code. Never throws. */
-export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+export async function run(typed: readonly string[], surroundings: Surroundings): Promise<number> {
+  const argv = withDefaultVerb(typed);
   const session: Session = { surroundings, argv, exitCode: 0, json: asksForJson(argv) };
   try {
     await buildProgram(session).parseAsync([...argv], { from: "user" });

@@ -1,5 +1,7 @@
 import { join, resolve } from "node:path";
 import { Option } from "commander";
+import { InputError } from "../unit/quantity.ts";
+import { readIfThere } from "./config/private-file.ts";
 import type { Context } from "./context.ts";
 import { parsePercentPpm } from "./option/percent.ts";
 import { quantity } from "./option/quantity.ts";
@@ -18,6 +20,10 @@ interface ServerInput {
   readonly fee?: number;
   readonly newOperatorKey?: true;
   readonly printUnit?: true;
+  readonly smtp?: string;
+  readonly smtpFile?: string;
+  readonly mailFrom?: string;
+  readonly allowPrivateWebhooks?: true;
 }
 
 export const serverVerb = verb<ServerInput>({
@@ -42,6 +48,12 @@ export const serverVerb = verb<ServerInput>({
       "the operator's part of earnings at the first start; 0 by default",
       parsePercentPpm,
     ),
+    quantity("--smtp <url>", "the mail server for bills (or SUBLET_SMTP)", withoutPassword),
+    new Option("--smtp-file <file>", "a file that holds that URL, with its password").conflicts(
+      "smtp",
+    ),
+    new Option("--mail-from <address>", "who bills come from (or SUBLET_MAIL_FROM)"),
+    new Option("--allow-private-webhooks", "send bills into private networks, too"),
     new Option("--new-operator-key", "make one more operator's key, for one who lost it"),
     new Option("--print-unit", "print a systemd unit with these options, and start nothing"),
   ],
@@ -63,12 +75,35 @@ export const serverVerb = verb<ServerInput>({
       billingTimeZone: input.timeZone,
       operatorFeePpm: input.fee,
       newOperatorKey: input.newOperatorKey,
+      smtp: await readSmtp(input, environment.smtp),
+      mailFrom: input.mailFrom ?? environment.mailFrom,
+      allowPrivateWebhooks: input.allowPrivateWebhooks,
       logFormat: context.json || !context.stderr.isTTY ? "json" : "lines",
     });
     announce(context, server);
     return { json: undefined, text: "", exitCode: await untilTold(server) };
   },
 });
+
+/** What is typed is seen by every user of this computer. */
+function withoutPassword(url: string): string {
+  if (!url.includes("@")) return url;
+  throw new InputError(
+    "give the mail server like smtp://mail.example.org:587; one with user and password is read from --smtp-file FILE or SUBLET_SMTP",
+  );
+}
+
+async function readSmtp(
+  { smtp, smtpFile }: Pick<ServerInput, "smtp" | "smtpFile">,
+  ofEnvironment: string | undefined,
+): Promise<string | undefined> {
+  if (smtpFile === undefined) return smtp ?? ofEnvironment;
+  const text = await readIfThere(smtpFile);
+  if (text !== undefined) return text.trim();
+  throw new InputError(
+    `--smtp-file: ${smtpFile} is not there; write the mail server's URL into it`,
+  );
+}
 
 function announce(
   { json, stdout }: Context,

@@ -22,7 +22,10 @@ export function processSurroundings(environment: Environment): Surroundings {
   return { environment, clock: systemClock, stdin, stdout, stderr };
 }
 
-/** `sublet lease list | head -1` is no failure: the reader has what it wanted. */
+/**
+ * `sublet lease list | head -1` is no failure: the reader has what it wanted. Nor is a terminal that
+ * was closed: what is under way there may have a lease to end.
+ */
 function quietBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
 }

@@ -18,6 +18,8 @@ export interface VerbSpec<Input> {
   readonly passThrough?: boolean;
   /** Options that it does not know are no wrong usage: it refuses anyway. */
   readonly takesAnything?: boolean;
+  /** What is meant when a group is named and none of its verbs. */
+  readonly isDefault?: boolean;
   /** Left out of the help. */
   readonly hidden?: boolean;
   /** The exit code of failures of ours; by default 1, and 2 for wrong usage. */

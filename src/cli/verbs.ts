@@ -14,9 +14,12 @@ import { loginVerb, whoamiVerb } from "./login.ts";
 import { offerVerbs } from "./offer.ts";
 import { partitionVerbs } from "./partition.ts";
 import { partyVerbs } from "./party.ts";
-import { runVerb, sshVerb } from "./run-verb.ts";
+import { runVerbs } from "./run-list.ts";
+import { sshVerb } from "./run-verb.ts";
 import { searchVerb } from "./search.ts";
 import { serverVerb } from "./server.ts";
+import { sshConfigVerb } from "./ssh-config.ts";
+import { sshProxyVerb } from "./ssh-proxy.ts";
 import { usageVerbs } from "./usage.ts";
 import type { Verb, VerbGroup } from "./verb.ts";
 
@@ -28,7 +31,10 @@ export const chapters: readonly {
   { heading: "Processes:", verbs: [serverVerb, agentVerb, demoVerb] },
   { heading: "Who you are:", verbs: [loginVerb, whoamiVerb, accountVerbs, completionVerb] },
   { heading: "Lending:", verbs: [hostVerbs, partitionVerbs, offerVerbs, capacityVerbs] },
-  { heading: "Borrowing:", verbs: [searchVerb, leaseVerbs, runVerb, sshVerb, cpVerb] },
+  {
+    heading: "Borrowing:",
+    verbs: [searchVerb, leaseVerbs, runVerbs, sshVerb, cpVerb, sshConfigVerb, sshProxyVerb],
+  },
   { heading: "Paying:", verbs: [billVerbs, usageVerbs] },
   {
     heading: "Operating:",

@@ -11,3 +11,20 @@ export function violatedConstraint(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("constraint" in error)) return undefined;
   return typeof error.constraint === "string" ? error.constraint : undefined;
 }
+
+/**
+ * What `work` writes stays when it and all that the database checks of it succeed; otherwise it is
+ * as if it had never begun, and the transaction can go on with something else. Throws what it threw.
+ */
+export async function attempt<T>(tx: Kysely<DB>, work: () => Promise<T>): Promise<T> {
+  await sql`savepoint attempt`.execute(tx);
+  try {
+    const result = await work();
+    await checkConstraints(tx);
+    await sql`release savepoint attempt`.execute(tx);
+    return result;
+  } catch (error) {
+    await sql`rollback to savepoint attempt`.execute(tx);
+    throw error;
+  }
+}

@@ -237,6 +237,72 @@ create table console_request (
   constraint console_request_content_check CHECK ((length(content) <= 65536))
 );
 
+create table delivery (
+  delivery_id text not null,
+  bill_id text not null,
+  target_id text not null,
+  state text not null,
+  queued_at timestamp with time zone not null,
+  due_at timestamp with time zone not null,
+  claimed_until timestamp with time zone,
+  attempts integer default 0 not null,
+  attempts_before integer default 0 not null,
+  settled_at timestamp with time zone,
+  failure text,
+  constraint delivery_pkey PRIMARY KEY (delivery_id),
+  constraint delivery_one UNIQUE (bill_id, target_id),
+  constraint delivery_bill_id_fkey FOREIGN KEY (bill_id) REFERENCES bill(bill_id),
+  constraint delivery_target_id_fkey FOREIGN KEY (target_id) REFERENCES delivery_target(target_id),
+  constraint delivery_attempts_check CHECK ((attempts >= 0)),
+  constraint delivery_check CHECK (((attempts_before >= 0) AND (attempts_before <= attempts))),
+  constraint delivery_check1 CHECK (((state = 'queued'::text) = (settled_at IS NULL))),
+  constraint delivery_check2 CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
+  constraint delivery_delivery_id_check CHECK ((delivery_id ~~ 'delivery\_%'::text)),
+  constraint delivery_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'delivered'::text, 'failed'::text])))
+);
+
+create table delivery_attempt (
+  delivery_id text not null,
+  number integer not null,
+  at timestamp with time zone not null,
+  outcome text not null,
+  status integer,
+  reply text not null,
+  constraint delivery_attempt_pkey PRIMARY KEY (delivery_id, number),
+  constraint delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES delivery(delivery_id),
+  constraint delivery_attempt_number_check CHECK ((number > 0)),
+  constraint delivery_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'failed'::text]))),
+  constraint delivery_attempt_reply_check CHECK ((length(reply) <= 300))
+);
+
+create table delivery_target (
+  target_id text not null,
+  party_id text not null,
+  seller_party_id text,
+  kind text not null,
+  address text not null,
+  secret bytea,
+  previous_secret bytea,
+  previous_secret_until timestamp with time zone,
+  set_by_party_id text not null,
+  created_at timestamp with time zone not null,
+  disabled_at timestamp with time zone,
+  disabled_reason text,
+  removed_at timestamp with time zone,
+  constraint delivery_target_pkey PRIMARY KEY (target_id),
+  constraint delivery_target_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id),
+  constraint delivery_target_seller_party_id_fkey FOREIGN KEY (seller_party_id) REFERENCES party(party_id),
+  constraint delivery_target_set_by_party_id_fkey FOREIGN KEY (set_by_party_id) REFERENCES party(party_id),
+  constraint delivery_target_address_check CHECK (((length(address) >= 3) AND (length(address) <= 2000))),
+  constraint delivery_target_check CHECK (((kind = 'webhook'::text) = (secret IS NOT NULL))),
+  constraint delivery_target_check1 CHECK (((previous_secret IS NULL) = (previous_secret_until IS NULL))),
+  constraint delivery_target_check2 CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
+  constraint delivery_target_kind_check CHECK ((kind = ANY (ARRAY['webhook'::text, 'mail'::text]))),
+  constraint delivery_target_previous_secret_check CHECK ((length(previous_secret) >= 24)),
+  constraint delivery_target_secret_check CHECK ((length(secret) >= 24)),
+  constraint delivery_target_target_id_check CHECK ((target_id ~~ 'target\_%'::text))
+);
+
 create table enrolment_token (
   secret_sha256 bytea not null,
   host_id text not null,
@@ -622,6 +688,20 @@ create table provider_key (
   constraint provider_key_party_id_fkey FOREIGN KEY (party_id) REFERENCES party(party_id)
 );
 
+create table relay_ticket (
+  ticket_sha256 bytea not null,
+  lease_id text not null,
+  key_id text not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint relay_ticket_pkey PRIMARY KEY (ticket_sha256),
+  constraint relay_ticket_key_id_fkey FOREIGN KEY (key_id) REFERENCES api_key(key_id),
+  constraint relay_ticket_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint relay_ticket_check CHECK ((expires_at > created_at)),
+  constraint relay_ticket_ticket_sha256_check CHECK ((length(ticket_sha256) = 32))
+);
+
 create table reservation (
   reservation_id text not null,
   host_id text not null,
@@ -644,6 +724,48 @@ create table reservation (
   constraint reservation_reservation_id_check CHECK ((reservation_id ~~ 'reservation\_%'::text)),
   constraint reservation_capacity TRIGGER DEFERRABLE INITIALLY DEFERRED,
   constraint reservation_carved TRIGGER DEFERRABLE INITIALLY DEFERRED
+);
+
+create table run (
+  run_id text not null,
+  client_party_id text not null,
+  kind text not null,
+  command text not null,
+  created_at timestamp with time zone not null,
+  cancelled_at timestamp with time zone,
+  exit_code integer,
+  finished_at timestamp with time zone,
+  constraint run_pkey PRIMARY KEY (run_id),
+  constraint run_client_party_id_fkey FOREIGN KEY (client_party_id) REFERENCES party(party_id),
+  constraint run_check CHECK (((exit_code IS NULL) = (finished_at IS NULL))),
+  constraint run_command_check CHECK ((length(command) <= 4096)),
+  constraint run_exit_code_check CHECK (((exit_code >= 0) AND (exit_code <= 255))),
+  constraint run_kind_check CHECK ((kind = ANY (ARRAY['attached'::text, 'detached'::text, 'parallel'::text]))),
+  constraint run_run_id_check CHECK ((run_id ~~ 'run\_%'::text))
+);
+
+create table run_lease (
+  lease_id text not null,
+  run_id text not null,
+  outbox_bytes bigint,
+  seal_key text,
+  started_at timestamp with time zone,
+  exited_at timestamp with time zone,
+  exit_code integer,
+  outputs_digest text,
+  outputs_bytes bigint,
+  outputs_until timestamp with time zone,
+  outputs_gone text,
+  constraint run_lease_pkey PRIMARY KEY (lease_id),
+  constraint run_lease_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
+  constraint run_lease_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(run_id),
+  constraint run_lease_check CHECK (((outbox_bytes IS NULL) = (seal_key IS NULL))),
+  constraint run_lease_check1 CHECK (((exited_at IS NULL) = (exit_code IS NULL))),
+  constraint run_lease_check2 CHECK (((outputs_digest IS NULL) = (outputs_bytes IS NULL))),
+  constraint run_lease_check3 CHECK (((outputs_digest IS NULL) = (outputs_until IS NULL))),
+  constraint run_lease_check4 CHECK (((outputs_digest IS NULL) OR (outbox_bytes IS NOT NULL))),
+  constraint run_lease_exit_code_check CHECK (((exit_code >= 0) AND (exit_code <= 255))),
+  constraint run_lease_outbox_bytes_check CHECK ((outbox_bytes > 0))
 );
 
 create table setting (
@@ -729,6 +851,11 @@ CREATE INDEX capacity_request_open ON public.capacity_request USING btree (provi
 CREATE INDEX charge_bill ON public.charge USING btree (bill_id);
 CREATE INDEX claim_attempt_at ON public.claim_attempt USING btree (at);
 CREATE INDEX console_request_pending ON public.console_request USING btree (host_id) WHERE (answered_at IS NULL);
+CREATE INDEX delivery_due ON public.delivery USING btree (due_at) WHERE (state = 'queued'::text);
+CREATE INDEX delivery_failed ON public.delivery USING btree (target_id) WHERE (state = 'failed'::text);
+CREATE INDEX delivery_target_list ON public.delivery USING btree (target_id, delivery_id);
+CREATE UNIQUE INDEX delivery_target_one ON public.delivery_target USING btree (party_id, seller_party_id, kind, address) NULLS NOT DISTINCT;
+CREATE INDEX delivery_target_seller ON public.delivery_target USING btree (seller_party_id, target_id) WHERE (seller_party_id IS NOT NULL);
 CREATE INDEX hold_open ON public.hold USING btree (party_id) WHERE (released_at IS NULL);
 CREATE INDEX host_lender ON public.host USING btree (lender_party_id);
 CREATE UNIQUE INDEX host_name ON public.host USING btree (lender_party_id, name) WHERE (removed_at IS NULL);
@@ -745,8 +872,12 @@ CREATE UNIQUE INDEX offer_in_force ON public.offer USING btree (partition_id) WH
 CREATE INDEX operator_fee_lender ON public.operator_fee USING btree (lender_party_id, version);
 CREATE UNIQUE INDEX partition_name ON public.partition USING btree (host_id, name) WHERE (removed_at IS NULL);
 CREATE UNIQUE INDEX provider_key_current ON public.provider_key USING btree (party_id) WHERE (retired_at IS NULL);
+CREATE INDEX relay_ticket_expiry ON public.relay_ticket USING btree (expires_at);
 CREATE INDEX reservation_host ON public.reservation USING gist (host_id, period);
 CREATE UNIQUE INDEX reservation_lease ON public.reservation USING btree (lease_id) WHERE (lease_id IS NOT NULL);
+CREATE INDEX run_of_client ON public.run USING btree (client_party_id, run_id);
+CREATE INDEX run_lease_kept ON public.run_lease USING btree (outputs_until) WHERE ((outputs_digest IS NOT NULL) AND (outputs_gone IS NULL));
+CREATE INDEX run_lease_of_run ON public.run_lease USING btree (run_id);
 CREATE UNIQUE INDEX signing_key_current ON public.signing_key USING btree ((true)) WHERE (retired_at IS NULL);
 CREATE INDEX usage_batch_chain ON public.usage_batch USING btree (chain_id);
 CREATE INDEX usage_record_batch ON public.usage_record USING btree (batch_id);
@@ -817,6 +948,15 @@ begin
   end if;
   if tg_op = 'UPDATE' and old.period @> new.period and old.cpu_milli = new.cpu_milli
       and old.memory_bytes = new.memory_bytes and old.disk_bytes = new.disk_bytes then
+    return null;
+  end if;
+  -- A guest that is not wiped in time has what it has, whatever may be carved by now.
+  if tg_op = 'UPDATE' and old.cpu_milli = new.cpu_milli and old.memory_bytes = new.memory_bytes
+      and old.disk_bytes = new.disk_bytes and lower(old.period) = lower(new.period)
+      and exists (select 1 from lease l where l.lease_id = new.lease_id
+        and l.state in ('preparing', 'ready', 'ending') and upper(old.period) > upper(l.period))
+      and not exists (select 1 from lease_extension x
+        where x.lease_id = new.lease_id and x.state = 'pending') then
     return null;
   end if;
   perform 1 from host where host_id = new.host_id for update;
@@ -930,7 +1070,9 @@ begin
     raise exception 'the removal of lease % is stated for good', old.lease_id
       using errcode = 'SL003', constraint = 'lease_terms';
   end if;
-  if not old.period @> new.period then
+  if not old.period @> new.period and not exists (select 1 from lease_extension x
+      where x.lease_id = new.lease_id and x.state = 'in-force'
+        and x.acknowledgement_jws is not null and x.ends_at = upper(new.period)) then
     perform refuse_closed_host(new.host_id, new.period);
   end if;
   return new;
@@ -1379,6 +1521,8 @@ CREATE TRIGGER capacity_code_keep BEFORE TRUNCATE ON public.capacity_code FOR EA
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_keep BEFORE TRUNCATE ON public.charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_once AFTER INSERT ON public.charge REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION check_charged_once();
+CREATE TRIGGER delivery_attempt_append BEFORE DELETE OR UPDATE ON public.delivery_attempt FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER delivery_attempt_keep BEFORE TRUNCATE ON public.delivery_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER hold_guard BEFORE DELETE OR UPDATE ON public.hold FOR EACH ROW EXECUTE FUNCTION guard_hold();
 CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();

@@ -173,6 +173,45 @@ export interface ConsoleRequest {
   requestedAt: Timestamp;
 }
 
+export interface Delivery {
+  attempts: Generated<number>;
+  attemptsBefore: Generated<number>;
+  billId: string;
+  claimedUntil: Timestamp | null;
+  deliveryId: string;
+  dueAt: Timestamp;
+  failure: string | null;
+  queuedAt: Timestamp;
+  settledAt: Timestamp | null;
+  state: string;
+  targetId: string;
+}
+
+export interface DeliveryAttempt {
+  at: Timestamp;
+  deliveryId: string;
+  number: number;
+  outcome: string;
+  reply: string;
+  status: number | null;
+}
+
+export interface DeliveryTarget {
+  address: string;
+  createdAt: Timestamp;
+  disabledAt: Timestamp | null;
+  disabledReason: string | null;
+  kind: string;
+  partyId: string;
+  previousSecret: Buffer | null;
+  previousSecretUntil: Timestamp | null;
+  removedAt: Timestamp | null;
+  secret: Buffer | null;
+  sellerPartyId: string | null;
+  setByPartyId: string;
+  targetId: string;
+}
+
 export interface EnrolmentToken {
   expiresAt: Timestamp;
   hostId: string;
@@ -405,6 +444,15 @@ export interface ProviderKey {
   retiredAt: Timestamp | null;
 }
 
+export interface RelayTicket {
+  createdAt: Timestamp;
+  expiresAt: Timestamp;
+  keyId: string;
+  leaseId: string;
+  ticketSha256: Buffer;
+  usedAt: Timestamp | null;
+}
+
 export interface Reservation {
   cpuMilli: number;
   diskBytes: Int8;
@@ -414,6 +462,31 @@ export interface Reservation {
   partitionId: string;
   period: string;
   reservationId: string;
+}
+
+export interface Run {
+  cancelledAt: Timestamp | null;
+  clientPartyId: string;
+  command: string;
+  createdAt: Timestamp;
+  exitCode: number | null;
+  finishedAt: Timestamp | null;
+  kind: string;
+  runId: string;
+}
+
+export interface RunLease {
+  exitCode: number | null;
+  exitedAt: Timestamp | null;
+  leaseId: string;
+  outboxBytes: Int8 | null;
+  outputsBytes: Int8 | null;
+  outputsDigest: string | null;
+  outputsGone: string | null;
+  outputsUntil: Timestamp | null;
+  runId: string;
+  sealKey: string | null;
+  startedAt: Timestamp | null;
 }
 
 export interface Setting {
@@ -476,6 +549,9 @@ export interface DB {
   charge: Charge;
   claimAttempt: ClaimAttempt;
   consoleRequest: ConsoleRequest;
+  delivery: Delivery;
+  deliveryAttempt: DeliveryAttempt;
+  deliveryTarget: DeliveryTarget;
   enrolmentToken: EnrolmentToken;
   hold: Hold;
   host: Host;
@@ -493,7 +569,10 @@ export interface DB {
   partition: Partition;
   party: Party;
   providerKey: ProviderKey;
+  relayTicket: RelayTicket;
   reservation: Reservation;
+  run: Run;
+  runLease: RunLease;
   setting: Setting;
   signingKey: SigningKey;
   usageBatch: UsageBatch;

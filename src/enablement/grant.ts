@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { imageManifestSchema } from "../image/manifest.ts";
+import { outboxSchema } from "../lease/outbox.ts";
 import { tariffSchema } from "../market/tariff.ts";
 import {
   cpuModeSchema,
@@ -39,6 +40,8 @@ export const grantSchema = z.strictObject({
   clientKey: z.string().max(1024),
   /** Whether the guest may reach the internet; absent in grants from before there was a choice: no. */
   internet: z.boolean().optional(),
+  /** Room for what a run leaves behind, kept for the client; absent: nothing is kept. */
+  outbox: outboxSchema.optional(),
   tariff: tariffSchema,
   /** In which calendar months end, at whose edges usage is cut; absent in early grants: UTC. */
   billingTimeZone: z.string().max(64).optional(),

@@ -36,6 +36,7 @@ export function issueGrant(
     image: { imageId: image.imageId, digest: image.digest, manifest: image.manifest },
     clientKey: lease.sshPublicKey,
     internet: lease.internet,
+    ...(lease.outbox ? { outbox: lease.outbox } : {}),
     tariff: lease.tariff,
     billingTimeZone,
     // One key signs the whole chain of a lease: another grant of it names the key of the first.

@@ -34,4 +34,9 @@ export const ownGrantSchema = z.strictObject({
   /** RFC 7638 thumbprint of the key that signs this. */
   agentKeyThumbprint: z.string(),
 });
-export type OwnGrant = z.infer<typeof ownGrantSchema>;
+/** What only a lease's grant may have, an own one has not. */
+export type OwnGrant = z.infer<typeof ownGrantSchema> & {
+  readonly internet?: undefined;
+  readonly outbox?: undefined;
+  readonly billingTimeZone?: undefined;
+};

@@ -14,6 +14,8 @@ export interface BlobStore {
   sizeBytes(digest: string): Promise<number | undefined>;
   /** Keeps `content` if its digest is `digest`; refuses `blob-digest-wrong` and keeps nothing else. */
   put(digest: string, content: Readable): Promise<number>;
+  /** Nothing when it is not there. */
+  remove(digest: string): Promise<void>;
   read(digest: string, range?: { startByte: number; endByte: number }): Readable;
 }
 
@@ -47,6 +49,7 @@ export function createFolderBlobStore(folder: string): BlobStore {
       }
       return (await stat(path)).size;
     },
+    remove: (digest) => rm(pathOf(digest), { force: true }),
     read: (digest, range) =>
       createReadStream(
         pathOf(digest),

@@ -9,11 +9,13 @@ import { refusal } from "../refusal/refusal.ts";
 import { canonicalJson, sha256Hex } from "../unit/canonical.ts";
 import type { HostId, LeaseId, OfferId } from "../unit/id.ts";
 import { formatMoneyMicros } from "../unit/money.ts";
+import { formatBytes } from "../unit/quantity.ts";
 import { sumOf } from "./choose.ts";
 import { insertLeaseEvent } from "./event-store.ts";
 import { type FindInput, type Finding, findMatches } from "./find-matches.ts";
 import { afterTurnaround } from "./opening.ts";
 import { fillStanding, insertReservation } from "./reservation-store.ts";
+import { insertRunLease, insertRunOnce, type NewRun } from "./run-store.ts";
 import { findLease, insertLease, type Lease } from "./store.ts";
 
 /** A booking as the client sent it. */
@@ -24,6 +26,8 @@ export interface Booking {
   /** The total of the quotes that was agreed to. */
   readonly agreedTotalMicros?: string | undefined;
   readonly sshPublicKey: string;
+  /** What is to be run there, if it is booked for that. */
+  readonly run?: NewRun | undefined;
 }
 
 export interface BookInput extends Omit<FindInput, "requirement" | "offerId" | "counters"> {
@@ -38,7 +42,7 @@ export interface BookInput extends Omit<FindInput, "requirement" | "offerId" | "
  * reservations are written. The same ids with the same content answer the leases that are there
  * (`created: false`).
  *
- * Refuses: invalid-input, lease-id-reused, image-unknown, unsupported, no-match, just-taken,
+ * Refuses: invalid-input, run-id-reused, lease-id-reused, image-unknown, unsupported, no-match, just-taken,
  * price-changed.
  */
 export async function bookLeases(
@@ -47,11 +51,13 @@ export async function bookLeases(
 ): Promise<{ leases: readonly Lease[]; created: boolean }> {
   const { leaseIds, booking } = input;
   checkIds(leaseIds, booking.requirement);
+  checkOutbox(booking);
   const bookingSha256 = sha256Hex(canonicalJson({ ...booking, leaseIds: [...leaseIds] }));
   const existing = await findExisting(tx, input, bookingSha256);
   if (existing) return { leases: existing, created: false };
   const matches = await chooseUnderLock(tx, input);
   checkPrice(matches, booking);
+  if (booking.run) await insertRunOnce(tx, booking.run, input.clientPartyId, input.now);
   try {
     for (const [index, match] of matches.entries()) {
       const leaseId = leaseIds[index];
@@ -68,6 +74,14 @@ function checkIds(leaseIds: readonly LeaseId[], { count }: Requirement): void {
   if (leaseIds.length === count && new Set(leaseIds).size === count) return;
   throw refusal("invalid-input", {
     message: `${count} partitions need ${count} different lease ids; ${leaseIds.length} were sent; send one for each`,
+  });
+}
+
+/** What is kept is kept on the lease's own disk, which leaves the guest at least as much again. */
+function checkOutbox({ requirement, run }: Booking): void {
+  if (!run?.outbox || run.outbox.bytes < requirement.size.diskBytes) return;
+  throw refusal("invalid-input", {
+    message: `${formatBytes(run.outbox.bytes)} for outputs leave nothing of the disk of ${formatBytes(requirement.size.diskBytes)}; ask for more disk or keep less`,
   });
 }
 
@@ -172,6 +186,7 @@ async function writeLease(
     sshPublicKey: booking.sshPublicKey,
   };
   await insertLease(tx, lease, now);
+  if (booking.run) await insertRunLease(tx, booking.run, leaseId);
   const held = { start: period.start, end: afterTurnaround(period.end) };
   await insertReservation(tx, { ...lease, period: held }, now);
   if (!carvable) {

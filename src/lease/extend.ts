@@ -3,6 +3,7 @@ import { checkConstraints, violatedConstraint } from "../database/constraint.ts"
 import type { DB } from "../database/types.ts";
 import { listPartitions } from "../host/partition-store.ts";
 import { bumpDesiredGeneration, lockHost } from "../host/store.ts";
+import { hostReasons } from "../market/host-reason.ts";
 import { quote } from "../market/price.ts";
 import type { Quote } from "../market/quote.ts";
 import { windowEnd, windowsText } from "../market/window.ts";
@@ -89,8 +90,9 @@ export function costUntil(
 }
 
 /**
- * Whether the partition is free for it, wipe turnaround included, and its host has the capacity.
- * Takes the host's lock, under which that stays true. Refuses: calendar-full.
+ * Whether its host takes leases then, the partition is free for it, wipe turnaround included, and
+ * the host has the capacity. Takes the host's lock, under which that stays true. Refuses:
+ * host-closed, calendar-full.
  */
 export async function checkCalendar(
   tx: Kysely<DB>,
@@ -100,6 +102,8 @@ export async function checkCalendar(
   const host = await lockHost(tx, lease.hostId);
   const { leaseId, partitionName: partition } = lease;
   const during = { start: afterTurnaround(endsBefore), end: afterTurnaround(endsAt) };
+  const [closed] = hostReasons(host, during);
+  if (closed) throw refusal("host-closed", { leaseId, host: host.name, reason: closed.message });
   const reservations = await readReservations(tx, { during, hostIds: [lease.hostId] });
   const inTheWay = reservations
     .filter((one) => one.partitionId === lease.partitionId)
@@ -155,15 +159,17 @@ export async function writeExtension(
   await bumpDesiredGeneration(tx, lease.hostId);
 }
 
-function refusalOf(error: unknown, lease: Lease, { extensionId }: NewExtension): unknown {
+/** What the database refused of an extension, by name; other errors as they are. */
+export function refusalOf(
+  error: unknown,
+  lease: Lease,
+  { extensionId }: Pick<NewExtension, "extensionId">,
+): unknown {
   switch (violatedConstraint(error)) {
     case "lease_exclusive":
     case "reservation_exclusive":
     case "host_capacity":
-    case "carve_limit":
-    case "host_drained":
-    case "host_maintenance":
-    case "host_removed": {
+    case "carve_limit": {
       const { leaseId, partitionName: partition } = lease;
       return refusal("calendar-full", { leaseId, partition, until: null });
     }

@@ -89,6 +89,8 @@ function byDistance(a: Mismatch, b: Mismatch): number {
 
 /** A start a little in the past is the network's delay; more is a mistake. */
 const START_PAST_MS = 60_000;
+/** Nobody's computer is promised for longer; what is further ahead is a mistyped year. */
+const START_AHEAD_YEARS = 10;
 /** The least of a core that control groups give by the time slice. */
 const SHARED_CPU_MIN_MILLI = 10;
 
@@ -105,8 +107,17 @@ function checkRequirement({ size, cpuMode, start }: Requirement, now: Date): voi
       instead: `ask for ${SHARED_CPU_MIN_MILLI}m or more`,
     });
   }
-  if (start !== null && new Date(start).getTime() < now.getTime() - START_PAST_MS) {
+  if (start !== null) checkStart(start, now);
+}
+
+function checkStart(start: string, now: Date): void {
+  const startMs = new Date(start).getTime();
+  if (startMs < now.getTime() - START_PAST_MS) {
     throw refusal("invalid-input", { message: `the start ${start} is in the past; use now` });
+  }
+  if (startMs > now.getTime() + START_AHEAD_YEARS * 366 * 86_400_000) {
+    const message = `the start ${start} is more than ${START_AHEAD_YEARS} years ahead; use an earlier one`;
+    throw refusal("invalid-input", { message });
   }
 }
 

@@ -28,6 +28,8 @@ export type LeaseOutcome = (typeof LEASE_OUTCOMES)[number];
 export const END_REASONS = {
   expired: "expired",
   byClient: "ended-by-client",
+  /** What the client ran there has ended, and it had said to end the lease then. */
+  runDone: "run-done",
   hostSilent: "host-silent-after-expiry",
   hostRemoved: "host-removed",
   /** The host went on under an extension that had lapsed and cannot be had back. */
@@ -41,9 +43,10 @@ export function outcomeOf(reason: string, everReady: boolean): LeaseOutcome {
   return COMPLETED.has(reason) ? "completed" : "failed";
 }
 
-/** The whole period that was promised has passed. */
+/** The whole period that was promised has passed, or the work that it was for is done. */
 const COMPLETED: ReadonlySet<string> = new Set([
   END_REASONS.expired,
+  END_REASONS.runDone,
   END_REASONS.hostSilent,
   END_REASONS.extensionLapsed,
 ]);

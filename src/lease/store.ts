@@ -17,6 +17,7 @@ import type {
 import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
 import { EXTENSIONS_OF_LEASE, type Extension, parseExtensions } from "./extension-store.ts";
+import type { Outbox } from "./outbox.ts";
 import type { LeaseOutcome, LeaseState } from "./state.ts";
 
 /** Permission to use a partition for a period, with the names that people know its parts by. */
@@ -54,6 +55,8 @@ export interface Lease {
   /** In the order in which they were asked for. */
   readonly extensions: readonly Extension[];
   readonly sshPublicKey: string;
+  /** Null: nothing of what is run there is kept. */
+  readonly outbox: Outbox | null;
   readonly grantJws: string | null;
   readonly endJws: string | null;
   /** What the client wants of its guest's power, by number, and up to which its host has done it. */
@@ -309,6 +312,7 @@ async function selectLeases(
     select l.*, lower(l.period) as start, upper(l.period) as end_at,
       c.name as client_name, d.name as lender_name, h.name as host_name,
       p.name as partition_name, i.name as image_name, i.version as image_version, b.bill_id,
+      x.outbox_bytes, x.seal_key,
       (select e.reason from lease_event e where e.lease_id = l.lease_id and e.reason is not null
         and e.kind not like 'extension-%' and (e.kind <> 'waiting' or l.state = 'booked')
         order by e.seq desc limit 1) as reason,
@@ -322,17 +326,27 @@ async function selectLeases(
     join partition p on p.partition_id = l.partition_id
     join image i on i.image_id = l.image_id
     left join bill b on b.lease_id = l.lease_id and b.kind = 'final'
+    left join run_lease x on x.lease_id = l.lease_id
     where ${condition}
     order by l.lease_id desc limit ${limit}`.execute(db);
-  return rows.map(({ start, endAt, cpuMilli, memoryBytes, diskBytes, extensions, ...row }) => ({
+  return rows.map(leaseOf);
+}
+
+function leaseOf(found: LeaseRow): Lease {
+  const { start, endAt, cpuMilli, memoryBytes, diskBytes, extensions, ...rest } = found;
+  const { outboxBytes, sealKey, ...row } = rest;
+  return {
     ...row,
     extensions: parseExtensions(extensions),
     period: start && endAt ? { start, end: endAt } : null,
     size: { cpuMilli, memoryBytes: Number(memoryBytes), diskBytes: Number(diskBytes) },
-  }));
+    outbox: outboxBytes && sealKey ? { bytes: Number(outboxBytes), sealKey } : null,
+  };
 }
 
-interface LeaseRow extends Omit<Lease, "period" | "size" | "extensions"> {
+interface LeaseRow extends Omit<Lease, "period" | "size" | "extensions" | "outbox"> {
+  outboxBytes: bigint | null;
+  sealKey: string | null;
   extensions: unknown;
   start: Date | null;
   endAt: Date | null;

@@ -21,12 +21,12 @@ export type Labels = Readonly<Record<string, string>>;
 /** Who may borrow. Whoever may not never sees the offer. */
 export const BORROWERS = ["everyone", "only", "except"] as const;
 export type BorrowerRule = (typeof BORROWERS)[number];
+const parties = z
+  .array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "expected a party's id or name"))
+  .min(1)
+  .max(1000);
 export const borrowersSchema = z.discriminatedUnion("who", [
   z.strictObject({ who: z.literal("everyone") }),
-  /** By name or id. */
-  z.strictObject({ who: z.literal("only"), parties: z.array(z.string().max(64)).min(1).max(1000) }),
-  z.strictObject({
-    who: z.literal("except"),
-    parties: z.array(z.string().max(64)).min(1).max(1000),
-  }),
+  z.strictObject({ who: z.literal("only"), parties }),
+  z.strictObject({ who: z.literal("except"), parties }),
 ]);

@@ -54,6 +54,12 @@ export interface PartitionDriver {
   /** Every guest that has a process or a file on this host. */
   list(): Promise<string[]>;
 
+  /**
+   * A part of what the guest wrote to its outbox, also after its stop and until its wipe; null where
+   * it has none. The guest's own bytes: nothing of them is to be believed.
+   */
+  readOutbox(guestId: string, offset: number, bytes: number): Promise<Buffer | null>;
+
   /** The end of what the guest wrote to its serial console: the guest's own bytes, as text. */
   console(guestId: string): Promise<string>;
 }
@@ -98,6 +104,8 @@ export interface GuestSpec {
   /** It may reach public addresses, and nothing else; left out: nothing at all. */
   readonly internet?: boolean;
   readonly image: GuestImage;
+  /** A disk beside its own, for what is to outlive it. Left out: none. */
+  readonly outboxBytes?: number;
   readonly access: {
     /** Where the host listens for the client, e.g. 127.0.0.1. */
     readonly address: string;

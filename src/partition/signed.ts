@@ -7,6 +7,8 @@ export const accessSchema = z.strictObject({
   hostId: idSchema("host"),
   address: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,254}$/),
   port: z.number().int().min(1).max(65_535),
+  /** Whether its lender lets clients dial that; left out, it does. The relay is there in any case. */
+  direct: z.boolean().optional(),
   user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/),
   /** `ssh-ed25519 AAAA…`: made for this lease, to be pinned by the client. */
   hostKey: z.string().regex(/^ssh-ed25519 [A-Za-z0-9+/=]+$/),

@@ -98,6 +98,7 @@ test.each<[string, Partial<LeaseFacts>, object]>([
     { do: "report-undelivered", reason: "way-in-silent" },
   ],
   ["a stopped guest's chain is closed", { stage: "stopped" }, { do: "close" }],
+  ["what it left behind goes first", { stage: "closed", hasOutputs: true }, { do: "collect" }],
   ["then the guest is wiped", { stage: "closed" }, { do: "wipe" }],
   ["a wiped lease waits for the server", { stage: "wiped" }, { do: "wait" }],
   ["until it has everything", { stage: "wiped", isSettled: true }, { do: "forget" }],
@@ -126,6 +127,7 @@ const FACTS: LeaseFacts = {
   silentReadings: 0,
   retryAtNs: null,
   bootedAtNs: null,
+  hasOutputs: false,
   isSettled: false,
 };
 

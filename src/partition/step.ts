@@ -16,7 +16,7 @@ import type { GuestState } from "./driver.ts";
  * | `ready`     | delivered, metered and reported                    | `stopping`                    |
  * | `stopping`  | the reason of the end is fixed and reported        | `stopped`                     |
  * | `stopped`   | the last reading is taken, no process is left      | `closed`                      |
- * | `closed`    | the usage chain has its final record               | `wiped`                       |
+ * | `closed`    | the usage chain has its final record; outputs go   | `wiped`                       |
  * | `wiped`     | nothing is left; the receipt is in the outbox      | `done` when all is delivered  |
  * | `done`      | the server has everything; kept as a tombstone     | none                          |
  *
@@ -67,6 +67,8 @@ export interface LeaseFacts {
   readonly retryAtNs: bigint | null;
   /** When the guest's process was last started. */
   readonly bootedAtNs: bigint | null;
+  /** The guest may have left something behind that is not with the server yet. */
+  readonly hasOutputs: boolean;
   /** Every report and usage record of the lease is with the server. */
   readonly isSettled: boolean;
 }
@@ -80,7 +82,7 @@ export type StepAction =
   | { readonly do: "power-off" | "power-on" | "confirm-power" }
   | { readonly do: "fail"; readonly reason: string; readonly message: string }
   | { readonly do: "begin-end"; readonly reason: string }
-  | { readonly do: "stop" | "close" | "wipe" | "forget" };
+  | { readonly do: "stop" | "close" | "collect" | "wipe" | "forget" };
 
 export interface StepLimits {
   /** How long a started guest may take until it answers. */
@@ -115,7 +117,7 @@ export function step(facts: LeaseFacts, limits: StepLimits): StepAction {
     case "stopped":
       return { do: "close" };
     case "closed":
-      return { do: "wipe" };
+      return { do: facts.hasOutputs ? "collect" : "wipe" };
     case "wiped":
       return facts.isSettled ? { do: "forget" } : wait("the server");
     case "done":

@@ -72,15 +72,21 @@ export async function revokeKey(db: Kysely<DB>, keyId: KeyId, now: Date): Promis
   return row.revokedAt;
 }
 
-export async function findPartyByKey(db: Kysely<DB>, key: string): Promise<Party | undefined> {
+/** A party and the one of its keys that it shows. */
+export interface KeyHolder extends Party {
+  readonly keyId: KeyId;
+}
+
+export async function findPartyByKey(db: Kysely<DB>, key: string): Promise<KeyHolder | undefined> {
   const row = await db
     .selectFrom("apiKey")
     .innerJoin("party", "party.partyId", "apiKey.partyId")
     .where("apiKey.secretSha256", "=", keySha256(key))
     .where("apiKey.revokedAt", "is", null)
     .selectAll("party")
+    .select("apiKey.keyId")
     .executeTakeFirst();
-  return row && toParty(row);
+  return row && { ...toParty(row), keyId: row.keyId as KeyId };
 }
 
 /** By id or name. */

@@ -28,6 +28,8 @@ export const BACKOFF = {
   send: { firstMs: 400, mostMs: 30_000, attempts: FOR_EVER, jitter: "full" },
   /** An effect on a lease that failed: a download, a boot, a wipe. */
   effect: { firstMs: 1_000, mostMs: 30_000, attempts: FOR_EVER, jitter: "full" },
+  /** A bill to its receiver: half a minute first, over about a day in all; then a person decides. */
+  delivery: { firstMs: 30_000, mostMs: 21_600_000, attempts: 15, jitter: "half" },
 } as const satisfies Record<string, Backoff>;
 
 /** The wait after `failures` failures in a row, counted from 1. */

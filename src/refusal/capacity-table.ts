@@ -1,20 +1,70 @@
 import { row } from "./row.ts";
 
-/** What the agent refuses of enabled capacity, at its socket. */
+/** What is refused of standby capacity and its codes: by the server, and by the agent at its socket. */
 export const CAPACITY_REFUSALS = {
+  "standby-short": row<{ host: string; resource: string; quantity: number; standby: number }>(
+    409,
+    ({ host, resource, quantity, standby }) =>
+      `${host} has ${standby} of ${resource} installed and not enabled, and ${quantity} was asked for; ask for less, or give its agent more with --standby-cores or --standby-memory`,
+  ),
+  "capacity-not-whole": row<{ resource: string }>(400, ({ resource }) =>
+    resource === "cpu"
+      ? "capacity is enabled in whole cores; ask for 1 or 2, and not for a part"
+      : "memory is enabled in whole blocks of 128 MiB; ask for a multiple of that",
+  ),
+  "provider-not-named": row<{ providers: readonly string[] }>(409, ({ providers }) =>
+    providers.length === 0
+      ? "nobody sells standby capacity here; ask the operator for a party with the role provider"
+      : `several sell standby capacity here, ${providers.join(" and ")}; choose one with --provider`,
+  ),
+  "no-capacity-terms": row<{ provider: string; resource: string }>(
+    409,
+    ({ provider, resource }) =>
+      `${provider} has set no terms for ${resource}; set them with \`sublet capacity terms ${resource}\``,
+  ),
+  "request-settled": row<{ requestId: string; state: string }>(
+    409,
+    ({ requestId, state }) =>
+      `${requestId} is ${state} already; see \`sublet capacity list\`, or make another request`,
+  ),
+  "host-registered-otherwise": row<{ host: string }>(
+    409,
+    ({ host }) =>
+      `${host} is known here with another key or another owner; compare the card with its owner's, or remove the host first`,
+  ),
+  "claim-mistyped": row<{ message: string }>(400, ({ message }) => message),
+  "claim-unknown": row<object>(
+    404,
+    () => "no code has this claim number; ask the provider for the code itself, or a new number",
+  ),
+  "claim-used": row<{ codeId: string }>(
+    409,
+    ({ codeId }) =>
+      `${codeId} was fetched with this number before; find it where it was fetched, or ask the provider for the code itself`,
+  ),
+  "claim-expired": row<{ codeId: string }>(
+    410,
+    ({ codeId }) => `the number for ${codeId} is too old; ask the provider for the code itself`,
+  ),
+  "claims-too-many": row<{ seconds: number }>(
+    429,
+    ({ seconds }) => `too many claim numbers that do not exist; wait ${seconds} seconds`,
+  ),
+
   "code-refused": row<{ reason: string; message: string }>(
     409,
-    ({ message }) => `the code is not taken: ${message}`,
+    ({ message }) =>
+      `the code is not taken: ${message}; ask its provider when that is not what you expect`,
   ),
   "provider-not-trusted": row<{ providerId: string }>(
     409,
     ({ providerId }) =>
-      `the code is by ${providerId}, whose key is not pinned here; pin the provider's card first, after comparing its thumbprint with the provider`,
+      `the code is by ${providerId}, whose key is not pinned here; compare the thumbprint of its card with the provider, and use \`sublet capacity trust CARD\``,
   ),
   "codes-too-often": row<{ seconds: number }>(
     429,
     ({ seconds }) =>
-      `codes of other hosts were entered several times; one of those is looked at again in ${seconds} s, a code for this host at any time`,
+      `codes of other hosts were entered several times; wait ${seconds} s with those, one for this host is taken at any time`,
   ),
   "capacity-none": row<{ resource: string }>(
     409,
@@ -24,12 +74,12 @@ export const CAPACITY_REFUSALS = {
   "capacity-beyond-codes": row<{ resource: string; wanted: number; free: number }>(
     409,
     ({ resource, wanted, free }) =>
-      `the codes in force let ${free} more of ${resource} into service at once, and ${wanted} was asked for; return a service, or enable another code`,
+      `the codes in force let ${free} more of ${resource} into service at once, and ${wanted} was asked for; use another code, or \`sublet capacity return\` what is in service`,
   ),
   "standby-taken": row<{ resource: string; wanted: number; free: number }>(
     409,
     ({ resource, wanted, free }) =>
-      `${free} of ${resource} in standby is not in service already, and ${wanted} was asked for; return a service first`,
+      `${free} of ${resource} in standby is not in service already, and ${wanted} was asked for; use \`sublet capacity return\` first`,
   ),
   "capacity-unreturned": row<{ serviceId: string }>(
     409,
@@ -39,7 +89,7 @@ export const CAPACITY_REFUSALS = {
   "capacity-unreported": row<{ providerId: string }>(
     409,
     ({ providerId }) =>
-      `too much use is unreported to ${providerId}; export a report, have the provider take it, and import its receipts`,
+      `too much use is unreported to ${providerId}; write a report with \`sublet usage export\`, have the provider take it, and import its receipts`,
   ),
   "capacity-wrong-mode": row<{ message: string }>(409, ({ message }) => message),
   "capacity-in-use-otherwise": row<{ providerId: string }>(
@@ -54,11 +104,13 @@ export const CAPACITY_REFUSALS = {
   ),
   "capacity-consent-refused": row<{ message: string }>(
     409,
-    ({ message }) => `the client's consent does not count: ${message}; have it signed again`,
+    ({ message }) =>
+      `the client's consent does not count: ${message}; ask the client to sign it again`,
   ),
   "capacity-not-taken": row<{ message: string }>(
     409,
-    ({ message }) => `the guest did not take it, so nothing was begun: ${message}`,
+    ({ message }) =>
+      `the guest did not take it, so nothing was begun: ${message}; try again, or start its guest anew`,
   ),
   "capacity-not-given-back": row<{ message: string }>(
     409,
@@ -70,5 +122,20 @@ export const CAPACITY_REFUSALS = {
     409,
     ({ message }) =>
       `the receipts are not taken: ${message}; ask the provider to write the file again`,
+  ),
+  "acts-first": row<{ chainId: string }>(
+    409,
+    ({ chainId }) =>
+      `no act that came so far begins ${chainId}; send the host's acts, and then this again`,
+  ),
+  "act-conflict": row<{ host: string; seq: number }>(
+    409,
+    ({ host, seq }) =>
+      `act ${seq} of ${host} exists with other content; the host's state was set back, and its owner must look into it`,
+  ),
+  "act-refused": row<{ host: string; seq: number; message: string }>(
+    422,
+    ({ host, seq, message }) =>
+      `act ${seq} of ${host} was refused: ${message}; the host's owner must look into it`,
   ),
 } as const;

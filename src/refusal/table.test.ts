@@ -4,6 +4,7 @@ import { REFUSALS, type RefusalCode } from "./table.ts";
 /** Their sentence is that of whoever refuses, who knows what was wrong and tells the way out. */
 const SAID_ELSEWHERE: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   ...(["invalid-input", "size-outside-limits", "image-part-wrong"] as const),
+  ...(["claim-mistyped", "partition-shape", "capacity-wrong-mode", "threshold-refused"] as const),
   ...(["disk-references-files", "disk-unreadable", "unsupported"] as const),
 ]);
 
@@ -17,7 +18,7 @@ const detail = (list: readonly unknown[]): object =>
     {},
     {
       get: (_, name) =>
-        ["roles", "known", "leases", "reasons"].includes(String(name))
+        ["roles", "known", "leases", "reasons", "providers"].includes(String(name))
           ? list
           : `its-${String(name)}`,
     },

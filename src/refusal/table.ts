@@ -65,13 +65,13 @@ export const REFUSALS = {
   ),
   "not-reversible": row<{ transactionId: string; kind: string }>(409, ({ transactionId, kind }) =>
     kind === "bill"
-      ? `${transactionId} is a bill's and stands; what is wrong with a bill is put right by a later one`
-      : `${transactionId} is itself a reversal; post anew what it took back`,
+      ? `${transactionId} is a bill's and stands; wait for the next bill, which puts right what is wrong with it`
+      : `${transactionId} is itself a reversal; use \`sublet account deposit\` or \`withdraw\` to post anew what it took back`,
   ),
   "already-reversed": row<{ transactionId: string; reversedBy: string }>(
     409,
     ({ transactionId, reversedBy }) =>
-      `${transactionId} was reversed by ${reversedBy} before; there is nothing left to reverse`,
+      `${transactionId} was reversed by ${reversedBy} before; look at both with \`sublet account statement\``,
   ),
   "operator-fee-missing": row<object>(
     400,
@@ -132,57 +132,6 @@ export const REFUSALS = {
     409,
     ({ host }) =>
       `the minimums of the partitions of ${host} would exceed its base; lower a minimum`,
-  ),
-
-  // Standby capacity and its codes
-  "standby-short": row<{ host: string; resource: string; quantity: number; standby: number }>(
-    409,
-    ({ host, resource, quantity, standby }) =>
-      `${host} has ${standby} of ${resource} installed and not enabled, and ${quantity} was asked for; ask for less, or give its agent more with --standby-cores or --standby-memory`,
-  ),
-  "capacity-not-whole": row<{ resource: string }>(400, ({ resource }) =>
-    resource === "cpu"
-      ? "capacity is enabled in whole cores; ask for 1 or 2, and not for a part"
-      : "memory is enabled in whole blocks of 128 MiB; ask for a multiple of that",
-  ),
-  "provider-not-named": row<{ providers: readonly string[] }>(409, ({ providers }) =>
-    providers.length === 0
-      ? "nobody sells standby capacity here; ask the operator for a party with the role provider"
-      : `say which provider with --provider: ${providers.join(" or ")}`,
-  ),
-  "no-capacity-terms": row<{ provider: string; resource: string }>(
-    409,
-    ({ provider, resource }) =>
-      `${provider} has set no terms for ${resource}; set them with \`sublet capacity terms ${resource}\``,
-  ),
-  ...CAPACITY_REFUSALS,
-  "request-settled": row<{ requestId: string; state: string }>(
-    409,
-    ({ requestId, state }) =>
-      `${requestId} is ${state} already; see \`sublet capacity list\`, or make another request`,
-  ),
-  "host-registered-otherwise": row<{ host: string }>(
-    409,
-    ({ host }) =>
-      `${host} is known here with another key or another owner; compare the card with its owner's, or remove the host first`,
-  ),
-  "claim-mistyped": row<{ message: string }>(400, ({ message }) => message),
-  "claim-unknown": row<object>(
-    404,
-    () => "no code has this claim number; ask the provider for the code itself, or a new number",
-  ),
-  "claim-used": row<{ codeId: string }>(
-    409,
-    ({ codeId }) =>
-      `${codeId} was fetched with this number before; find it where it was fetched, or ask the provider for the code itself`,
-  ),
-  "claim-expired": row<{ codeId: string }>(
-    410,
-    ({ codeId }) => `the number for ${codeId} is too old; ask the provider for the code itself`,
-  ),
-  "claims-too-many": row<{ seconds: number }>(
-    429,
-    ({ seconds }) => `too many claim numbers that do not exist; wait ${seconds} seconds`,
   ),
 
   // Partitions and offers
@@ -268,6 +217,15 @@ export const REFUSALS = {
     409,
     ({ leaseId }) => `${leaseId} was booked before with other content; use a new id`,
   ),
+  "run-id-reused": row<{ runId: string }>(
+    409,
+    ({ runId }) => `${runId} was begun before with other content; use a new id`,
+  ),
+  "outputs-gone": row<{ leaseId: string; why: string }>(
+    410,
+    ({ leaseId, why }) =>
+      `there are no outputs of ${leaseId} at the server (${why}); \`sublet run show\` tells more, run it again if you need them`,
+  ),
   "extension-id-reused": row<{ extensionId: string }>(
     409,
     ({ extensionId }) => `${extensionId} was asked for before with other content; use a new id`,
@@ -304,6 +262,11 @@ export const REFUSALS = {
         ? `what ${partition} has is promised to others for part of that time; extend ${leaseId} by less, or book another partition`
         : `partition ${partition} is booked by another lease; ${leaseId} can last until ${until} at most: extend it by less, or book another partition`,
   ),
+  "host-closed": row<{ leaseId: string; host: string; reason: string }>(
+    409,
+    ({ leaseId, host, reason }) =>
+      `${leaseId} cannot last longer on ${host}: ${reason}; extend it by less, or book another partition`,
+  ),
   "cost-above-limit": row<{ cost: string; limit: string }>(
     409,
     ({ cost, limit }) =>
@@ -323,6 +286,35 @@ export const REFUSALS = {
     409,
     ({ leaseId, state }) =>
       `${leaseId} is ${state}, there is no way in${state === "ended" || state === "ending" ? "; book another" : " yet; wait until it is ready"}`,
+  ),
+  "ticket-missing": row<object>(
+    401,
+    () => "the relay needs a ticket; ask for one at the lease's relay-tickets and send it",
+  ),
+  "ticket-unknown": row<object>(
+    403,
+    () => "there is no such ticket, or it is long over; ask for another",
+  ),
+  "ticket-used": row<object>(
+    403,
+    () => "this ticket has been used, and each opens one connection; ask for another",
+  ),
+  "ticket-expired": row<{ seconds: number }>(
+    403,
+    ({ seconds }) => `this ticket is older than ${seconds} s; ask for another and use it at once`,
+  ),
+  "ticket-of-other-lease": row<{ leaseId: string }>(
+    403,
+    ({ leaseId }) => `this ticket is not one for ${leaseId}; ask for one for that lease`,
+  ),
+  "ticket-of-other-key": row<object>(
+    403,
+    () => "this ticket was given to another key; ask for one with the key that you show",
+  ),
+  "too-many-tunnels": row<{ leaseId: string; most: number }>(
+    429,
+    ({ leaseId, most }) =>
+      `${leaseId} has ${most} connections through the relay already; end some of them first`,
   ),
   "power-changed": row<{ leaseId: string; state: string; generation: number }>(
     409,
@@ -351,6 +343,36 @@ export const REFUSALS = {
       `there are more than ${leasesMax} leases in that time; ask for less of it with --from and --to`,
   ),
 
+  // Bills that are sent
+  "delivery-targets-too-many": row<{ most: number }>(
+    409,
+    ({ most }) =>
+      `bills go to ${most} addresses at most; take one away with \`sublet bill deliver --webhook URL --off\``,
+  ),
+  "delivery-target-off": row<{ address: string; reason: string }>(
+    409,
+    ({ address, reason }) =>
+      `nothing is sent to ${address} (${reason}); turn it on again with \`sublet bill deliver\` and this address`,
+  ),
+  "mail-not-configured": row<object>(
+    409,
+    () =>
+      "this server sends no mail; ask its operator to start it with --smtp and --mail-from, or give a --webhook",
+  ),
+  "webhook-refused": row<{ url: string; reason: string }>(
+    422,
+    ({ url, reason }) =>
+      `nothing is sent to ${url}: ${reason}; give a public https address, or ask the operator, who can allow others with --allow-private-webhooks`,
+  ),
+  "mail-address-refused": row<{ address: string; reason: string }>(
+    422,
+    ({ address, reason }) => `nothing is sent to ${address}: ${reason}; give one that is`,
+  ),
+  "no-secret": row<{ address: string }>(
+    409,
+    ({ address }) => `mail to ${address} is not signed; give a --webhook, which has a secret`,
+  ),
+
   // What agents send
   "signature-refused": row<{ code: string; message: string }>(
     422,
@@ -367,21 +389,7 @@ export const REFUSALS = {
     ({ chainId, seq, message }) =>
       `record ${seq} of ${chainId} was refused: ${message}; the host's owner must look into it`,
   ),
-  "acts-first": row<{ chainId: string }>(
-    409,
-    ({ chainId }) =>
-      `no act that came so far begins ${chainId}; send the host's acts, and then this again`,
-  ),
-  "act-conflict": row<{ host: string; seq: number }>(
-    409,
-    ({ host, seq }) =>
-      `act ${seq} of ${host} exists with other content; the host's state was set back, and its owner must look into it`,
-  ),
-  "act-refused": row<{ host: string; seq: number; message: string }>(
-    422,
-    ({ host, seq, message }) =>
-      `act ${seq} of ${host} was refused: ${message}; the host's owner must look into it`,
-  ),
+  ...CAPACITY_REFUSALS,
 } as const satisfies Record<string, Row<never>>;
 
 export type RefusalCode = keyof typeof REFUSALS;

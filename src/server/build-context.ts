@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { ServerContext } from "../api/context.ts";
+import { attemptCounter } from "../api/delivery/settings.ts";
 import { ensureFee } from "../billing/fee-store.ts";
 import type { Database } from "../database/connect.ts";
 import { transaction } from "../database/transaction.ts";
@@ -57,6 +58,7 @@ export async function buildContext(
     clock,
     log,
     blobs: createFolderBlobStore(config.blobFolder),
+    outputs: createFolderBlobStore(config.outputsFolder),
     serverId: settled.serverId,
     keys: liveServerKeys(settled.keys),
     terms: { currency, minorUnitDigits },
@@ -65,6 +67,11 @@ export async function buildContext(
     upSince: now,
     wake: () => late.wake(),
     changes,
+    delivery: {
+      allowPrivateWebhooks: config.allowPrivateWebhooks,
+      mailer: config.mailer,
+      attempts: attemptCounter(),
+    },
     ...overrides,
   };
   return { context, changes, operatorKey: settled.operatorKey, late };

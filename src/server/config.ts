@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Mailer, readMailer } from "../billing/delivery/mail.ts";
 import type { LogFormat, LogLevel } from "../process/log.ts";
 import { InputError } from "../unit/quantity.ts";
 import type { Books } from "./setup-store.ts";
@@ -20,12 +22,18 @@ export interface ServerOptions {
   readonly logFormat?: LogFormat | undefined;
   /** Makes one more operator's key, for one who lost it. */
   readonly newOperatorKey?: boolean | undefined;
+  /** `smtp://user:password@host:587`; without it no mail is sent. */
+  readonly smtp?: string | undefined;
+  readonly mailFrom?: string | undefined;
+  /** Webhooks may lead into private networks, and be without https there. */
+  readonly allowPrivateWebhooks?: boolean | undefined;
 }
 
 export interface ServerConfig {
   readonly dataFolder: string;
   readonly databaseFolder: string;
   readonly blobFolder: string;
+  readonly outputsFolder: string;
   readonly host: string;
   readonly port: number;
   readonly publicUrl: string | undefined;
@@ -35,6 +43,8 @@ export interface ServerConfig {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly newOperatorKey: boolean;
+  readonly mailer: Mailer | null;
+  readonly allowPrivateWebhooks: boolean;
 }
 
 export function toServerConfig(options: ServerOptions): ServerConfig {
@@ -43,6 +53,7 @@ export function toServerConfig(options: ServerOptions): ServerConfig {
     dataFolder: options.dataFolder,
     databaseFolder: join(options.dataFolder, "database"),
     blobFolder: join(options.dataFolder, "images"),
+    outputsFolder: join(options.dataFolder, "outputs"),
     host,
     port,
     publicUrl: options.publicUrl?.replace(/\/+$/, ""),
@@ -55,6 +66,11 @@ export function toServerConfig(options: ServerOptions): ServerConfig {
     logLevel: options.logLevel ?? "info",
     logFormat: options.logFormat ?? "json",
     newOperatorKey: options.newOperatorKey ?? false,
+    mailer:
+      options.smtp === undefined
+        ? null
+        : readMailer({ url: options.smtp, from: options.mailFrom }, readCertificate),
+    allowPrivateWebhooks: options.allowPrivateWebhooks ?? false,
   };
 }
 
@@ -66,6 +82,17 @@ function readListen(text: string): { host: string; port: number } {
     throw new InputError(`"${text}" is not where to listen; write it like 127.0.0.1:7070`);
   }
   return { host, port };
+}
+
+function readCertificate(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code;
+    throw new InputError(
+      `the mail server's certificate ${path} cannot be read (${why}); set ca=FILE`,
+    );
+  }
 }
 
 function readCurrency(currency: string): string {

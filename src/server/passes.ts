@@ -5,6 +5,7 @@ import { lapseExtensionsOnce } from "../billing/lapse-extensions.ts";
 import { releaseHold } from "../billing/ledger-store.ts";
 import { endOverdueOnce, grantDueOnce, holdOverrunsOnce } from "../enablement/grant-due.ts";
 import { followServerKeysOnce } from "../enablement/signing-key-store.ts";
+import { expireOutputsOnce } from "../lease/expire-outputs.ts";
 import { watchHostsOnce } from "../lease/watch-hosts.ts";
 import { BACKOFF } from "../process/backoff.ts";
 import { type Loop, startLoop } from "../process/loop.ts";
@@ -12,8 +13,8 @@ import { type Loop, startLoop } from "../process/loop.ts";
 const EVERY_MS = 1000;
 
 /**
- * What the server does by itself: follow its keys, watch hosts, grant what is due, let extensions lapse, end what is
- * overdue, close bills.
+ * What the server does by itself: follow its keys, watch hosts, grant what is due, let extensions
+ * lapse, end what is overdue, forget outputs that are over, close bills.
  */
 export async function runPassesOnce(context: ServerContext): Promise<void> {
   const { db, clock, billingTimeZone } = context;
@@ -25,6 +26,7 @@ export async function runPassesOnce(context: ServerContext): Promise<void> {
   await grantDueOnce(leases, clock.now());
   await lapseExtensionsOnce({ db }, clock.now());
   await endOverdueOnce(leases, clock.now());
+  await expireOutputsOnce({ db, outputs: context.outputs }, clock.now());
   await closeBillsOnce({ db, issuer, billingTimeZone }, clock.now());
   await closeCapacityBillsOnce({ db, issuer }, clock.now());
 }

@@ -24,6 +24,10 @@ export const ID_PREFIXES = [
   "code",
   "service",
   "order",
+  "join",
+  "run",
+  "target",
+  "delivery",
 ] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 export type Id<P extends IdPrefix> = `${P}_${string}`;
@@ -41,10 +45,14 @@ export type BillId = Id<"bill">;
 export type ChainId = Id<"chain">;
 export type BatchId = Id<"batch">;
 export type ConsoleRequestId = Id<"console">;
+export type JoinId = Id<"join">;
+export type RunId = Id<"run">;
 export type TransactionId = Id<"transaction">;
 export type CapacityRequestId = Id<"request">;
 export type CodeId = Id<"code">;
 export type ServiceId = Id<"service">;
+export type TargetId = Id<"target">;
+export type DeliveryId = Id<"delivery">;
 
 /** Crockford's alphabet in lower case: no i, l, o or u to misread. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";

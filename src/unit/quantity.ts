@@ -24,7 +24,7 @@ export function parseBytes(text: string): number {
   const unit = BYTE_UNITS[match?.[3] ?? "B"];
   if (!match || unit === undefined) {
     throw new InputError(
-      `"${text}" is not an amount of memory or disk; write it like 512MiB or 20GB`,
+      `"${text}" is not an amount of memory or disk; write it like 512MiB or 20GiB`,
     );
   }
   const fraction = match[2] ?? "";

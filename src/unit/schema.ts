@@ -22,7 +22,11 @@ export const integerText = z
   .string()
   .regex(/^(0|-?[1-9]\d{0,39})$/, "expected a whole number as text");
 
-export const instantText = z.iso.datetime({ offset: true });
+/** Within the four-digit years, in UTC too: outside of them an instant is written another way. */
+export const instantText = z.iso.datetime({ offset: true }).refine((text) => {
+  const year = new Date(text).getUTCFullYear();
+  return year >= 1 && year <= 9999;
+}, "expected a year between 0001 and 9999");
 export const sha256Text = z.string().regex(/^[0-9a-f]{64}$/);
 export const digestText = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 /** What people call a party, host or partition. */

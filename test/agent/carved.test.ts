@@ -66,3 +66,24 @@ test("a carved partition is gone from its host once its lease is wiped and the s
   await rig.round(agent);
   expect(readPartition(agent.db, partitionId)).toBeNull();
 });
+
+test("a partition that yields by the hour alone, with no change of it told, makes room for what is carved then", async () => {
+  const rig = createRig();
+  const { server } = rig;
+  const agent = await rig.start();
+  const { carved } = grantsOf(rig);
+  const whole = server.partition({ size: cores(3) });
+  server.desire({ partitions: [whole], leases: [] });
+  await rig.round(agent);
+  // The same generation: nobody changed it, its reservation in force is another one now.
+  const yielding = { ...whole, size: cores(1) };
+  const partitions = [yielding, { ...whole, ...carved.partition, lendable: true }];
+  server.desire({ partitions, leases: [leaseOf(server, carved)] });
+  await rig.rounds(agent, 3, 1_000);
+  expect(server.reportsOf("failed")).toEqual([]);
+  expect(server.reportsOf("ready")).toHaveLength(1);
+  expect(readPartition(agent.db, whole.partitionId)?.size).toEqual(cores(1));
+  server.desire({ partitions: [whole], leases: [leaseOf(server, carved)] });
+  await rig.round(agent);
+  expect(readPartition(agent.db, whole.partitionId)?.size).toEqual(cores(3));
+});

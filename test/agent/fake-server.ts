@@ -137,6 +137,7 @@ export function createFakeServer(timeMs: () => number) {
   };
 
   const client: Client = {
+    headers: async () => ({}),
     url: "http://server.test",
     async call(name, ...[input]) {
       if (state.isAway) throw new UnreachableError("http://server.test", new Error("away"));

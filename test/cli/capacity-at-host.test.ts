@@ -46,7 +46,7 @@ test("a code of a provider that is not pinned is refused, and pinning asks", asy
   writeFileSync(path("first.code"), provider.code(agent));
   const early = await type(`capacity enable ${path("first.code")}`);
   expect(early).toMatchObject({ exitCode: 1, stdout: "" });
-  expect(early.stderr).toContain("pin the provider's card first");
+  expect(early.stderr).toContain("compare the thumbprint of its card");
   writeFileSync(path("vendor.card"), provider.cardJws);
   expect((await json(`capacity trust ${path("vendor.card")}`)).error.code).toBe(
     "confirmation-needed",

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
+import { withDefaultVerb } from "../../src/cli/default-verb.ts";
 import { readEnvironment } from "../../src/cli/environment.ts";
 import { buildProgram } from "../../src/cli/program.ts";
 import { systemClock } from "../../src/unit/clock.ts";
@@ -50,11 +51,11 @@ test("each verb that a page names exists", () => {
   const program = buildProgram({ surroundings, argv: [], exitCode: 0, json: false });
   for (const [path, text] of texts) {
     for (const [, typed = ""] of text.matchAll(/`sublet ([a-z][^`]*)`/g)) {
-      const [first = "", second = ""] = typed.split(" ");
+      const [first = "", second = ""] = withDefaultVerb(typed.split(" "));
       const verb = program.commands.find((one) => one.name() === first);
       expect(verb, `${path}: sublet ${typed}`).toBeDefined();
       const within = verb?.commands ?? [];
-      if (within.length === 0 || !/^[a-z-]+$/.test(second)) continue;
+      if (within.length === 0 || !/^[a-z][a-z-]*$/.test(second)) continue;
       const named = within.find((one) => one.name() === second);
       expect(named, `${path}: sublet ${typed}`).toBeDefined();
     }

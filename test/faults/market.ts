@@ -146,6 +146,7 @@ async function startAgent(input: {
   const away = () => Promise.reject(new UnreachableError(client.url, new Error("the line is cut")));
   const cuttable: typeof client = {
     url: client.url,
+    headers: () => client.headers(),
     call: (...input) => (line.isCut ? away() : client.call(...input)),
     fetch: (...input) => (line.isCut ? away() : client.fetch(...input)),
   };

@@ -18,10 +18,11 @@ export interface Daemon {
 
 const STOP_GRACE_MS = 15_000;
 
+/** `within`: a program that runs it somewhere else, like `nsenter --net=…`. */
 export function createDaemon(
   argv: readonly string[],
   logPath: string,
-  before: readonly string[] = [],
+  within: readonly string[] = [],
 ): Daemon {
   let child: ChildProcess | undefined;
   const end = async (signal: "SIGTERM" | "SIGKILL") => {
@@ -39,10 +40,10 @@ export function createDaemon(
     start: async (...more) => {
       await end("SIGTERM");
       const log = openSync(logPath, "a", 0o600);
-      const [program = "", ...words] = [...before, process.execPath];
+      const [program = process.execPath, ...rest] = [...within, process.execPath];
       const started = spawn(
         program,
-        [...words, join(ROOT, "src/cli/main.ts"), ...argv, ...more, "--json"],
+        [...rest, join(ROOT, "src/cli/main.ts"), ...argv, ...more, "--json"],
         {
           stdio: ["ignore", "pipe", log, "pipe"],
           env: { ...ownEnvironment(), SUBLET_LAUNCHER_FD: "3" },

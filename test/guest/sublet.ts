@@ -18,15 +18,17 @@ export interface RunOptions {
   readonly stdin?: string | Buffer;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** A program that runs it somewhere else, like `nsenter --net=…`. */
+  readonly within?: readonly string[];
   /** In the network namespace of that process. */
   readonly networkOf?: number;
 }
 
 /** Runs `sublet` as a person would, as a process. Its input is empty unless it is given one. */
 export async function sublet(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { networkOf } = options;
+  const { networkOf, within = [] } = options;
   const there = networkOf === undefined ? [] : inNetworkOf(networkOf);
-  const [program = "", ...words] = [...there, process.execPath];
+  const [program = "", ...words] = [...within, ...there, process.execPath];
   const child = spawn(program, [...words, join(ROOT, "src/cli/main.ts"), ...argv], {
     env: { ...ownEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -14,7 +14,7 @@ import { smallLinux } from "./small-linux.ts";
 import { newKey } from "./ssh.ts";
 
 /**
- * Two partitions of one host with different systems at the same time, and then the same Debian as
+ * Partitions of one host with different systems at the same time, one of them the same Debian as
  * vendors ship it. The guests are asked themselves what they are.
  */
 
@@ -29,6 +29,7 @@ let driver: PartitionDriver;
 let debian: BuiltDebian;
 let small: GuestSpec;
 let large: GuestSpec;
+let vendor: GuestSpec;
 let clientKey: string;
 
 beforeAll(async () => {
@@ -50,8 +51,13 @@ beforeAll(async () => {
     rootDisk: { path: join(debian.folder, "root.qcow2"), format: "qcow2" },
     seed: "nocloud",
   });
-  await Promise.all([small, large].map((spec) => driver.boot(spec)));
-  await Promise.all([small, large].map(untilAnswers));
+  vendor = await specOf("lease_vendor", "debian", {
+    rootDisk: { path: debian.diskPath ?? "", format: "qcow2" },
+    seed: "nocloud",
+  });
+  const all = isX64 ? [small, large, vendor] : [small, large];
+  await Promise.all(all.map((spec) => driver.boot(spec)));
+  await Promise.all(all.map(untilAnswers));
 }, DEBIAN_HOOK_MS);
 
 afterAll(async () => {
@@ -128,15 +134,6 @@ test("a disk that is larger than its partition is refused by name, and told how 
 test.runIf(isX64)(
   "a disk with a boot loader and cloud-init, as vendors ship it, boots and lets the client in",
   async () => {
-    await driver.stop(large.guestId, 0);
-    await driver.wipe(large.guestId);
-    const image: GuestImage = {
-      rootDisk: { path: debian.diskPath ?? "", format: "qcow2" },
-      seed: "nocloud",
-    };
-    const vendor = await specOf("lease_vendor", "debian", image);
-    await driver.boot(vendor);
-    await untilAnswers(vendor);
     const said = await ask(vendor, `${WHAT}; findmnt -no SOURCE /; cat /proc/cmdline`);
     expect(said).toMatch(/^ID=debian$[\s\S]*^systemd$[\s\S]*^lease-vendor$/m);
     expect(said).toMatch(/^\/dev\/vda1$[\s\S]*^BOOT_IMAGE=/m);
@@ -151,6 +148,7 @@ async function specOf(guestId: string, user: string, image: GuestImage): Promise
   const { stdout } = await execute("ssh-keygen", ["-y", "-f", clientKey]);
   await writeFile(join(folder, `${guestId}.known`), `guest ${publicLine}\n`);
   const isSmall = guestId === "lease_small";
+  const uid = { lease_small: 64_201, lease_large: 64_202, lease_vendor: 64_203 }[guestId] ?? 0;
   const size = {
     cpuMilli: 1000,
     memoryBytes: (isSmall ? 128 : 512) * MIB,
@@ -164,7 +162,7 @@ async function specOf(guestId: string, user: string, image: GuestImage): Promise
     cpuMode: "dedicated",
     // Not pinned: on a small machine the other one is not to wait.
     cores: [],
-    uid: isSmall ? 64_201 : 64_202,
+    uid,
     image,
     access: {
       ...{ address: "127.0.0.1", port: 0, user },

@@ -5,7 +5,9 @@ import {
   acknowledgeExtension,
   becomeWiped,
   bookingOf,
+  GIB,
   makeRecords,
+  offerOf,
   readExtensions,
   readGrant,
   signBatch,
@@ -178,4 +180,36 @@ test("ending a lease early gives back what a pending extension holds and reserve
   await client.call("bookLease", { params: other, body: bookingOf({ start }) });
   await client.call("endLease", { params: other });
   await endAndWipe(leaseId);
+});
+
+test("an extension that cannot lapse keeps no other lease's bill from closing", async () => {
+  const { client, host, lender } = market;
+  const stuck = await runningLease();
+  await lender.call("removePartition", { params: { host: "h1", name: "own" } });
+  const max = { cpuMilli: 1000, memoryBytes: GIB, diskBytes: GIB };
+  const carved = { ...offerOf(), cpuMode: "dedicated" as const, max };
+  const params = { host: "h1" };
+  const { offerId } = await lender.call("setCarveOffer", { params, body: carved as never });
+  const other = newId("lease");
+  await client.call("bookLease", {
+    params: { leaseId: other },
+    body: { ...bookingOf(), offerId },
+  });
+  await server.pass();
+  const granted = await readGrant(host, other);
+  await extend(stuck);
+  const { pool } = server.database;
+  await pool.query(`create function fail() returns trigger language plpgsql as
+    $$ begin raise exception 'a test' using errcode = 'SL009'; end $$`);
+  await pool.query(`create trigger fail before update on lease_extension for each row
+    when (new.lease_id = '${stuck}') execute function fail()`);
+  await heard(HOUR + 31);
+  await becomeWiped(host, granted, [], "expired");
+  await server.pass();
+  expect((await show(stuck)).extensions).toMatchObject([{ state: "pending" }]);
+  expect((await show(other)).billId).not.toBeNull();
+  await pool.query("drop trigger fail on lease_extension");
+  await server.pass();
+  expect((await show(stuck)).extensions).toMatchObject([{ state: "lapsed" }]);
+  await endAndWipe(stuck);
 });

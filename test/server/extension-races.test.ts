@@ -286,7 +286,8 @@ test("a server killed between any two statements of an extension leaves nothing 
   const leaseId = await runningLease();
   await server.pass();
   const { client: clientParty } = await show(leaseId);
-  const party = await getParty(server.database.kysely, clientParty.name);
+  const keyId = newId("key");
+  const party = { ...(await getParty(server.database.kysely, clientParty.name)), keyId };
   const asked = { params: { leaseId, extensionId: newId("extension") }, query: undefined as never };
   const extend = (context: ServerContext) =>
     extendLease(context, { caller: party, ...asked, body: { seconds: HOUR } });

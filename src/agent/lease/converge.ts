@@ -9,7 +9,9 @@ import { type EffectFailure, nameFailure } from "./effect-failure.ts";
 import * as ending from "./ending.ts";
 import { takeExtensions } from "./extending.ts";
 import { factsOf } from "./facts.ts";
+import { collect } from "./outputs.ts";
 import * as power from "./power.ts";
+import { watchRun } from "./run.ts";
 import * as running from "./running.ts";
 import * as starting from "./starting.ts";
 import { changeLease, forgetTombstones, type LeaseRow, listLeases, readLease } from "./store.ts";
@@ -43,14 +45,16 @@ async function convergeLease(context: AgentContext, leaseId: string): Promise<vo
     if (found === null) return;
     keepDeadline(context, found);
     takeExtensions(context, found);
-    const lease = readLease(context.db, leaseId) ?? found;
+    const known = readLease(context.db, leaseId) ?? found;
     try {
+      await watchRun(context, known);
+      const lease = readLease(context.db, leaseId) ?? known;
       const action = step(await factsOf(context, lease), limits);
       if (action.do === "wait") return;
       context.log.debug({ leaseId, stage: lease.stage, action: action.do }, "step");
       await perform(context, lease, action);
     } catch (error) {
-      recordFailure(context, lease, nameFailure(error));
+      recordFailure(context, known, nameFailure(error));
     }
   }
   context.log.error({ leaseId }, "a lease did not come to rest in one pass");
@@ -96,6 +100,8 @@ async function perform(
       return ending.stop(context, lease);
     case "close":
       return ending.close(context, lease);
+    case "collect":
+      return collect(context, lease);
     case "wipe":
       return ending.wipe(context, lease);
     case "forget":

@@ -9,6 +9,7 @@ import { releasePartition } from "../allocation/apply.ts";
 import { type AgentContext, instantNow } from "../context.ts";
 import { doesGuestAnswer, storeFinalReading } from "../metering.ts";
 import { queueReport } from "../report/store.ts";
+import { forgetErased } from "../state/store.ts";
 import { changeLease, type LeaseRow } from "./store.ts";
 
 /** Effects on the way from an end's reason to the tombstone. */
@@ -34,6 +35,7 @@ export function beginEnd(context: AgentContext, lease: LeaseRow, reason: string)
     changeLease(context.db, lease.leaseId, { stage: "stopping", endReason: reason });
     queueReport(context.db, aboutNow(context, lease), { kind: "ending", reason });
   });
+  context.tunnels.endLease(lease.leaseId);
   context.log.info({ leaseId: lease.leaseId, reason }, "a lease ends");
 }
 
@@ -84,6 +86,7 @@ export async function wipe(context: AgentContext, lease: LeaseRow): Promise<void
       hostKeyPublic: null,
     });
   });
+  forgetErased(db);
   context.log.info({ leaseId: lease.leaseId, ...evidence }, "a guest is wiped");
 }
 

@@ -31,6 +31,7 @@ export async function factsOf(context: AgentContext, lease: LeaseRow): Promise<L
     silentReadings: lease.silentReadings,
     retryAtNs: retryAt(context, lease),
     bootedAtNs: lease.bootedAtNs,
+    hasOutputs: lease.granted?.outbox !== undefined && !lease.isCollected,
     isSettled:
       countReports(context.db, lease.leaseId) === 0 && unsentCount(context.db, lease.leaseId) === 0,
   };

@@ -17,7 +17,11 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
   return {
     guestId: lease.leaseId,
     hostname: partition.name,
-    size: partition.size,
+    size: {
+      ...partition.size,
+      diskBytes: partition.size.diskBytes - (granted.outbox?.bytes ?? 0),
+    },
+    ...(granted.outbox ? { outboxBytes: granted.outbox.bytes } : {}),
     // Room for what a code may enable later; what is plugged is the base's alone.
     maxSize: mapSize((resource) =>
       Math.max(

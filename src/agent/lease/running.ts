@@ -74,6 +74,7 @@ function signAccess(context: AgentContext, lease: LeaseRow): string {
     hostId: context.host.hostId,
     address: context.config.accessAddress,
     port: lease.port,
+    ...(context.config.isDirectOffered ? {} : { direct: false }),
     user: grantOf(lease).image.manifest.user,
     hostKey: lease.hostKeyPublic,
   };

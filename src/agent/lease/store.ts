@@ -65,6 +65,10 @@ export interface LeaseRow {
   readonly powerDoneGeneration: number;
   /** Of a wish that is under way: the guest was stopped for it. */
   readonly isPowerCut: boolean;
+  /** What was reported of the client's run. */
+  readonly runTold: "nothing" | "started" | "exited";
+  /** What it left behind is out of this host, or is not to be had. */
+  readonly isCollected: boolean;
   readonly reportCount: number;
   readonly receiptJws: string | null;
 }
@@ -189,6 +193,8 @@ const rowSchema = z.object({
   power_generation: z.number(),
   power_done_generation: z.number(),
   is_power_cut: z.number(),
+  run_told: z.enum(["nothing", "started", "exited"]),
+  is_collected: z.number(),
   report_count: z.number(),
   receipt_jws: z.string().nullable(),
 });
@@ -231,6 +237,8 @@ function parseRow(found: unknown): LeaseRow {
     powerGeneration: row.power_generation,
     powerDoneGeneration: row.power_done_generation,
     isPowerCut: row.is_power_cut === 1,
+    runTold: row.run_told,
+    isCollected: row.is_collected === 1,
     reportCount: row.report_count,
     receiptJws: row.receipt_jws,
   };

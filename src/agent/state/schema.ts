@@ -110,6 +110,11 @@ export const SCHEMA_STEPS: readonly string[] = [
   ALTER TABLE lease ADD COLUMN is_power_cut INTEGER NOT NULL DEFAULT 0;
   `,
   `
+  -- What was reported of the client's run, and whether what it left behind is out of the host.
+  ALTER TABLE lease ADD COLUMN run_told TEXT NOT NULL DEFAULT 'nothing';
+  ALTER TABLE lease ADD COLUMN is_collected INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
   -- Of whom the guest is: a lease's client's, or the host's owner's own, told of to nobody.
   ALTER TABLE lease ADD COLUMN origin TEXT NOT NULL DEFAULT 'lease';
   -- Why it failed, in words, for whoever asks at the host.

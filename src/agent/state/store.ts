@@ -17,6 +17,7 @@ export function makeDataFolder(folder: string): void {
 export function openState(folder: string): DatabaseSync {
   const db = new DatabaseSync(join(folder, "agent.db"));
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  db.exec("PRAGMA secure_delete = ON");
   inTransaction(db, () => {
     const { user_version: version } = versionRow.parse(db.prepare("PRAGMA user_version").get());
     if (version > SCHEMA_STEPS.length) {
@@ -30,7 +31,16 @@ export function openState(folder: string): DatabaseSync {
     createSpool(db);
   });
   createRoom(db);
+  forgetErased(db);
   return db;
+}
+
+/**
+ * What was erased is overwritten in the database, but stands in its log until that is emptied: the
+ * private host key of a guest that is wiped, for one.
+ */
+export function forgetErased(db: DatabaseSync): void {
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 const versionRow = z.object({ user_version: z.number() });

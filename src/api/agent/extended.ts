@@ -1,12 +1,19 @@
 import type { Kysely } from "kysely";
 import { giveBackPending } from "../../billing/lapse-extensions.ts";
 import { lockParty, raiseHold } from "../../billing/ledger-store.ts";
+import { attempt } from "../../database/constraint.ts";
 import type { DB } from "../../database/types.ts";
 import { type Grant, grantSchema, readOwnEndOrder, readOwnGrant } from "../../enablement/grant.ts";
 import { orderEnd } from "../../enablement/grant-due.ts";
 import type { Host } from "../../host/store.ts";
 import { insertLeaseEvent } from "../../lease/event-store.ts";
-import { checkCalendar, costUntil, pendingExtension, putInForce } from "../../lease/extend.ts";
+import {
+  checkCalendar,
+  costUntil,
+  pendingExtension,
+  putInForce,
+  refusalOf,
+} from "../../lease/extend.ts";
 import { type Extension, insertExtension } from "../../lease/extension-store.ts";
 import { END_REASONS } from "../../lease/state.ts";
 import type { Lease } from "../../lease/store.ts";
@@ -53,18 +60,20 @@ export async function becomeExtended(
   const force = () => putInForce(tx, lease, extension, { acknowledgementJws, reportId, now });
   if (extension.state === "pending") return force();
   try {
-    await takeAgain(tx, lease, extension);
+    await attempt(tx, async () => {
+      await takeAgain(tx, lease, extension);
+      await force();
+    });
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const detail = { extensionId: extension.extensionId, message: error.message };
-    const event = { leaseId: lease.leaseId, kind: "extension-not-charged", reason: error.code };
+    const refused = refusalOf(error, lease, extension);
+    if (!(refused instanceof Refusal)) throw error;
+    const detail = { extensionId: extension.extensionId, message: refused.message };
+    const event = { leaseId: lease.leaseId, kind: "extension-not-charged", reason: refused.code };
     await insertLeaseEvent(tx, { ...event, detail, reportId, at: now });
     if (lease.state !== "preparing" && lease.state !== "ready") return;
     const issuer = { serverId: context.serverId, key: context.keys.current };
     await orderEnd(tx, issuer, lease, END_REASONS.extensionLapsed, now);
-    return;
   }
-  await force();
 }
 
 /** Whatever the host found wrong with it, the lease goes on to its old end. */

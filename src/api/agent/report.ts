@@ -1,10 +1,12 @@
 import type { Kysely } from "kysely";
 import { giveBackPending } from "../../billing/lapse-extensions.ts";
+import { isConnectionLost, isDiskFull } from "../../database/failure.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { type Host, insertHostEventOnce } from "../../host/store.ts";
 import { insertLeaseEvent, wasReported } from "../../lease/event-store.ts";
 import { finishLease } from "../../lease/finish.ts";
+import { setOutputsGone, setRunExited, setRunStarted } from "../../lease/run-store.ts";
 import { outcomeOf } from "../../lease/state.ts";
 import { type Lease, lockLease, updateLease } from "../../lease/store.ts";
 import { accessSchema, type WipeReceipt, wipeReceiptSchema } from "../../partition/signed.ts";
@@ -17,23 +19,36 @@ import { becomeExtended, NOT_TAKEN, refuseExtension } from "./extended.ts";
 import { takeGrantBack } from "./grant-held.ts";
 import { verifyFromHost } from "./verify-from-host.ts";
 
-/** Each report in a transaction of its own: one that is refused keeps none of the others back. */
+/**
+ * Each report in a transaction of its own: one that is refused keeps none of the others back, and
+ * one that the server fails on only those of its own lease, which come after it.
+ */
 export const report: Handler<"report"> = async (context, { caller, body }) => {
   const accepted: string[] = [];
   const refused: { reportId: string; code: string; message: string }[] = [];
+  const failed = new Map<LeaseId, unknown>();
   const now = context.clock.now();
   for (const one of body.reports) {
+    if (failed.has(one.leaseId)) continue;
     try {
       await transaction(context.db, (tx) => apply(context, tx, caller, one, now));
       accepted.push(one.reportId);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      context.log.warn({ hostId: caller.hostId, report: one, err: error }, "refused a report");
-      await tellOwner(context, caller, one, error, now);
-      refused.push({ reportId: one.reportId, code: error.code, message: error.message });
+      if (isConnectionLost(error) || isDiskFull(error)) throw error;
+      if (error instanceof Refusal) {
+        context.log.warn({ hostId: caller.hostId, report: one, err: error }, "refused a report");
+        await tellOwner(context, caller, one, error, now);
+        refused.push({ reportId: one.reportId, code: error.code, message: error.message });
+      } else {
+        context.log.error({ hostId: caller.hostId, report: one, err: error }, "a report failed");
+        failed.set(one.leaseId, error);
+      }
     }
   }
   context.wake();
+  const [failure] = failed.values();
+  // Of none that could be answered, the host hears that the server failed, and waits longer.
+  if (failure !== undefined && accepted.length + refused.length === 0) throw failure;
   return { accepted, refused };
 };
 
@@ -82,6 +97,19 @@ async function apply(
     }
     case "delivered-again":
       await insertLeaseEvent(tx, event);
+      return;
+    case "run-started":
+      await setRunStarted(tx, lease.leaseId, at);
+      await insertLeaseEvent(tx, event);
+      return;
+    case "run-exited":
+      await setRunExited(tx, lease.leaseId, report.exitCode, at);
+      // What came of the client's command is the client's affair: the event is the lender's, too.
+      await insertLeaseEvent(tx, event);
+      return;
+    case "outputs-lost":
+      await setOutputsGone(tx, lease.leaseId, report.reason);
+      await insertLeaseEvent(tx, { ...event, reason: report.reason });
       return;
     case "failed":
       await insertLeaseEvent(tx, {

@@ -24,6 +24,8 @@ export interface Client {
   readonly url: string;
   /** Calls an operation of the contract; throws ApiError for a refusal, UnreachableError for silence. */
   call<N extends OperationName>(name: N, ...input: CallArguments<N>): Promise<Response<N>>;
+  /** Who asks, for what is opened beside HTTP: a WebSocket. */
+  headers(): Promise<Record<string, string>>;
   /** A request outside the contract (blobs, streams), with the same authentication and errors. */
   fetch(path: string, init?: RequestInit): Promise<globalThis.Response>;
 }
@@ -65,6 +67,8 @@ export function createClient(options: ClientOptions): Client {
   return {
     url: base,
     fetch: request,
+    headers: async () =>
+      options.authorization ? { authorization: `Bearer ${await options.authorization()}` } : {},
     async call(name, ...[input]) {
       const op = OPERATIONS[name];
       const given = ((input as unknown) ?? {}) as {

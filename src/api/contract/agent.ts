@@ -116,6 +116,15 @@ export const reportSchema = z.discriminatedUnion("kind", [
     reason: z.string().max(64),
     message: z.string().max(2000),
   }),
+  /** What the client runs there has begun, or has ended, as its guest wrote into the outbox. */
+  z.strictObject({ ...reportBase, kind: z.literal("run-started") }),
+  z.strictObject({
+    ...reportBase,
+    kind: z.literal("run-exited"),
+    exitCode: z.number().int().min(0).max(255),
+  }),
+  /** What it left behind is not to be had: why. What is, is sent to `…/outputs/:digest`. */
+  z.strictObject({ ...reportBase, kind: z.literal("outputs-lost"), reason: z.string().max(64) }),
   z.strictObject({ ...reportBase, kind: z.literal("ending"), reason: z.string().max(64) }),
   /** The client's wish for its guest's power; `isDone` when nothing more is to follow. */
   z.strictObject({
@@ -129,13 +138,27 @@ export const reportSchema = z.discriminatedUnion("kind", [
 ]);
 export type Report = z.infer<typeof reportSchema>;
 
+/** Made by the client's end, which continues a tunnel under the same one. */
+export const TUNNEL_ID = /^[0-9a-f]{32}$/;
+
 /** What of a guest's console is shown: its end. */
 export const CONSOLE_BYTES_MAX = 64 * 1024;
 
 /** Over the WebSocket at `/v1/agent/connection`, from server to agent: hints, never the truth itself. */
 export const serverHintSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("desired"), generation: z.number().int() }),
+  /**
+   * Somebody wants to reach a lease's guest: the agent opens a WebSocket at
+   * `/v1/agent/tunnels/:joinId` for it. Where the guest listens it knows by itself alone.
+   */
+  z.strictObject({
+    kind: z.literal("tunnel"),
+    joinId: idSchema("join"),
+    leaseId: idSchema("lease"),
+    tunnelId: z.string().regex(TUNNEL_ID),
+  }),
 ]);
+export type ServerHint = z.infer<typeof serverHintSchema>;
 /** And from agent to server: `{"kind":"alive"}` every few seconds. */
 export const agentHintSchema = z.strictObject({ kind: z.literal("alive") });
 

@@ -1,6 +1,7 @@
 import { accountOperations } from "./account.ts";
 import { agentOperations } from "./agent.ts";
 import { claimOperations, ownerOperations, providerOperations } from "./capacity.ts";
+import { deliveryOperations } from "./delivery.ts";
 import { lenderOperations } from "./lender.ts";
 import type {
   BodyOf,
@@ -11,6 +12,7 @@ import type {
   SentQueryOf,
 } from "./operation.ts";
 import { clientOperations, operatorOperations, publicOperations } from "./people.ts";
+import { runOperations } from "./run.ts";
 
 /** Every JSON operation by its name. */
 export const contract = {
@@ -19,6 +21,8 @@ export const contract = {
   ...lenderOperations,
   ...clientOperations,
   ...accountOperations,
+  ...runOperations,
+  ...deliveryOperations,
   ...agentOperations,
   ...claimOperations,
   ...ownerOperations,

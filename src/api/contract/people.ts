@@ -15,6 +15,7 @@ import {
   naturalText,
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
+import { newRunSchema } from "./run.ts";
 import {
   billSummaryView,
   imageView,
@@ -167,6 +168,8 @@ const booking = {
     .string()
     .max(1024)
     .regex(/^ssh-ed25519 [A-Za-z0-9+/=]+( [\x20-\x7e]*)?$/, "expected one line: ssh-ed25519 AAAA…"),
+  /** What the leases are booked for. */
+  run: newRunSchema.optional(),
 };
 
 export const clientOperations = {
@@ -267,6 +270,19 @@ export const clientOperations = {
     summary: "The end of what the guest wrote to its console: the guest's own characters.",
     params: leaseParams,
     response: z.strictObject({ leaseId: idSchema("lease"), text: z.string() }),
+  }),
+  openRelay: operation({
+    method: "POST",
+    path: "/v1/client/leases/:leaseId/relay-tickets",
+    summary:
+      "A ticket for one WebSocket to a ready lease's guest, at /v1/client/leases/:leaseId/relay.",
+    params: leaseParams,
+    response: z.strictObject({
+      leaseId: idSchema("lease"),
+      /** Opens the way once, soon, with the same key. It is shown here and kept nowhere. */
+      ticket: z.string().min(1).max(128),
+      expiresAt: instantText,
+    }),
   }),
   listBills: operation({
     method: "GET",

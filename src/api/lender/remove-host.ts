@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { giveBackPending } from "../../billing/lapse-extensions.ts";
 import { releaseHold } from "../../billing/ledger-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
@@ -100,6 +101,7 @@ async function endByRemoval(
     await releaseHold(tx, leaseId, now);
     return;
   }
+  await giveBackPending(tx, lease, { reason, now });
   if (lease.state !== "ending") await orderEnd(tx, issuer, lease, reason, now);
   const removal: HostRemoval = {
     iss: issuer.serverId,

@@ -15,6 +15,7 @@ import { readChains } from "../../meter/capacity-store.ts";
 import { getParty } from "../../party/store.ts";
 import { UseMismatch } from "../../rating/capacity.ts";
 import { type HostId, newId, type PartyId } from "../../unit/id.ts";
+import { queueDeliveries } from "../delivery/store.ts";
 import { lockParty } from "../ledger-store.ts";
 import { postBill } from "../post-bill.ts";
 import { sealBill } from "../seal.ts";
@@ -101,6 +102,11 @@ async function closeOfHost(tx: Kysely<DB>, whose: Whose, billing: Billing): Prom
       ...{ billId: document.billId, leaseId: null, amounts: document, last: false },
       ...{ clientPartyId: customer.partyId, lenderPartyId: provider.partyId },
       ...{ terms: { feeMicros: BigInt(document.feeMicros) }, now: billing.now },
+    });
+    await queueDeliveries(tx, {
+      billId: document.billId,
+      customerPartyId: customer.partyId,
+      now: billing.now,
     });
     earlier.push(document);
     closed += 1;

@@ -59,7 +59,12 @@ async function candidates(context: Context, typed: readonly string[]): Promise<r
   // The tree of all verbs is made of this one too: by import it would be a circle.
   const { buildProgram } = await import("../program.ts");
   const program = buildProgram({ surroundings: context, argv: typed, exitCode: 0, json: false });
-  const wanted = completionAt(program, typed);
+  const { withDefaultVerb } = await import("../default-verb.ts");
+  // The word under the cursor may yet become a verb.
+  const wanted = completionAt(program, [
+    ...withDefaultVerb(typed.slice(0, -1)),
+    typed.at(-1) ?? "",
+  ]);
   if (wanted.kind === "shell") return [{ text: ":files", about: "" }];
   const common = { ...context.common, ...speaker(typed) };
   const words = await wordsFor({ ...context, common }, wanted, typed);

@@ -7,36 +7,53 @@ export interface Target {
   readonly access: Pick<NonNullable<LeaseView["access"]>, "address" | "port" | "user">;
   readonly identityFile: string;
   readonly knownHostsFile: string;
+  /** What OpenSSH talks through; without it, it dials the access itself. */
+  readonly proxyCommand?: string;
 }
 
 /** Half-dead connections end after this many seconds without an answer. */
 const ALIVE_SECONDS = 15;
 const CONNECT_SECONDS = 20;
+/** Longer than a tunnel that lost its connection waits to be continued: see `tunnel.ts`. */
+const RELAY_SECONDS = 120;
 
 /**
  * The same for ssh and scp. Nothing of the person's own configuration takes part: one key, one
  * pinned host key under the lease's name, no agent, no password; it may ask for a passphrase.
  */
-function options({ leaseId, access, identityFile, knownHostsFile }: Target): string[] {
-  const settings = [
-    "StrictHostKeyChecking=yes",
-    `UserKnownHostsFile="${unexpanded(knownHostsFile)}"`,
-    "GlobalKnownHostsFile=/dev/null",
-    "UpdateHostKeys=no",
-    `HostKeyAlias=${leaseId}`,
-    `HostName=${unexpanded(access.address)}`,
-    `User=${access.user}`,
-    `Port=${access.port}`,
-    // Not as -i, which looks for the file before it puts values for `%h` and the like.
-    `IdentityFile="${unexpanded(identityFile)}"`,
-    "IdentitiesOnly=yes",
-    "IdentityAgent=none",
-    "PreferredAuthentications=publickey",
-    "LogLevel=ERROR",
-    `ConnectTimeout=${CONNECT_SECONDS}`,
-    `ServerAliveInterval=${ALIVE_SECONDS}`,
-  ];
+function options(target: Target): string[] {
+  const settings = sshSettings(target).map(([name, value]) => `${name}=${value}`);
   return ["-F", "/dev/null", ...settings.flatMap((text) => ["-o", text])];
+}
+
+/** As options of a command line and as lines of a configuration: OpenSSH reads them alike. */
+export function sshSettings(target: Target): [name: string, value: string][] {
+  const { leaseId, access, identityFile, knownHostsFile, proxyCommand } = target;
+  return [
+    ["StrictHostKeyChecking", "yes"],
+    ["UserKnownHostsFile", `"${unexpanded(knownHostsFile)}"`],
+    ["GlobalKnownHostsFile", "/dev/null"],
+    ["UpdateHostKeys", "no"],
+    ["HostKeyAlias", leaseId],
+    ["HostName", unexpanded(access.address)],
+    ["User", access.user],
+    ["Port", String(access.port)],
+    // Not as -i, which looks for the file before it puts values for `%h` and the like.
+    ["IdentityFile", `"${unexpanded(identityFile)}"`],
+    ["IdentitiesOnly", "yes"],
+    ["IdentityAgent", "none"],
+    ["PreferredAuthentications", "publickey"],
+    ["LogLevel", "ERROR"],
+    ["ConnectTimeout", String(CONNECT_SECONDS)],
+    ["ServerAliveInterval", String(ALIVE_SECONDS)],
+    ...(proxyCommand === undefined
+      ? []
+      : [
+          ["ProxyCommand", unexpanded(proxyCommand)] as [string, string],
+          // A server that restarts is waited for: see `tunnel/`.
+          ["ServerAliveCountMax", String(RELAY_SECONDS / ALIVE_SECONDS)] as [string, string],
+        ]),
+  ];
 }
 
 /** Arguments for ssh. Without a command it is a session at a terminal. */
@@ -70,7 +87,8 @@ export function remoteCommand(command: readonly string[]): string {
   return command.length === 1 && only !== undefined ? only : command.map(quoted).join(" ");
 }
 
-function quoted(argument: string): string {
+/** One word to a shell, whatever characters it has. */
+export function quoted(argument: string): string {
   if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(argument)) return argument;
   return `'${argument.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { CliError } from "../failure.ts";
 
-export type OpenSshProgram = "ssh" | "scp" | "ssh-keygen";
+export type OpenSshProgram = "ssh" | "scp" | "ssh-keygen" | "ssh-keyscan";
 
-/** One sentence for all three: they come in one package. */
+/** One sentence for all of them: they come in one package. */
 export function missing(program: OpenSshProgram): CliError {
   return new CliError(
     "ssh-missing",
@@ -37,4 +37,18 @@ export async function runQuietly(
       exitCode: code,
     },
   );
+}
+
+/** The Ed25519 key that whoever listens there has; undefined when nobody answers as SSH does. */
+export async function scanHostKey(
+  address: string,
+  port: number,
+  timeoutSeconds: number,
+): Promise<string | undefined> {
+  const args = ["-T", String(timeoutSeconds), "-p", String(port), "-t", "ed25519", address];
+  const output = await runQuietly("ssh-keyscan", args).catch((error: unknown) => {
+    if (error instanceof CliError && error.code === "ssh-failed") return "";
+    throw error;
+  });
+  return /^\S+ (ssh-ed25519 [A-Za-z0-9+/=]+)$/m.exec(output)?.[1];
 }

@@ -7,25 +7,44 @@ import { verify } from "../../signature/envelope.ts";
 import { canonicalJson } from "../../unit/canonical.ts";
 import type { LeaseId } from "../../unit/id.ts";
 import { readIfThere, writePrivateFile } from "../config/private-file.ts";
+import type { Connection } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { connectFor } from "../naming/connect-for.ts";
 import { pinnedAgent } from "./agent-keys.ts";
 import type { Target } from "./arguments.ts";
+import { chooseWay } from "./choose-way.ts";
 import { identityFor, leaseFolder } from "./key.ts";
+import { proxyCommand, type WayWanted } from "./proxy-command.ts";
 
 /**
- * Everything that OpenSSH needs to get into a lease's guest, with the guest's key pinned. The lease
- * is named by its id or the beginning of it.
+ * Everything that OpenSSH needs to get into a lease's guest, with the guest's key pinned: direct
+ * where it is within reach, else through the relay. The lease is named by its id or the beginning
+ * of it.
  */
 export async function wayIn(
   context: Context,
   lease: string,
   identity: string | undefined,
+  wanted: WayWanted = "auto",
 ): Promise<Target> {
-  const { client, profileName, id: leaseId } = await connectFor(context, "lease", lease);
+  const connection = await connectFor(context, "lease", lease);
+  const { id: leaseId } = connection;
   const { configFolder } = context.environment;
-  const access = await readAccess(client, configFolder, leaseId);
+  const access = await readAccess(connection.client, configFolder, leaseId);
+  const way = await chooseWay({ configFolder, clock: context.clock }, access, wanted);
+  const target = await targetOf(context, connection, { access, identity });
+  if (way === "direct") return target;
+  return { ...target, proxyCommand: proxyCommand(context, connection, leaseId, "relay") };
+}
+
+/** What OpenSSH needs to know, whichever way its bytes then take. */
+export async function targetOf(
+  { environment: { configFolder } }: Context,
+  { profileName }: Connection,
+  { access, identity }: { readonly access: Access; readonly identity: string | undefined },
+): Promise<Target> {
+  const { leaseId } = access;
   return {
     leaseId,
     access,
@@ -38,7 +57,11 @@ export async function wayIn(
 }
 
 /** The way in as the lease's host signed it, by a key that is pinned. */
-async function readAccess(client: Client, configFolder: string, leaseId: LeaseId): Promise<Access> {
+export async function readAccess(
+  client: Client,
+  configFolder: string,
+  leaseId: LeaseId,
+): Promise<Access> {
   const { lease } = await client.call("showLease", { params: { leaseId } });
   const { access, accessJws, agentKeys, host, state } = lease;
   if (access === null || accessJws === null || agentKeys === null) {

@@ -4,6 +4,7 @@ import type { SigningKey } from "../../signature/key.ts";
 import type { CodeId } from "../../unit/id.ts";
 import type { CapacityRequest } from "./card.ts";
 import { type CapacityCode, capacityCodeSchema } from "./code.ts";
+import { resourceTimeOf } from "./resource.ts";
 import type { CapacityTerms } from "./terms.ts";
 
 type Named = CapacityCode["customer"];
@@ -58,12 +59,4 @@ export function issueCode(input: IssueInput): {
     ...copied,
   });
   return { code, jws: sign("sublet-capacity-code", code, input.key) };
-}
-
-/** `--cpu 2 --for 30d` is 60 core-days: milliCore- or byte-nanoseconds. */
-export function resourceTimeOf(wanted: {
-  readonly quantity: number;
-  readonly forSeconds: number;
-}): bigint {
-  return BigInt(wanted.quantity) * BigInt(wanted.forSeconds) * 1_000_000_000n;
 }

@@ -27,3 +27,11 @@ export function quantityIn(size: Size, resource: CapacityResource): number {
 export function isWholeQuantity(resource: CapacityResource, quantity: number): boolean {
   return quantity > 0 && quantity % (resource === "cpu" ? 1000 : MEMORY_STEP_BYTES) === 0;
 }
+
+/** `--cpu 2 --for 30d` is 60 core-days: milliCore- or byte-nanoseconds. */
+export function resourceTimeOf(wanted: {
+  readonly quantity: number;
+  readonly forSeconds: number;
+}): bigint {
+  return BigInt(wanted.quantity) * BigInt(wanted.forSeconds) * 1_000_000_000n;
+}

@@ -18,6 +18,8 @@ export interface MemoryDriver extends PartitionDriver {
   end(guestId: string, exitReason: string): void;
   /** Whether the guest's SSH answers from now on. */
   setAnswers(guestId: string, answers: boolean): void;
+  /** All that the guest has written to its outbox. */
+  writeOutbox(guestId: string, content: Buffer): void;
 }
 
 export type FailingMethod = "prepare" | "boot" | "resize" | "stop" | "wipe";
@@ -34,6 +36,8 @@ export interface MemoryDriverOptions {
    * running guest is observed. Without it guests use nothing.
    */
   readonly cpuNs?: (spec: GuestSpec, processId: string) => bigint;
+  /** Where a guest is said to listen: a test may listen there in its place. */
+  readonly port?: () => number;
 }
 
 /**
@@ -44,6 +48,7 @@ export interface MemoryDriverOptions {
 export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDriver {
   const guests = new Map<string, MemoryGuest>();
   const calls: string[] = [];
+  const outboxes = new Map<string, Buffer>();
   const failures = new Map<FailingMethod, { code: DriverErrorCode; times: number }>();
   let lives = 0;
 
@@ -115,7 +120,8 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       const guest = prepared(spec);
       if (guest.observation.state === "running") return guest.observation;
       lives += 1;
-      const port = spec.access.port || (guest.observation.port ?? FIRST_PORT + lives);
+      const given = options.port?.() ?? FIRST_PORT + lives;
+      const port = spec.access.port || (guest.observation.port ?? given);
       const processId = `memory:${lives}:0`;
       const seen = { state: "running", processId, port, cpuNs: 0n, exitReason: null } as const;
       return change(spec.guestId, guest, seen, true).observation;
@@ -158,6 +164,12 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       guests.set(guestId, { ...guest, spec: { ...guest.spec, cores } });
     },
     list: async () => [...guests.keys()].sort(),
+    writeOutbox: (guestId, content) => void outboxes.set(guestId, content),
+    readOutbox: async (guestId, offset, bytes) => {
+      if (guests.get(guestId)?.spec.outboxBytes === undefined) return null;
+      const content = outboxes.get(guestId) ?? Buffer.alloc(0);
+      return content.subarray(offset, offset + bytes);
+    },
     console: async (guestId) => `console of ${guestId}\n`,
   };
 }

@@ -105,9 +105,9 @@ function confinement(spec: GuestSpec, emulator: Emulator, groups: readonly strin
   };
 }
 
-function fileBytesMax({ size, image }: GuestSpec): number {
+function fileBytesMax({ size, image, outboxBytes = 0 }: GuestSpec): number {
   const diskBytes = image.rootDisk === undefined ? size.diskBytes : overlayBytesMax(size.diskBytes);
-  return Math.max(diskBytes, FILE_BYTES_MIN);
+  return Math.max(diskBytes, outboxBytes, FILE_BYTES_MIN);
 }
 
 /** A dedicated guest has its cores to itself, so nothing but they caps it. */

@@ -2,6 +2,7 @@ import { SHARED_MILLI_MIN } from "../allocation.ts";
 import { DriverError, type GuestSpec, type KernelImage } from "../driver.ts";
 import { MACHINE_FILES } from "./guest-folder.ts";
 import { CARD_FD } from "./internet/attach.ts";
+import { outboxArguments } from "./outbox.ts";
 import { MEMORY_SLOTS } from "./resize/memory.ts";
 import { rootDiskArguments } from "./root-disk.ts";
 
@@ -30,6 +31,7 @@ export function qemuArguments(spec: GuestSpec, machine: Machine): string[] {
     ...["-netdev", `user,id=net,restrict=on,ipv6=off,hostfwd=tcp:${address}:${machine.port}-:22`],
     ...["-device", `virtio-net-pci,netdev=net,mac=${GUEST_MAC},romfile=`],
     ...diskArguments(spec),
+    ...(spec.outboxBytes === undefined ? [] : outboxArguments()),
     ...["-drive", `${SEED_DRIVE},file.dir=${MACHINE_FILES.seed},file.label=cidata`],
     ...["-device", "virtio-blk-pci,drive=seed"],
     ...["-device", "virtio-rng-pci"],

@@ -11,6 +11,7 @@ import { guestFolder, isGuestId } from "./guest-folder.ts";
 import { findInternet, type Internet, resolversFor } from "./internet/find.ts";
 import { createTending } from "./internet/tend.ts";
 import { observeGuest } from "./observe.ts";
+import { readOutbox } from "./outbox.ts";
 import { pin } from "./pin.ts";
 import { prepareGuest } from "./prepare.ts";
 import { defaultBinary, probeQemu } from "./probe.ts";
@@ -147,6 +148,7 @@ export function createQemuDriver(options: QemuDriverOptions): PartitionDriver {
       }),
     wipe: (guestId) => inTurn(guestId, () => wipeGuest(pathsOf(guestId), driverTag)),
     list: () => listGuests(folder, driverTag),
+    readOutbox: (guestId, offset, bytes) => readOutbox(pathsOf(guestId), offset, bytes),
     console: (guestId) =>
       inTurn(guestId, async () => {
         const paths = pathsOf(guestId);

@@ -46,6 +46,7 @@ export const MACHINE_FILES = {
   /** The guest's own, over what the image brings. */
   overlay: "disk.qcow2",
   rootDisk: "root",
+  outbox: "outbox.raw",
   seed: "seed",
   kernel: "kernel",
   initramfs: "initramfs",

@@ -6,6 +6,7 @@ import { ownerOf } from "./confinement.ts";
 import { type Owner, syncFolder, writeDurably } from "./durable-file.ts";
 import { exists, hasCode } from "./errno.ts";
 import { type GuestFolder, MACHINE_FILES } from "./guest-folder.ts";
+import { placeOutbox } from "./outbox.ts";
 import { placeOverlay } from "./root-disk.ts";
 import { runTool } from "./run-tool.ts";
 import { type SeedFile, seedFiles } from "./seed.ts";
@@ -31,6 +32,7 @@ export async function prepareGuest(
   } else if (spec.size.diskBytes > 0) {
     await placeDisk(paths, spec.size.diskBytes, owner);
   }
+  if (spec.outboxBytes !== undefined) await placeOutbox(paths, spec.outboxBytes, owner);
   await syncFolder(paths.machine);
   await syncFolder(paths.folder);
   await syncFolder(dirname(paths.folder));
