@@ -1,8 +1,15 @@
+import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../../src/api/client/client.ts";
+import { checkConsent } from "../../src/enablement/capacity/consent.ts";
+import { newId } from "../../src/unit/id.ts";
+import { until } from "../guest/processes.ts";
 import { farHost, openCapacityMarket, TERMS } from "../server/capacity-market.ts";
+import type { FakeHost } from "../server/fake-host.ts";
 import { startTestServer, type TestServer } from "../server/harness.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { runCli } from "./run-cli.ts";
@@ -11,11 +18,13 @@ import { runCli } from "./run-cli.ts";
 const folder = makeTempFolder("cli-capacity");
 const bunker = farHost("bunker");
 let server: TestServer;
+let enrolled: FakeHost;
 const keys: Record<string, string> = {};
 
 beforeAll(async () => {
   server = await startTestServer();
-  const { providerId, ownerId } = await openCapacityMarket(server);
+  const { providerId, ownerId, host } = await openCapacityMarket(server);
+  enrolled = host;
   for (const [name, party] of [
     ["vendor", providerId],
     ["owner", ownerId],
@@ -30,13 +39,14 @@ afterAll(async () => {
   folder.remove();
 });
 
-const as = (name: string) => async (line: string) => {
+const as = (name: string, sleep?: (ms: number) => Promise<void>) => async (line: string) => {
   const key = keys[name];
   const environment = { server: server.url, ...(key === undefined ? {} : { key }) };
-  return runCli(line.split(" "), folder.path, environment);
+  return runCli(line.split(" "), folder.path, environment, "", sleep);
 };
 const vendor = as("vendor");
 const owner = as("owner");
+const patientOwner = as("owner", (ms) => sleep(ms / 4));
 const anybody = as("anybody");
 const json = async (ran: ReturnType<typeof vendor>) => JSON.parse((await ran).stdout);
 const path = (name: string) => join(folder.path, name);
@@ -185,4 +195,56 @@ test("requests complete a line that issues, and files where there is none of tha
   expect(issue.stdout).toMatch(/^request_\w{22}\tissued, owner for \w+\n/);
   expect((await vendor("__complete -- capacity issue wish")).stdout).toBe(":files\n");
   expect((await owner("__complete -- capacity enable code_")).stdout).toContain("vendor for h1");
+});
+
+describe("an owner who is elsewhere", () => {
+  /** The host's agent answers the next order that it reads. */
+  const answer = async (outcome: string, message: string) => {
+    const order = await until("an order has come", async () => {
+      const { capacityOrders = [] } = await enrolled.agent.call("readDesired");
+      return capacityOrders[0];
+    });
+    const params = { orderId: order.orderId };
+    await enrolled.agent.call("answerCapacityOrder", { params, body: { outcome, message } });
+    return order.ordered;
+  };
+
+  test("has the host do it by way of the server, and is told when it has", async () => {
+    const typed = patientOwner("capacity threshold p1 30m --host h1");
+    expect(await answer("done", "")).toMatchObject({ kind: "threshold", partition: "p1" });
+    expect((await typed).stdout).toMatch(/^h1 has done it \(order_\w+\)\n$/);
+  });
+
+  test("is told the host's own refusal", async () => {
+    const { codes } = (await json(owner("capacity list --json"))).own;
+    const found = codes.find((one: { host: { name: string } }) => one.host.name === "h1");
+    const typed = patientOwner(`capacity enable ${found.codeId} --partition p1 --host h1 --json`);
+    const ordered = await answer("code-refused", "the code is not taken: it was altered");
+    expect(ordered).toEqual({ kind: "enable", partition: "p1", code: found.codeJws });
+    const ran = await typed;
+    expect(ran.exitCode).toBe(1);
+    expect(JSON.parse(ran.stdout).error.code).toBe("code-refused");
+  });
+
+  test("is told that a host has not answered, and what becomes of the order", async () => {
+    const ran = await owner("capacity return --shared --host h1");
+    expect(ran.exitCode).toBe(0);
+    expect(ran.stdout).toContain("h1 has not answered yet, and does it when it is on line");
+    const nowhere = await owner("capacity return --shared");
+    expect(nowhere.stderr).toContain("--agent SOCKET on that computer, or --host NAME");
+  });
+});
+
+test("a client agrees to more for its lease by the key that opens it, and to nothing else", async () => {
+  await promisify(execFile)("ssh-keygen", ["-qt", "ed25519", "-N", "", "-f", path("id")]);
+  const leaseId = newId("lease");
+  const codeId = newId("code");
+  const line = `capacity consent ${leaseId} --cpu 1 --code ${codeId} --identity ${path("id")}`;
+  const told = await anybody(`${line} -o ${path("more.consent")}`);
+  expect(told.stdout).toContain(`agreed: 1 core for ${leaseId} by ${codeId}`);
+  const consented = { leaseId, codeId, resource: "cpu" as const, quantity: 1000 };
+  const signature = readFileSync(path("more.consent"), "utf8");
+  const clientKey = readFileSync(path("id.pub"), "utf8").trim();
+  expect(checkConsent(consented, signature, clientKey).ok).toBe(true);
+  expect(checkConsent({ ...consented, quantity: 2000 }, signature, clientKey).ok).toBe(false);
 });

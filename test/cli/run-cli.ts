@@ -15,13 +15,14 @@ export async function runCli(
   configFolder: string,
   environment: Partial<Environment> = {},
   stdin = "",
+  sleep: (ms: number) => Promise<void> = async () => undefined,
 ): Promise<Ran> {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const exitCode = await run(argv, {
     environment: { ...readEnvironment({ SUBLET_CONFIG: configFolder }), ...environment },
     clock: systemClock,
-    sleep: async () => undefined,
+    sleep,
     stdin: Readable.from(stdin === "" ? [] : [stdin]),
     stdout,
     stderr,

@@ -24,7 +24,7 @@ export const claim = verb<{ number: string; output?: string }>({
     const claimed = await claimCode(context, readClaim(number));
     if (output === undefined) return { json: claimed, text: pasteable(claimed.codeJws) };
     const file = await writePaper(claimed.codeJws, output);
-    return { json: { ...claimed, file }, text: `${claimed.codeId}\nwritten to ${file}` };
+    return { json: { ...claimed, file }, text: `${claimed.codeId}\nwritten to ${output}` };
   },
 });
 

@@ -3,14 +3,14 @@ import { Option } from "commander";
 import type { Enabled as EnabledAtAgent, EnableWish } from "../../agent/capacity/enable.ts";
 import { isId } from "../../unit/id.ts";
 import { InputError } from "../../unit/quantity.ts";
-import { requiredAgentOption } from "../agent-socket.ts";
 import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { facts } from "../output/table.ts";
 import { verb } from "../verb.ts";
-import { askAgent } from "./at-agent.ts";
+import { agentInstead, askAgent } from "./at-agent.ts";
 import { claimCode } from "./claim.ts";
+import { hostInstead, order, placeOf } from "./order.ts";
 import { askForText, readPaper } from "./paper.ts";
 import { isPasted, readCode, readPasted } from "./pasted.ts";
 import { quantityText } from "./text.ts";
@@ -22,7 +22,8 @@ interface EnableInput extends TypedAmount {
   readonly partition?: string;
   readonly shared?: true;
   readonly consent?: string;
-  readonly agent: string;
+  readonly agent?: string;
+  readonly host?: string;
 }
 
 /** As it comes over the socket, where all that is counted is text. */
@@ -37,6 +38,7 @@ export const enable = verb<EnableInput>({
     "sublet capacity enable 7H2KX-00000-4T9WR-YZ1Q8 --shared --agent /run/sublet/agent.sock",
     "sublet capacity enable --accepted --partition p2 --cpu 1 --agent /run/sublet/agent.sock",
     "sublet capacity enable - --agent /run/sublet/agent.sock < h1.code",
+    "sublet capacity enable code_01k9… --partition p1 --host h1",
   ],
   more: "--partition: into its running guest at once; it is paid for from then until it is returned.\n--shared: into the pool; each shared partition pays above its own threshold. With neither, the code\nis accepted and nothing begins. Without a code it is asked for; an empty line ends it. Pasting\nmay break lines. A claim number is fetched from a server: your login's, or --server URL.",
   options: [
@@ -45,22 +47,28 @@ export const enable = verb<EnableInput>({
     ...amountOptions(),
     new Option("--accepted", "use what is left of codes that were accepted before"),
     new Option("--consent <file>", "of a leased partition: what its client has signed"),
-    requiredAgentOption(),
+    agentInstead(),
+    hostInstead().conflicts(["agent", "consent"]),
   ],
   run: async (context, input) => {
     const amount = amountOf(input);
-    const { partition, shared, agent } = input;
+    const { partition, shared } = input;
+    const place = placeOf(input);
     const code = await codeText(context, input);
     if (code === undefined && partition === undefined && shared === undefined) {
       throw new InputError("say where to with --partition NAME or --shared");
     }
-    const body: EnableWish = {
+    const wish = {
       ...(code === undefined ? {} : { code }),
       ...(partition === undefined ? {} : { partition }),
       ...(shared === undefined ? {} : { shared }),
       ...amount,
-      ...(input.consent === undefined ? {} : { consent: await readPaper(context, input.consent) }),
     };
+    if (place.host !== undefined) return order(context, place.host, { kind: "enable", ...wish });
+    const { agent = "" } = place;
+    const { consent } = input;
+    const body: EnableWish =
+      consent === undefined ? wish : { ...wish, consent: await readPaper(context, consent) };
     const ask = { method: "POST", path: "/v1/capacity/enable", body };
     const waiting = `${partition ?? "the pool"} takes ${amountText(amount)}`;
     const enabled = await askAgent<Enabled>(context, agent, ask, waiting);

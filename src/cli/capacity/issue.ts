@@ -46,7 +46,7 @@ export const issue = verb<IssueInput>({
       return { json: issued, text: `${told}\n\n${pasteable(issued.code.codeJws)}` };
     }
     const file = await writePaper(issued.code.codeJws, output);
-    return { json: { ...issued, file }, text: `${told}\nwritten to   ${file}` };
+    return { json: { ...issued, file }, text: `${told}\nwritten to   ${output}` };
   },
 });
 

@@ -26,7 +26,7 @@ export async function written(
 ): Promise<Outcome> {
   if (output === undefined) return { json, text: jws };
   const path = await writePaper(jws, output);
-  return { json: { ...json, file: path }, text: `${told}\nwritten to ${path}` };
+  return { json: { ...json, file: path }, text: `${told}\nwritten to ${output}` };
 }
 
 export async function writePaper(text: string, output: string): Promise<string> {

@@ -67,7 +67,7 @@ async function takeReport(
   const given = `${report.acts.length + report.usage.length} batches came, ${receiptFile.receipts.length} receipts are given`;
   return {
     json: { file, ...taken },
-    text: [given, ...wrong, `written to ${file}`].join("\n"),
+    text: [given, ...wrong, `written to ${output}`].join("\n"),
     exitCode,
   };
 }
@@ -100,7 +100,7 @@ export async function exportReport(
   const { acts, usage } = report;
   return {
     json: { file: path, acts: acts.length, usage: usage.length },
-    text: `${acts.length} batches of acts and ${usage.length} of usage are in ${path}`,
+    text: `${acts.length} batches of acts and ${usage.length} of usage are in ${output}`,
   };
 }
 

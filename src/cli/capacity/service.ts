@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import type { ShownCapacity } from "../../agent/capacity/show.ts";
+import { isId } from "../../unit/id.ts";
 import { InputError, parseCpu, parseDurationSeconds } from "../../unit/quantity.ts";
 import { requiredAgentOption } from "../agent-socket.ts";
 import { connect } from "../connect.ts";
@@ -9,6 +10,7 @@ import { duration, named } from "../option/quantity.ts";
 import { instant } from "../output/words.ts";
 import { verb } from "../verb.ts";
 import { agentInstead, askAgent } from "./at-agent.ts";
+import { hostInstead, order, placeOf } from "./order.ts";
 import { capacityText, type ShownService } from "./show-text.ts";
 import { perSecond, quantityText, thresholdText } from "./text.ts";
 
@@ -29,7 +31,8 @@ interface ReturnInput {
   readonly service?: string;
   readonly partition?: string;
   readonly shared?: true;
-  readonly agent: string;
+  readonly agent?: string;
+  readonly host?: string;
 }
 
 export const giveBack = verb<ReturnInput>({
@@ -38,23 +41,25 @@ export const giveBack = verb<ReturnInput>({
   examples: [
     "sublet capacity return --partition p1 --agent /run/sublet/agent.sock",
     "sublet capacity return --shared --agent /run/sublet/agent.sock",
-    "sublet capacity return service_01k9… --agent /run/sublet/agent.sock",
+    "sublet capacity return service_01k9… --host h1",
   ],
   more: "The use until now is to be billed. A guest that does not give it up keeps it and pays on.",
-  speaksAs: false,
   options: [
     new Option("--partition <name>", "all that was enabled for this partition").conflicts("shared"),
     new Option("--shared", "all that was enabled for the pool"),
-    requiredAgentOption(),
+    agentInstead(),
+    hostInstead().conflicts("agent"),
   ],
-  run: async (context, { service, partition, shared, agent }) => {
+  run: async (context, { service, partition, shared, ...where }) => {
     const ways = [service, partition, shared].filter((way) => way !== undefined);
     if (ways.length !== 1) {
       throw new InputError(
         "say what to return: --partition NAME, --shared, or the id of a service",
       );
     }
-    const body = { service, partition, shared };
+    const body = returnWish({ service, partition });
+    const { host, agent = "" } = placeOf(where);
+    if (host !== undefined) return order(context, host, { kind: "return", of: body });
     const look = { method: "GET", path: "/v1/capacity" };
     const before = await askAgent<ShownCapacity>(context, agent, look, "the agent looks");
     const ask = { method: "POST", path: "/v1/capacity/return", body };
@@ -65,6 +70,19 @@ export const giveBack = verb<ReturnInput>({
   },
 });
 
+function returnWish({
+  service,
+  partition,
+}: {
+  readonly service: string | undefined;
+  readonly partition: string | undefined;
+}) {
+  if (partition !== undefined) return { partition };
+  if (service === undefined) return { shared: true as const };
+  if (isId("service", service)) return { service };
+  throw new InputError(`"${service}" is not the id of a service; copy it whole from what shows it`);
+}
+
 function returnedText({ partition, resource, quantity, serviceId }: ShownService): string {
   const what = `${quantityText(resource, quantity)} of ${partition ?? "the pool"}`;
   return `${what} is returned (${serviceId}); its use is to be billed`;
@@ -74,23 +92,26 @@ export const threshold = verb<{
   partition: string;
   amount: string;
   over?: number;
-  agent: string;
+  agent?: string;
+  host?: string;
 }>({
   usage: "threshold <partition> <amount>",
   summary: "Say what a shared partition may use without charge, from the next period on.",
   examples: [
     "sublet capacity threshold p1 30m --agent /run/sublet/agent.sock",
-    "sublet capacity threshold p1 0.5 --over 60s --agent /run/sublet/agent.sock",
+    "sublet capacity threshold p1 0.5 --over 60s --host h1",
   ],
   more: "30m: so many core-minutes in all of a period. 0.5: so many cores on average over each interval,\nwhere the code compares by rate. Never zero; all of them together fit into the base pool.",
-  speaksAs: false,
   options: [
     duration("--over <duration>", "of a rate: the interval that the code names; 60s"),
-    requiredAgentOption(),
+    agentInstead(),
+    hostInstead().conflicts("agent"),
   ],
-  run: async (context, { partition, amount, over, agent }) => {
+  run: async (context, { partition, amount, over, ...where }) => {
     const wanted = named("amount", () => readThreshold(amount, over));
     const body = { partition, threshold: wanted };
+    const { host, agent = "" } = placeOf(where);
+    if (host !== undefined) return order(context, host, { kind: "threshold", ...body });
     const ask = { method: "POST", path: "/v1/capacity/threshold", body };
     const set = await askAgent<{ from: string }>(context, agent, ask, "the agent looks");
     const text = `${partition}: ${thresholdText(wanted)} without charge, from ${instant(set.from)} on`;
