@@ -47,9 +47,15 @@ export function belowText({ freeMicros }: Pick<Account, "freeMicros">): string {
   return BigInt(freeMicros) < 0n ? " (below the line: leases go on, nothing new is booked)" : "";
 }
 
+/** A terminal this wide shows a statement with the ids of its postings. */
+const WIDE_COLUMNS = 110;
+
 export function statementText(context: Context, statement: Statement): string {
   const { currency, accounts, lines } = statement;
   const several = accounts.length > 1;
+  // An id is never broken, and only whoever reverses a posting needs it: there it is in --json.
+  const { isTTY, columns = 80 } = context.stdout;
+  const isNarrow = isTTY === true && columns < WIDE_COLUMNS;
   const rows = lines.map((line) => [
     instant(line.at),
     ...(several ? [line.account] : []),
@@ -57,7 +63,7 @@ export function statementText(context: Context, statement: Statement): string {
     aboutText(line),
     formatMoneyMicros(BigInt(line.amountMicros)),
     formatMoneyMicros(BigInt(line.balanceMicros)),
-    line.transactionId,
+    ...(isNarrow ? [] : [line.transactionId]),
   ]);
   const head = facts([
     ["party", statement.party.name],
@@ -78,7 +84,7 @@ export function statementText(context: Context, statement: Statement): string {
     "FOR",
     "AMOUNT",
     "BALANCE",
-    "ID",
+    ...(isNarrow ? [] : ["ID"]),
   ];
   const body = rows.length > 0 ? table(context, headings, rows) : "nothing moved";
   return [head, body, ...(foot.length > 0 ? [facts(foot)] : [])].join("\n\n");

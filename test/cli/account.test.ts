@@ -1,7 +1,11 @@
+import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Response } from "../../src/api/contract/contract.ts";
 import { sampleBillInput } from "../../src/billing/bill.sample.ts";
 import { makeBill } from "../../src/billing/make-bill.ts";
+import { statementText } from "../../src/cli/account-text.ts";
+import type { Context } from "../../src/cli/context.ts";
+import { readEnvironment } from "../../src/cli/environment.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { type FakeServer, startFakeServer } from "./fake-server.ts";
 import { runCli } from "./run-cli.ts";
@@ -118,6 +122,18 @@ describe("account", () => {
 });
 
 describe("account statement", () => {
+  test("fits a terminal of 80 columns, which the ids of its postings do not", () => {
+    const draw = (columns: number) => {
+      const stdout = Object.assign(new PassThrough(), { isTTY: true, columns });
+      const environment = readEnvironment({ NO_COLOR: "1" });
+      return statementText({ stdout, environment } as unknown as Context, STATEMENT as never);
+    };
+    const lines = draw(80).split("\n");
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(draw(80)).not.toContain("transaction_");
+    expect(draw(120)).toContain("transaction_");
+  });
+
   test("shows lines between two balances, and how to go on", async () => {
     const { stdout } = await cli("account", "statement", "--month", "2027-01");
     expect(last()?.path).toBe("/v1/account/statement?month=2027-01");

@@ -39,7 +39,7 @@ export interface InputResult {
   readonly stderr: string;
 }
 
-/** An input that failed through no fault of the command is tried in this many leases. */
+/** An input that failed through no fault of the command is tried this often. */
 const ATTEMPTS_MAX = 2;
 
 /**
@@ -150,9 +150,12 @@ class Work {
       } catch (error) {
         if (signal.aborted) throw error;
         const why = error instanceof Error ? error.message : String(error);
-        if (attempts < ATTEMPTS_MAX) this.#queue.push({ input: next.input, attempts });
         progress(this.#context).line(`${next.input}: ${why}`);
-        throw error;
+        if (attempts < ATTEMPTS_MAX) this.#queue.unshift({ input: next.input, attempts });
+        else this.#tell(brokenResult(next.input, leaseId, attempts, why));
+        // A way that broke may be mended; a lease that is over leaves its input to the others.
+        const { lease: now } = await client.call("showLease", { params: { leaseId } });
+        if (now.state !== "ready") throw error;
       }
     }
     // What waits for nothing is not paid for.
@@ -204,6 +207,12 @@ class Work {
     const line = `${this.results.length} of ${this.#total}: ${result.input} ${said}${gone}`;
     progress(this.#context).line(line);
   }
+}
+
+/** What is told of an input whose way broke as often as it may. */
+function brokenResult(input: string, leaseId: LeaseId, attempts: number, why: string): InputResult {
+  const nothing = { files: [], missing: [], stdout: "", stderr: `${why}\n` };
+  return { input, leaseId, exitCode: EXIT_OURS, attempts, ...nothing };
 }
 
 /** An input keeps its path below the present folder, and its name where it comes from elsewhere. */
