@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { followOrders } from "../../src/agent/capacity/orders.ts";
 import type { AgentContext, JoinedContext } from "../../src/agent/context.ts";
+import { CAPACITY_COMMANDS } from "../../src/agent/local/capacity-commands.ts";
 import { newId } from "../../src/unit/id.ts";
 import { createProvider, kindsOf, recordsOf, STANDBY, serveRounds } from "./capacity.ts";
 import { createRig } from "./harness.ts";
@@ -52,6 +53,22 @@ test("an order is done once, also when its answer was lost and it comes again", 
   await followOrders(joined, { capacityOrders: [{ orderId: back, ordered: give }] });
   expect(answers.at(-1)).toEqual({ orderId: back, outcome: "done" });
   expect(kindsOf(agent)).toContain("service-returned");
+});
+
+test("a demand that comes with a file of receipts is followed too", async () => {
+  const { rig, provider, agent, joined } = await world();
+  const ordered = { kind: "enable", code: provider.code(agent), partition: "p1" } as const;
+  await followOrders(joined, { capacityOrders: [{ orderId: newId("order"), ordered }] });
+  await serveRounds(rig, agent, 3, 10_000);
+  const file = {
+    ...{ kind: "sublet-capacity-receipts", version: 1, hostId: agent.host.hostId },
+    ...{ providerId: provider.providerId, receipts: [] },
+  };
+  const [, , take] = CAPACITY_COMMANDS.find(([, path]) => path.test("/v1/capacity/import")) ?? [];
+  await take?.(agent, "", file);
+  expect(kindsOf(agent)).not.toContain("time-to-bill demand");
+  await take?.(agent, "", { ...file, billNow: true });
+  expect(kindsOf(agent)).toContain("time-to-bill demand");
 });
 
 test("what a provider wants billed is billed, and without use nothing is said", async () => {

@@ -85,7 +85,16 @@ export const CAPACITY_COMMANDS = [
       return typeof providerId === "string" ? exportReport(context, providerId) : providerId;
     }),
   ],
-  ["POST", /^\/v1\/capacity\/import$/, command(receiptFileSchema, importReceipts)],
+  [
+    "POST",
+    /^\/v1\/capacity\/import$/,
+    command(receiptFileSchema, async (context, file) => {
+      const taken = importReceipts(context, file);
+      // Without a network the demand comes with the file.
+      if (!(taken instanceof Refusal) && file.billNow) await billOnDemand(context, file.providerId);
+      return taken;
+    }),
+  ],
 ] as const;
 
 function idOf({ serviceId }: { readonly serviceId: string }): string {
