@@ -210,7 +210,8 @@ test("inputs are shared out over two leases, and there is one bill", async () =>
   const wish = ["--cpu", "0.8", "--shared", "--memory", "192MiB", "--disk", "16MiB"];
   const rest = ["--os", "small-linux", "--for", "3m", "--max-cost", "4.00", "--as", "client"];
   const list = ["--parallel", "2", "--input", "data/*.csv", "--get", "{/.}.out:results/"];
-  const line = "cat {}; cp {} {/.}.out; case {} in *b.csv) exit 4;; esac";
+  // Long enough that the guest which boots last finds something left.
+  const line = "sleep 4; cat {}; cp {} {/.}.out; case {} in *b.csv) exit 4;; esac";
   const ran = await run([...wish, ...rest, ...list, "--json", "--", line]);
   const said = ran.json<{
     inputs: { input: string; exitCode: number; leaseId: string; stdout: string }[];
