@@ -88,7 +88,7 @@ test("an image altered on the file server is not booted, and the lease costs not
   nothingIsLeftOf(leaseId);
   const bill = ["bill", "show", lease.billId ?? "", "--as", "client"];
   const shown = await market.verbs.do<Response<"showBill">>(...bill);
-  expect(shown.bill).toMatchObject({ totalMicros: "0", period: null });
+  expect(shown.bill).toMatchObject({ totalMicros: "0", used: null });
   expect(await account()).toEqual(before);
   const verify = ["bill", "verify", lease.billId ?? "", "--as", "client", "--json"];
   expect(await market.sublet(verify)).toMatchObject({ exitCode: 0 });
