@@ -76,7 +76,7 @@ describe("a command's arguments", () => {
 
 describe("scp", () => {
   test.each([
-    [{ leaseId: null, path: "a.txt" }, { leaseId, path: "/root/" }, ["a.txt", `${leaseId}:/root/`]],
+    [{ leaseId: null, path: "a.txt" }, { leaseId, path: "/srv/" }, ["a.txt", `${leaseId}:/srv/`]],
     [{ leaseId, path: "x" }, { leaseId: null, path: "a:b" }, [`${leaseId}:x`, "./a:b"]],
     [{ leaseId: null, path: "-r" }, { leaseId, path: "" }, ["-r", `${leaseId}:`]],
   ])("%j to %j", (from, to, written) => {

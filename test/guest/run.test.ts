@@ -94,7 +94,7 @@ test("a detached job outlives the client, the server and its lease, and what it 
   );
   await market.server.kill();
   const target = targetOf(market, lease);
-  expect(await ssh(target, `touch /data/${runId}/work/go`)).toMatchObject({ exitCode: 0 });
+  expect(await ssh(target, `cd /data/${runId}/work && touch go`)).toMatchObject({ exitCode: 0 });
   await until("the guest is stopped without its server", async () =>
     readFileSync(market.agent.logPath, "utf8").includes(
       `"leaseId":"${leaseId}","reason":"run-done"`,

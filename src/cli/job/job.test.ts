@@ -148,6 +148,7 @@ describe.each(SHELLS)("a job under %s", (name) => {
     mkdirSync(join(one.own, "work"));
     writeFileSync(join(one.own, "work/x"), "1");
     const listed = spawnSync("tar", ["-tf", "-"], { input: one.call("collect").stdout });
-    expect(listed.stdout.toString()).toContain("/work/x\n");
+    const names = listed.stdout.toString().split("\n");
+    expect(names.map((name) => name.split("/").slice(-2))).toContainEqual(["work", "x"]);
   });
 });
