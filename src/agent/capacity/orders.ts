@@ -12,16 +12,33 @@ import { setThreshold } from "./threshold.ts";
  * Does what the host's owner has ordered from elsewhere, as if it had been typed here, and what a
  * provider wants billed. What became of an order is kept, so that an answer that was lost is told
  * again and the order not done twice. A demand is told until its bill has come: without use it
- * changes nothing.
+ * changes nothing. What fails is asked again, and keeps nothing else back.
  */
 export async function followOrders(
   context: JoinedContext,
   { capacityOrders = [], billNow = [] }: Pick<DesiredState, "capacityOrders" | "billNow">,
 ): Promise<void> {
-  for (const providerId of billNow) await billOnDemand(context, providerId);
+  for (const providerId of billNow) {
+    await apart(context, { providerId }, () => billOnDemand(context, providerId));
+  }
   for (const { orderId, ordered } of capacityOrders) {
-    const answer = readAnswer(context, orderId) ?? (await follow(context, orderId, ordered));
-    await context.server.client.call("answerCapacityOrder", { params: { orderId }, body: answer });
+    await apart(context, { orderId }, async () => {
+      const answer = readAnswer(context, orderId) ?? (await follow(context, orderId, ordered));
+      const sent = { params: { orderId }, body: answer };
+      await context.server.client.call("answerCapacityOrder", sent);
+    });
+  }
+}
+
+async function apart(
+  { log }: AgentContext,
+  about: object,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    log.warn({ ...about, err: error }, "what was asked from elsewhere waits for the next time");
   }
 }
 
@@ -36,16 +53,27 @@ async function follow(
   orderId: string,
   ordered: CapacityOrder,
 ): Promise<OrderAnswer> {
+  // Without a code nothing tells a second time from the first: it is told of, and not done again.
+  if (ordered.kind === "enable" && ordered.code === undefined) keep(context, orderId, INTERRUPTED);
   const done = await obey(context, ordered);
   const answer =
     done instanceof Refusal
       ? { outcome: done.code, message: done.message }
       : { outcome: "done", message: "" };
   context.log.info({ orderId, kind: ordered.kind, ...answer }, "an order of the owner's");
-  context.db
-    .prepare("INSERT OR REPLACE INTO capacity_order (order_id, outcome, message) VALUES (?, ?, ?)")
-    .run(orderId, answer.outcome, answer.message);
+  keep(context, orderId, answer);
   return answer;
+}
+
+const INTERRUPTED: OrderAnswer = {
+  outcome: "interrupted",
+  message: "the host stopped in the middle; look at what it has with `sublet capacity show`",
+};
+
+function keep({ db }: AgentContext, orderId: string, { outcome, message }: OrderAnswer): void {
+  db.prepare(
+    "INSERT OR REPLACE INTO capacity_order (order_id, outcome, message) VALUES (?, ?, ?)",
+  ).run(orderId, outcome, message);
 }
 
 function obey(context: AgentContext, ordered: CapacityOrder): Promise<unknown> | unknown {
