@@ -14,7 +14,7 @@ const EVERY_MS = 1000;
 
 /**
  * What the server does by itself: follow its keys, watch hosts, grant what is due, let extensions
- * lapse, end what is overdue, forget outputs that are over, close bills.
+ * lapse, end what is overdue, close bills, forget outputs that are over.
  */
 export async function runPassesOnce(context: ServerContext): Promise<void> {
   const { db, clock, billingTimeZone } = context;
@@ -26,9 +26,10 @@ export async function runPassesOnce(context: ServerContext): Promise<void> {
   await grantDueOnce(leases, clock.now());
   await lapseExtensionsOnce({ db }, clock.now());
   await endOverdueOnce(leases, clock.now());
-  await expireOutputsOnce({ db, outputs: context.outputs }, clock.now());
   await closeBillsOnce({ db, issuer, billingTimeZone }, clock.now());
   await closeCapacityBillsOnce({ db, issuer }, clock.now());
+  // Last: a file that cannot be removed keeps no lease from its end and no bill from closing.
+  await expireOutputsOnce({ db, outputs: context.outputs }, clock.now());
 }
 
 export function startPasses(context: ServerContext): Loop {
