@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sshGreets } from "../../src/partition/qemu/banner.ts";
-import { downloadPackages, parseDownload } from "../../tools/small-linux/packages.ts";
+import { downloadable, downloadPackages, withAptLists } from "../../tools/small-linux/packages.ts";
 import { run } from "../../tools/small-linux/run.ts";
 import { ROOT } from "../guest/small-linux.ts";
 
@@ -57,9 +57,8 @@ export async function startSshd(
 async function unpack(folder: string): Promise<string> {
   const target = join(folder, "sshd");
   mkdirSync(target, { mode: 0o755 });
-  const printed = await run("apt-get", ["download", "--print-uris", ...PACKAGES]);
-  const lines = printed.toString().split("\n");
-  const packages = lines.filter((line) => line.startsWith("'")).map(parseDownload);
+  const note = (line: string) => process.stderr.write(`${line}\n`);
+  const packages = await withAptLists(() => downloadable(PACKAGES), note);
   for (const path of await downloadPackages(packages, join(ROOT, ".cache/packages"))) {
     await run("dpkg", ["-x", path, target]);
   }

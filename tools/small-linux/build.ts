@@ -6,7 +6,7 @@ import { type Architecture, hostArchitecture } from "./architecture.ts";
 import { cpioArchive } from "./cpio.ts";
 import { type ImageManifest, imageManifest } from "./manifest.ts";
 import { collectModules, WANTED_MODULES } from "./modules.ts";
-import { AptListsMissing, downloadPackages, type Package, resolvePackages } from "./packages.ts";
+import { downloadPackages, type Package, resolvePackages, withAptLists } from "./packages.ts";
 import { rootEntries } from "./root.ts";
 import { run } from "./run.ts";
 import { fingerprintOf, freshImage, keyOf, writeStamp } from "./stamp.ts";
@@ -32,34 +32,23 @@ export interface BuiltImage {
 export async function buildSmallLinux(options: BuildOptions): Promise<BuiltImage> {
   const folder = resolve(options.outputFolder);
   const architecture = hostArchitecture();
-  const fingerprint = await fingerprintOf(architecture.name);
-  const fresh = await freshImage(folder, fingerprint);
+  const fresh = await freshImage(folder, await fingerprintOf(architecture.name));
   if (fresh !== null) return { folder, manifest: fresh };
 
-  const packages = await resolveOrUpdate(architecture, options.log);
+  // With each asking: lists that had to be fetched for it are those that the image is made of.
+  const { fingerprint, packages } = await withAptLists(
+    async () => ({
+      fingerprint: await fingerprintOf(architecture.name),
+      packages: await resolvePackages(architecture),
+    }),
+    options.log,
+  );
   const key = keyOf(fingerprint.builder, packages);
   const same = await freshImage(folder, fingerprint, key);
   if (same === null) await build(folder, architecture, packages, options);
   await writeStamp(folder, { ...fingerprint, key });
   const manifest = JSON.parse(await readFile(join(folder, "image.json"), "utf8"));
   return { folder, manifest };
-}
-
-async function resolveOrUpdate(
-  architecture: Architecture,
-  log: (line: string) => void,
-): Promise<Package[]> {
-  try {
-    return await resolvePackages(architecture);
-  } catch (error) {
-    if (!(error instanceof AptListsMissing)) throw error;
-    if (process.getuid?.() !== 0) {
-      throw new Error(`${error.message}; type: sudo apt-get update`, { cause: error });
-    }
-    log("fetching apt's lists of packages");
-    await run("apt-get", ["update", "-qq"]);
-    return resolvePackages(architecture);
-  }
 }
 
 async function build(

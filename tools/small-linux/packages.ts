@@ -16,13 +16,43 @@ export interface Package {
 export async function resolvePackages(architecture: Architecture): Promise<Package[]> {
   const kernel = await kernelPackages(architecture);
   const tools = await libraryClosure(["dropbear-bin", "openssh-sftp-server"]);
-  const names = [...kernel, "busybox-static", ...tools];
+  return downloadable([...kernel, "busybox-static", ...tools]);
+}
+
+/** What apt would download for these names, and for nothing that they depend on. */
+export async function downloadable(names: readonly string[]): Promise<Package[]> {
+  for (const name of names) {
+    // It prints nothing, and ends well, for a name that is only mentioned by what is installed.
+    const known = await run("apt-cache", ["madison", name]).catch(() => null);
+    if (!known?.toString().trim()) throw new AptListsMissing(`apt does not know ${name}`);
+  }
   const printed = await run("apt-get", ["download", "--print-uris", ...names]);
   return printed
     .toString()
     .split("\n")
     .filter((line) => line.startsWith("'"))
     .map(parseDownload);
+}
+
+/**
+ * Asks apt, and where its lists were never fetched, fetches them and asks once more: the first needs
+ * no root.
+ */
+export async function withAptLists<Answer>(
+  ask: () => Promise<Answer>,
+  log: (line: string) => void,
+): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof AptListsMissing)) throw error;
+    if (process.getuid?.() !== 0) {
+      throw new Error(`${error.message}; type: sudo apt-get update`, { cause: error });
+    }
+    log("fetching apt's lists of packages");
+    await run("apt-get", ["update", "-qq"]);
+    return ask();
+  }
 }
 
 /** Downloads what the cache lacks, checks every file against apt's digest, and gives their paths. */
