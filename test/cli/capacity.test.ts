@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../../src/api/client/client.ts";
+import { svgText, terminalText } from "../../src/cli/capacity/qr.ts";
 import { checkConsent } from "../../src/enablement/capacity/consent.ts";
 import { newId } from "../../src/unit/id.ts";
 import { until } from "../guest/processes.ts";
@@ -144,6 +145,22 @@ describe("a request", () => {
     expect(readFileSync(file, "utf8").trim()).toBe(issued.code.codeJws);
     const card = await vendor(`capacity issue ${path("vendor.card")}`);
     expect(card.stderr).toContain("holds no request, or not all of one");
+  });
+
+  test("becomes a code that is drawn as well, on paper and here", async () => {
+    const loft = farHost("loft");
+    writeFileSync(path("loft.card"), loft.card());
+    await vendor(`capacity register ${path("loft.card")} --customer owner`);
+    const line = (more: string) => {
+      writeFileSync(path("drawn.request"), loft.request({ requestId: newId("request") }));
+      return vendor(`capacity issue ${path("drawn.request")} ${more}`);
+    };
+    const onPaper = await json(line(`--qr ${path("drawn.svg")} --json`));
+    expect(onPaper.qrFile).toBe(path("drawn.svg"));
+    expect(readFileSync(path("drawn.svg"), "utf8")).toBe(`${svgText(onPaper.code.codeJws)}\n`);
+    const { stdout } = await line("--qr -");
+    const codeJws = /^eyJ[\w.\n-]+$/m.exec(stdout)?.[0].replaceAll("\n", "") ?? "";
+    expect(stdout).toContain(terminalText(codeJws, { columns: 80, isColoured: false }));
   });
 
   test.each([

@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import type { Client } from "../../api/client/client.ts";
 import type { Response } from "../../api/contract/contract.ts";
 import type { CapacityCode } from "../../enablement/capacity/code.ts";
@@ -8,17 +9,20 @@ import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { resolveId } from "../naming/resolve-id.ts";
+import { isColoured } from "../output/colour.ts";
 import { facts } from "../output/table.ts";
 import { instant } from "../output/words.ts";
 import { untilAnswered } from "../until-answered.ts";
 import { verb } from "../verb.ts";
 import { outputOption, pasteable, readPaper, writePaper } from "./paper.ts";
+import { svgText, terminalText } from "./qr.ts";
 import { changedTerms, type TypedTerms, termsOptions } from "./terms-options.ts";
 import { quantityText, useText } from "./text.ts";
 
 interface IssueInput extends TypedTerms {
   readonly request: string;
   readonly output?: string;
+  readonly qr?: string;
 }
 
 export const issue = verb<IssueInput>({
@@ -28,10 +32,15 @@ export const issue = verb<IssueInput>({
     "sublet capacity issue request_01k9…",
     "sublet capacity issue wish.request -o h1.code",
     "sublet capacity issue wish.request --price 0.08/h --valid 30d",
+    "sublet capacity issue wish.request --qr h1.svg",
   ],
   more: "The code is pasted or carried to the host as it is. Its claim number fetches it once, for a week;\nit is shown this once only. Terms that are typed are for this code alone.",
-  options: [outputOption("write the code there instead of printing it"), ...termsOptions()],
-  run: async (context, { request, output, ...typed }) => {
+  options: [
+    outputOption("write the code there instead of printing it"),
+    new Option("--qr <file>", "draw it as QR codes too: an SVG file, or - for this terminal"),
+    ...termsOptions(),
+  ],
+  run: async (context, { request, output, qr, ...typed }) => {
     const { client } = await connect(context);
     const body = {
       codeId: newId("code"),
@@ -41,14 +50,31 @@ export const issue = verb<IssueInput>({
     const send = () => client.call("issueCode", { body: { ...body, ...terms } });
     const again = "sublet capacity list";
     const issued = await untilAnswered(context, send, { again, id: body.codeId });
-    const told = issuedText(issued);
-    if (output === undefined) {
-      return { json: issued, text: `${told}\n\n${pasteable(issued.code.codeJws)}` };
-    }
-    const file = await writePaper(issued.code.codeJws, output);
-    return { json: { ...issued, file }, text: `${told}\nwritten to   ${output}` };
+    const { codeJws } = issued.code;
+    const files = {
+      ...(output === undefined ? {} : { file: await writePaper(codeJws, output) }),
+      ...(qr === undefined || qr === "-" ? {} : { qrFile: await writePaper(svgText(codeJws), qr) }),
+    };
+    const told = [
+      issuedText(issued),
+      ...(output === undefined ? [] : [`written to   ${output}`]),
+      ...(files.qrFile === undefined ? [] : [`drawn in     ${qr}`]),
+    ].join("\n");
+    const shown = [
+      ...(output === undefined ? [pasteable(codeJws)] : []),
+      ...(qr === "-" ? [drawnFor(context, codeJws)] : []),
+    ];
+    return { json: { ...issued, ...files }, text: [told, ...shown].join("\n\n") };
   },
 });
+
+function drawnFor(context: Context, codeJws: string): string {
+  const { stdout } = context;
+  return terminalText(codeJws, {
+    columns: stdout.columns ?? 80,
+    isColoured: isColoured(context, stdout),
+  });
+}
 
 type SentRequest = `request_${string}` | { readonly requestJws: string };
 
