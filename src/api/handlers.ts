@@ -39,6 +39,7 @@ import {
 } from "./delivery/targets.ts";
 import type { Handler } from "./handler.ts";
 import { addHost } from "./lender/add-host.ts";
+import { confirmHost, listUnconfirmedHosts } from "./lender/confirm-host.ts";
 import { drainHost } from "./lender/drain-host.ts";
 import { listHosts } from "./lender/list-hosts.ts";
 import { listOffers } from "./lender/list-offers.ts";
@@ -162,6 +163,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   claimCode,
   requestCapacity,
   listOwnCapacity,
+  listUnconfirmedHosts,
+  confirmHost,
   listProviders,
   listOwnCapacityHosts,
   orderCapacity,

@@ -92,6 +92,9 @@ export const PERMISSIONS = {
   claimCode: "anyone",
   requestCapacity: ["lender"],
   listOwnCapacity: ["lender"],
+  // Whoever would be billed, and the operator for those who are not on this server.
+  listUnconfirmedHosts: "party",
+  confirmHost: "party",
   listProviders: ["lender"],
   listOwnCapacityHosts: ["lender"],
   orderCapacity: ["lender"],

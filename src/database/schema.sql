@@ -352,12 +352,16 @@ create table host (
   maintenance_until timestamp with time zone,
   removed_at timestamp with time zone,
   card_jws text,
+  confirmed_at timestamp with time zone,
+  confirmed_by_party_id text,
   constraint host_pkey PRIMARY KEY (host_id),
+  constraint host_confirmed_by_party_id_fkey FOREIGN KEY (confirmed_by_party_id) REFERENCES party(party_id),
   constraint host_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
   constraint host_architecture_check CHECK ((architecture = ANY (ARRAY['x86_64'::text, 'aarch64'::text]))),
   constraint host_base_cpu_milli_check CHECK ((base_cpu_milli >= 0)),
   constraint host_base_disk_bytes_check CHECK ((base_disk_bytes >= 0)),
   constraint host_base_memory_bytes_check CHECK ((base_memory_bytes >= 0)),
+  constraint host_check CHECK (((confirmed_at IS NULL) = (confirmed_by_party_id IS NULL))),
   constraint host_host_id_check CHECK ((host_id ~~ 'host\_%'::text)),
   constraint host_maintenance_period CHECK (((maintenance_until IS NULL) OR COALESCE((maintenance_until > maintenance_from), false))),
   constraint host_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
@@ -1505,6 +1509,19 @@ begin
     using errcode = 'SL001', constraint = 'partition_in_use', detail = lease_id;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.refuse_unconfirmed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform 1 from host where host_id = new.host_id and card_jws is not null and confirmed_at is null;
+  if found then
+    raise exception 'nobody has said that host % is of who would be billed', new.host_id
+      using errcode = 'SL003', constraint = 'host_confirmed';
+  end if;
+  return new;
+end $function$;
+
 
 -- Triggers
 
@@ -1516,6 +1533,7 @@ CREATE TRIGGER capacity_act_batch_append BEFORE DELETE OR UPDATE ON public.capac
 CREATE TRIGGER capacity_act_batch_keep BEFORE TRUNCATE ON public.capacity_act_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER capacity_chain_append BEFORE DELETE OR UPDATE ON public.capacity_chain FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER capacity_chain_keep BEFORE TRUNCATE ON public.capacity_chain FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER capacity_code_confirmed BEFORE INSERT ON public.capacity_code FOR EACH ROW EXECUTE FUNCTION refuse_unconfirmed();
 CREATE TRIGGER capacity_code_guard BEFORE DELETE OR UPDATE ON public.capacity_code FOR EACH ROW EXECUTE FUNCTION guard_capacity_code();
 CREATE TRIGGER capacity_code_keep BEFORE TRUNCATE ON public.capacity_code FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER charge_append BEFORE DELETE OR UPDATE ON public.charge FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -235,6 +235,8 @@ export interface Host {
   baseDiskBytes: Generated<Int8>;
   baseMemoryBytes: Generated<Int8>;
   cardJws: string | null;
+  confirmedAt: Timestamp | null;
+  confirmedByPartyId: string | null;
   createdAt: Timestamp;
   desiredGeneration: Generated<Int8>;
   drainedAt: Timestamp | null;

@@ -49,6 +49,42 @@ export async function registerHost(
   return { host: await getHost(tx, hostId), isNew };
 }
 
+/**
+ * Its owner, or the operator in the owner's place, says that a registered host is the owner's: from
+ * now on codes are issued for it. Said again it changes nothing (false).
+ */
+export async function confirmHost(
+  tx: Kysely<DB>,
+  hostId: HostId,
+  by: { readonly partyId: PartyId; readonly now: Date },
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable("host")
+    .set({ confirmedAt: by.now, confirmedByPartyId: by.partyId })
+    .where("hostId", "=", hostId)
+    .where("cardJws", "is not", null)
+    .where("confirmedAt", "is", null)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Those that wait for a word, of one owner or of all. */
+export async function listUnconfirmed(
+  db: Kysely<DB>,
+  ownerPartyId: PartyId | null,
+): Promise<readonly HostId[]> {
+  const rows = await db
+    .selectFrom("host")
+    .select("hostId")
+    .where("cardJws", "is not", null)
+    .where("confirmedAt", "is", null)
+    .where("removedAt", "is", null)
+    .$if(ownerPartyId !== null, (query) => query.where("lenderPartyId", "=", ownerPartyId))
+    .orderBy("hostId")
+    .execute();
+  return rows.map(({ hostId }) => hostId as HostId);
+}
+
 async function refuseOther(tx: Kysely<DB>, registration: Registration): Promise<void> {
   const { hostId, name, ownerPartyId, jwk } = registration;
   const known = await tx

@@ -21,6 +21,8 @@ export interface Host extends HostSigns {
   readonly standby: Size;
   /** By its card alone: no agent of it speaks to this server. */
   readonly isRegistered: boolean;
+  /** Of a registered one: when its owner, or the operator, said whose it is; codes need that. */
+  readonly confirmedAt: Date | null;
   readonly desiredGeneration: bigint;
   /** No new leases since then; those that exist go on. */
   readonly drainedAt: Date | null;
@@ -276,6 +278,7 @@ function toHost(row: Selectable<HostRow>): Host {
       diskBytes: 0,
     },
     isRegistered: row.cardJws !== null,
+    confirmedAt: row.confirmedAt,
     desiredGeneration: row.desiredGeneration,
     enrolledAt: row.enrolledAt,
     seenAt: row.seenAt,

@@ -40,6 +40,7 @@ const HOST: Host = {
   base: SIZE(16, 32, 100),
   standby: NONE,
   isRegistered: false,
+  confirmedAt: null,
   desiredGeneration: 1n,
   enrolledAt: NOW,
   seenAt: NOW,

@@ -7,6 +7,16 @@ export const CAPACITY_REFUSALS = {
     ({ host, resource, quantity, standby }) =>
       `${host} has ${standby} of ${resource} installed and not enabled, and ${quantity} was asked for; ask for less, or give its agent more with --standby-cores or --standby-memory`,
   ),
+  "host-unconfirmed": row<{ host: string }>(
+    409,
+    ({ host }) =>
+      `nobody has said yet that ${host} is its customer's; have the customer, or the operator, type \`sublet capacity confirm ${host}\``,
+  ),
+  "host-key-differs": row<{ host: string; key: string }>(
+    409,
+    ({ host, key }) =>
+      `the key of ${host} is ${key} and not the one that was looked at; compare it with what \`sublet capacity card\` says at that host`,
+  ),
   "capacity-not-whole": row<{ resource: string }>(400, ({ resource }) =>
     resource === "cpu"
       ? "capacity is enabled in whole cores; ask for 1 or 2, and not for a part"

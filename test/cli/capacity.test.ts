@@ -93,7 +93,8 @@ describe("a provider", () => {
     expect(ran.stderr).toContain(sentence);
   });
 
-  test("hands out its card, and registers a host by that host's", async () => {
+  test("hands out its card, and registers a host by that host's, which its owner confirms", async () => {
+    writeFileSync(path("bunker.request"), bunker.request());
     const ran = await vendor(`capacity provider-card -o ${path("vendor.card")}`);
     expect(ran.stdout).toMatch(/key\s+\S{43}\n/);
     expect(readFileSync(path("vendor.card"), "utf8")).toMatch(/^eyJ[\w.-]+\n$/);
@@ -107,6 +108,17 @@ describe("a provider", () => {
       customer: { name: "owner" },
       reached: "registered",
     });
+    const unconfirmed = await vendor(`capacity issue ${path("bunker.request")}`);
+    expect(unconfirmed.stderr).toContain("`sublet capacity confirm bunker`");
+    expect((await owner("capacity list")).stdout).toContain(
+      "bunker was registered as a host of owner",
+    );
+    expect((await owner("capacity confirm attic --yes")).stderr).toContain("no host attic waits");
+    expect((await owner("capacity confirm")).stdout).toContain(host.key);
+    expect((await vendor("capacity confirm bunker --yes")).exitCode).toBe(1);
+    const confirmed = await json(owner("capacity confirm bunker --yes --json"));
+    expect(confirmed).toMatchObject({ name: "bunker", confirmedAt: expect.any(String) });
+    expect((await owner("capacity confirm")).stdout).toContain("no host waits");
     const wrong = await vendor(`capacity register ${path("none.card")} --customer owner`);
     expect(wrong.stderr).toContain("none.card cannot be read: no such file; check its name");
   });
@@ -151,6 +163,7 @@ describe("a request", () => {
     const loft = farHost("loft");
     writeFileSync(path("loft.card"), loft.card());
     await vendor(`capacity register ${path("loft.card")} --customer owner`);
+    await owner("capacity confirm loft --yes");
     const line = (more: string) => {
       writeFileSync(path("drawn.request"), loft.request({ requestId: newId("request") }));
       return vendor(`capacity issue ${path("drawn.request")} ${more}`);

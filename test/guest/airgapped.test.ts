@@ -126,6 +126,7 @@ test("by files alone a host is registered, its standby core enabled, used, given
   await atHost("capacity card -o bunker.card");
   bunker.carry("bunker.card", office);
   await sold("capacity register bunker.card --customer acme --as vendor");
+  await sold("capacity confirm bunker --yes --as acme");
   await sold("capacity provider-card -o vendor.card --as vendor");
   office.carry("vendor.card", bunker);
   await atHost("capacity trust vendor.card --yes");

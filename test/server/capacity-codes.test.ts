@@ -7,7 +7,13 @@ import { capacityCodeSchema } from "../../src/enablement/capacity/code.ts";
 import { verify } from "../../src/signature/envelope.ts";
 import { generateKey, importPublicKey, keyRing } from "../../src/signature/key.ts";
 import { newId } from "../../src/unit/id.ts";
-import { type CapacityMarket, farHost, openCapacityMarket, TERMS } from "./capacity-market.ts";
+import {
+  type CapacityMarket,
+  confirmFarHost,
+  farHost,
+  openCapacityMarket,
+  TERMS,
+} from "./capacity-market.ts";
 import { codeOf, startTestServer, type TestServer } from "./harness.ts";
 
 let server: TestServer;
@@ -136,7 +142,7 @@ test("a claim number lapses", async () => {
   expect(await codeOf(claim(claimNumber ?? ""))).toBe("claim-expired");
 });
 
-test("a host without a network is registered by its card, and asks by a file", async () => {
+test("a host without a network is registered by its card, confirmed by its owner, and asks by a file", async () => {
   const far = farHost("bunker");
   expect(await codeOf(issue({ requestJws: far.request() }))).toBe("signature-refused");
   const register = (cardJws: string, customer = "owner") =>
@@ -154,6 +160,19 @@ test("a host without a network is registered by its card, and asks by a file", a
   expect(await codeOf(register(stolen))).toBe("host-registered-otherwise");
 
   const requestJws = far.request();
+  expect(await codeOf(issue({ requestJws }))).toBe("host-unconfirmed");
+  const byHand = sql`insert into capacity_code (code_id, provider_party_id, host_id,
+    customer_party_id, sequence, jws, code, issued_at)
+    values ('code_x', 'party_x', ${far.hostId}, 'party_x', 1, '', '{}', now())`;
+  await expect(byHand.execute(server.database.kysely)).rejects.toMatchObject({
+    constraint: "host_confirmed",
+  });
+  await expect(confirmFarHost(market.provider, far)).rejects.toMatchObject({ code: "not-found" });
+  const otherKey = { ...far, key: another };
+  await expect(confirmFarHost(market.owner, otherKey)).rejects.toMatchObject({
+    code: "host-key-differs",
+  });
+  await confirmFarHost(market.owner, far);
   const { code } = await issue({ requestJws });
   expect(code).toMatchObject({ host: { name: "bunker" }, sequence: 1, quantity: 1000 });
   expect(await codeOf(issue({ requestJws }))).toBe("request-settled");

@@ -4,7 +4,7 @@ import { usageBatchSchema } from "../../src/meter/record.ts";
 import { claimedPayload, sign } from "../../src/signature/envelope.ts";
 import { newId } from "../../src/unit/id.ts";
 import { allowance, HOUR_MS, NEXT_HOUR_MS, openCapacityBilling } from "./capacity-billing.ts";
-import { farHost } from "./capacity-market.ts";
+import { confirmFarHost, farHost } from "./capacity-market.ts";
 import { codeOf } from "./harness.ts";
 
 const { billsOf, issue, market, newHost, send, server, verified } = await openCapacityBilling();
@@ -110,6 +110,7 @@ test("a host that was set back is shown to its owner and its provider, and its u
 test("a host without a network is billed by files alone, from any number of copies", async () => {
   const far = farHost("cellar");
   await market.provider.call("registerHost", { body: { cardJws: far.card(), customer: "owner" } });
+  await confirmFarHost(market.owner, far);
   const body = { codeId: newId("code"), request: { requestJws: far.request() } };
   const { code, payload } = await market.provider.call("issueCode", { body });
   const ledger = new Ledger(far.hostId, far.key, NEXT_HOUR_MS);

@@ -76,3 +76,9 @@ export function farHost(name: string): FarHost {
     request: (change, by = key) => sign("sublet-capacity-request", { ...request, ...change }, by),
   };
 }
+
+/** Its owner, who is to be billed for it, says so. */
+export function confirmFarHost(owner: Client, { hostId, key }: FarHost) {
+  const body = { key: key.publicJwk.kid };
+  return owner.call("confirmHost", { params: { host: hostId }, body });
+}

@@ -58,8 +58,12 @@ export const capacityHostView = z.strictObject({
   hostId: idSchema("host"),
   name: nameText,
   customer: named("party"),
+  /** RFC 7638 thumbprint of its agent's key. */
+  key: z.string().nullable(),
   /** `enrolled`: its agent speaks to this server. `registered`: it is reached by files. */
   reached: z.enum(["enrolled", "registered"]),
+  /** Of a registered one: when its customer, or the operator, said whose it is. */
+  confirmedAt: instantText.nullable(),
   base: sizeSchema,
   standby: sizeSchema,
 });
@@ -140,7 +144,8 @@ export const providerOperations = {
   registerHost: operation({
     method: "POST",
     path: "/v1/provider/hosts",
-    summary: "Register a host by the card that its agent signed, for the customer who owns it.",
+    summary:
+      "Register a host by the card that its agent signed, for the customer who owns it and confirms it.",
     body: z.strictObject({ cardJws: jwsText, customer: idOrName }),
     response: capacityHostView,
   }),
@@ -246,6 +251,24 @@ export const ownerOperations = {
       requests: z.array(capacityRequestView),
       codes: z.array(capacityCodeView),
     }),
+  }),
+  listUnconfirmedHosts: operation({
+    method: "GET",
+    path: "/v1/hosts/unconfirmed",
+    summary: "Hosts that a provider has registered as yours and that you have not confirmed yet.",
+    response: z.strictObject({ hosts: z.array(capacityHostView) }),
+  }),
+  confirmHost: operation({
+    method: "POST",
+    path: "/v1/hosts/:host/confirmation",
+    summary:
+      "Say that a registered host is yours and is billed to you: codes may be issued for it.",
+    params: z.strictObject({ host: idSchema("host") }),
+    body: z.strictObject({
+      /** The key that was looked at. */
+      key: z.string().max(64),
+    }),
+    response: capacityHostView,
   }),
   orderCapacity: operation({
     method: "POST",

@@ -131,6 +131,9 @@ async function requestFromFile(
 
 function refuseImpossible(host: Host, { resource, quantity }: StoredRequest): void {
   if (host.removedAt) throw refusal("host-removed", { host: host.name });
+  if (host.isRegistered && host.confirmedAt === null) {
+    throw refusal("host-unconfirmed", { host: host.name });
+  }
   if (!isWholeQuantity(resource, quantity)) throw refusal("capacity-not-whole", { resource });
   const standby = quantityIn(host.standby, resource);
   if (quantity > standby) {

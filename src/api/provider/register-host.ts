@@ -1,7 +1,7 @@
 import { transaction } from "../../database/transaction.ts";
 import { type HostCard, hostCardSchema } from "../../enablement/capacity/card.ts";
-import { registerHost as register } from "../../host/registered-store.ts";
-import { insertHostEvent } from "../../host/store.ts";
+import { confirmHost, registerHost as register } from "../../host/registered-store.ts";
+import { getHost, insertHostEvent } from "../../host/store.ts";
 import { getParty } from "../../party/store.ts";
 import { refusal } from "../../refusal/refusal.ts";
 import { claimedPayload, unwrapPasted, verify } from "../../signature/envelope.ts";
@@ -11,9 +11,10 @@ import { viewCapacityHost } from "./view.ts";
 
 /**
  * A host without a network is known by its card. That its key belongs to the customer's computer is
- * the provider's own knowledge: whoever handed it the card.
+ * the provider's own knowledge: whoever handed it the card. That the customer is to be billed for it
+ * is the customer's to say: until then no code is issued for it.
  */
-export const registerHost: Handler<"registerHost"> = async (context, { body }) => {
+export const registerHost: Handler<"registerHost"> = async (context, { caller, body }) => {
   const now = context.clock.now();
   const cardJws = unwrapPasted(body.cardJws);
   const card = readCard(cardJws);
@@ -25,9 +26,12 @@ export const registerHost: Handler<"registerHost"> = async (context, { body }) =
       ownerPartyId: customer.partyId,
       sizes: card,
     });
-    const detail = { kid: jwk.kid, customer: customer.name };
+    const detail = { kid: jwk.kid, customer: customer.name, provider: caller.name };
     if (isNew) await insertHostEvent(tx, { hostId: card.hostId, kind: "registered", detail, now });
-    return made;
+    const { partyId } = caller;
+    if (partyId !== customer.partyId) return made;
+    await confirmHost(tx, made.hostId, { partyId, now });
+    return getHost(tx, made.hostId);
   });
   return viewCapacityHost(host, customer.name);
 };

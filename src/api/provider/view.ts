@@ -68,7 +68,9 @@ export function viewCapacityHost(
     hostId: host.hostId,
     name: host.name,
     customer: { id: host.lenderPartyId, name: customerName },
+    key: host.agentPublicJwk?.kid ?? null,
     reached: host.isRegistered ? "registered" : "enrolled",
+    confirmedAt: host.confirmedAt?.toISOString() ?? null,
     base: host.base,
     standby: host.standby,
   };

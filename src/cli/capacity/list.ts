@@ -30,12 +30,17 @@ export const list = verb({
     // Who is neither is told so by the server, which knows what to do about it.
     const owns = roles.includes("lender") || !sells;
     const own = owns ? await listOwn(client) : null;
+    const { hosts: unconfirmed } = await client.call("listUnconfirmedHosts");
     const sold = sells ? await listSold(client) : null;
     const parts = [
       ...(own === null ? [] : [listText(context, own, "PROVIDER")]),
       ...(sold === null ? [] : [listText(context, sold, "CUSTOMER")]),
+      ...unconfirmed.map(
+        ({ name, customer }) =>
+          `${name} was registered as a host of ${customer.name} and waits for \`sublet capacity confirm ${name}\``,
+      ),
     ];
-    return { json: { own, sold }, text: parts.join("\n\n") };
+    return { json: { own, sold, unconfirmed }, text: parts.join("\n\n") };
   },
 });
 
