@@ -30,6 +30,7 @@ export const returnSchema = z.union([
   z.strictObject({ shared: z.literal(true) }),
 ]);
 export const thresholdWishSchema = z.strictObject({
+  providerId: idSchema("party").optional(),
   partition: nameText,
   threshold: thresholdSchema,
 });

@@ -68,6 +68,8 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("threshold-set"),
+    /** For whose codes. */
+    providerId: idSchema("party").optional(),
     partition: z.strictObject({ id: idSchema("partition"), name: nameText }),
     threshold: thresholdSchema,
     /** The begin of the period from which it counts. */
