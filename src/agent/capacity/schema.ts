@@ -173,4 +173,7 @@ export const CAPACITY_PROVIDERS_STEP = `
     SELECT DISTINCT json_extract(k.code, '$.iss'), t.partition_id, t.from_at, t.threshold
       FROM capacity_threshold_of_all t CROSS JOIN capacity_code k;
   DROP TABLE capacity_threshold_of_all;
+
+  -- The instant of the last demand for a bill that was answered.
+  ALTER TABLE capacity_provider ADD COLUMN demand_answered TEXT;
 `;

@@ -78,7 +78,7 @@ export async function insertDemand(
     .execute();
 }
 
-/** Demands that no time to bill has answered since; one that had nothing to say is answered by a report. */
+/** Demands that no time to bill has answered since. One without any use names no chains. */
 export async function listDemands(
   db: Kysely<DB>,
   hostId: HostId,
