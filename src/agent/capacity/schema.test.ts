@@ -1,10 +1,12 @@
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { CAPACITY_PROVIDERS_STEP, CAPACITY_STEP } from "./schema.ts";
+import { SCHEMA_STEPS } from "../state/schema.ts";
+import { CAPACITY_PROVIDERS_STEP } from "./schema.ts";
 
 test("what an earlier agent had counted in a period goes on as its provider's, by its rule", () => {
   const db = new DatabaseSync(":memory:");
-  db.exec(CAPACITY_STEP);
+  const before = SCHEMA_STEPS.slice(0, SCHEMA_STEPS.indexOf(CAPACITY_PROVIDERS_STEP));
+  for (const step of before) db.exec(step);
   db.exec(`
     INSERT INTO capacity_code (code_id, sha256, jws, code, accepted_at)
       VALUES ('code_1', 'x', 'x', '{"iss":"party_1"}', '2027-01-31');

@@ -176,4 +176,7 @@ export const CAPACITY_PROVIDERS_STEP = `
 
   -- The instant of the last demand for a bill that was answered.
   ALTER TABLE capacity_provider ADD COLUMN demand_answered TEXT;
+
+  -- Since when its codes enable nothing, though its keys are pinned; null: it is trusted.
+  ALTER TABLE trusted_provider ADD COLUMN untrusted_at TEXT;
 `;

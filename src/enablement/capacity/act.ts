@@ -37,6 +37,8 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
     providerId: idSchema("party"),
     kids: z.array(z.string()).min(1),
   }),
+  /** Its codes enable nothing from here on, until it is trusted again. */
+  z.strictObject({ kind: z.literal("provider-untrusted"), providerId: idSchema("party") }),
   z.strictObject({
     kind: z.literal("code-accepted"),
     codeId: idSchema("code"),
