@@ -4,7 +4,7 @@ import type { AgentContext } from "./context.ts";
 import { holderOf, type LeaseRow, listLeases } from "./lease/store.ts";
 import { viewOwnGuest } from "./own/show.ts";
 import { countReports } from "./report/store.ts";
-import { listTrusted } from "./trust/store.ts";
+import { listPinned } from "./trust/store.ts";
 
 /** What the agent knows by itself, with or without a server. No secrets. */
 export function agentState(context: AgentContext) {
@@ -49,8 +49,8 @@ export function agentState(context: AgentContext) {
       failures: lease.failures,
     })),
     guests: rows.filter((row) => !isLeased(row)).map((row) => viewOwnGuest(context, row)),
-    providers: listTrusted(db).map(({ providerId, name, keys }) => ({
-      ...{ providerId, name },
+    providers: listPinned(db).map(({ providerId, name, keys, isTrusted }) => ({
+      ...{ providerId, name, isTrusted },
       kids: keys.map(({ kid }) => kid),
     })),
     unsent: { reports: countReports(db), usageRecords: unsentCount(db) },

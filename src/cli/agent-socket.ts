@@ -72,9 +72,9 @@ function stateText(context: Context, state: AgentState): string {
     ["reserve", sizeText(reserve)],
     ["base", `${sizeText(base)}; ${coresText(coresInBase(found))}`],
     ["standby", standbyText(standby, found.standbyCores)],
-    ...providers.map(({ name, kids }): [string, string] => [
+    ...providers.map(({ name, kids, isTrusted }): [string, string] => [
       "provider",
-      `${name}, ${kids.join(", ")}`,
+      `${name}, ${isTrusted ? kids.join(", ") : "not trusted any more"}`,
     ]),
     ["not sent yet", `${unsent.reports} reports, ${unsent.usageRecords} usage records`],
   ]);

@@ -1,19 +1,20 @@
+import { ruleName } from "../enablement/capacity/terms.ts";
 import type { UsedBefore } from "./check-capacity.ts";
 import { milliCoreNs } from "./excess.ts";
 import type { HashedRecord, UsageRecord } from "./record.ts";
 
 /**
- * What a partition is known to have used in a record's billing period before it. `earlier` are the
- * partition's chains that began before the record's own, `own` what is known of that one.
+ * What a partition is known to have used by the record's provider, in its billing period and by its
+ * rule of comparison, before it. `earlier` are the partition's chains of that provider that began
+ * before the record's own, `own` what is known of that one.
  */
 export function usedBefore(
   record: UsageRecord,
   own: readonly HashedRecord[],
   earlier: readonly (readonly HashedRecord[])[],
 ): UsedBefore {
-  const period = record.capacity?.period;
-  const isSame = ({ record: { capacity } }: HashedRecord) =>
-    capacity?.period.start === period?.start && capacity?.period.end === period?.end;
+  const key = totalOf(record);
+  const isSame = (one: HashedRecord) => totalOf(one.record) === key;
   const before = own.filter((one) => one.record.seq < record.seq);
   const inPeriod = [...earlier.flat(), ...before].filter(isSame);
   const isWholeOwn = isRunUpTo(before, record.seq - 1, isSame);
@@ -22,6 +23,12 @@ export function usedBefore(
     isWhole: isWholeOwn && earlier.every(isEnded),
     threshold: [...inPeriod, ...own.filter(isSame)].at(0)?.record.capacity?.threshold ?? null,
   };
+}
+
+/** Records with the same make one total. */
+function totalOf({ capacity }: UsageRecord): string {
+  const rule = capacity?.threshold ? ruleName(capacity.threshold) : "";
+  return [capacity?.period.start, capacity?.period.end, rule].join(" ");
 }
 
 /** Whether no record of the period lacks below and including `seq`. */

@@ -1,6 +1,6 @@
 import { type BillingPeriod, periodAt } from "../enablement/capacity/billing-period.ts";
 import { type CapacityResource, sizeOf } from "../enablement/capacity/resource.ts";
-import type { Threshold, ThresholdRule } from "../enablement/capacity/terms.ts";
+import { ruleName, type Threshold, type ThresholdRule } from "../enablement/capacity/terms.ts";
 import { canonicalJson } from "../unit/canonical.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import { sizesEqual } from "../unit/size.ts";
@@ -27,7 +27,7 @@ export interface DebitTerms {
   readonly left: bigint;
 }
 
-/** Of the partition's shared use in the record's period, before it. */
+/** Of the partition's shared use by the record's provider and rule in its period, before it. */
 export interface UsedBefore {
   readonly used: bigint;
   /** Nothing lacks in it. Otherwise it is the least that it can have been. */
@@ -81,7 +81,9 @@ function thresholdFault(
     return "shared use has a threshold, and dedicated use has none";
   }
   if (threshold === null) return null;
-  if (threshold.kind !== terms.threshold.kind) return "its threshold is not of its code's kind";
+  if (ruleName(threshold) !== ruleName(terms.threshold)) {
+    return "its threshold is not of its code's kind";
+  }
   if (before.threshold && canonicalJson(before.threshold) !== canonicalJson(threshold)) {
     return "the threshold changed within the billing period";
   }

@@ -1,5 +1,5 @@
 import type { CapacityResource } from "../enablement/capacity/resource.ts";
-import type { Threshold } from "../enablement/capacity/terms.ts";
+import { ruleName, type Threshold } from "../enablement/capacity/terms.ts";
 import { excessAdded, milliCoreNs } from "../meter/excess.ts";
 import type { HashedRecord } from "../meter/record.ts";
 import { divideHalfEven } from "../unit/money.ts";
@@ -23,7 +23,7 @@ export type UseRule =
   | "overdraft"
   | "unreturned";
 
-/** What a partition used of a resource in one billing period, and what of it is charged by what. */
+/** What a partition used of one provider's resource in a period, and what of it is charged by what. */
 export interface PeriodUse {
   readonly partition: RatedChain["partition"];
   readonly mode: CpuMode;
@@ -43,7 +43,10 @@ export class UseMismatch extends Error {
   override readonly name = "UseMismatch";
 }
 
-/** Rates chains in the order in which they began; each record counts in the period it lies in. */
+/**
+ * Rates chains of one provider in the order in which they began; each record counts in the period it
+ * lies in, with those that are compared by the same rule.
+ */
 export function rateUse(chains: readonly RatedChain[]): readonly PeriodUse[] {
   const groups = new Map<string, { chain: RatedChain; pieces: [RatedChain, HashedRecord][] }>();
   for (const chain of chains) {
@@ -51,7 +54,8 @@ export function rateUse(chains: readonly RatedChain[]): readonly PeriodUse[] {
       const { capacity } = hashed.record;
       if (!capacity) throw new UseMismatch(`a record of ${chain.chainId} says nothing of capacity`);
       const { start, end } = capacity.period;
-      const key = [chain.partition.id, chain.mode, chain.resource, start, end].join(" ");
+      const rule = capacity.threshold === null ? "" : ruleName(capacity.threshold);
+      const key = [chain.partition.id, chain.mode, chain.resource, start, end, rule].join(" ");
       const group = groups.get(key) ?? { chain, pieces: [] };
       group.pieces.push([chain, hashed]);
       groups.set(key, group);

@@ -71,6 +71,11 @@ export const CAPACITY_REFUSALS = {
     ({ providerId }) =>
       `the code is by ${providerId}, whose key is not pinned here; compare the thumbprint of its card with the provider, and use \`sublet capacity trust CARD\``,
   ),
+  "provider-untrusted": row<{ providerId: string; name: string }>(
+    409,
+    ({ providerId, name }) =>
+      `${name} (${providerId}) was untrusted here, so its codes enable nothing; when it is to be trusted again, use \`sublet capacity trust CARD\``,
+  ),
   "codes-too-often": row<{ seconds: number }>(
     429,
     ({ seconds }) =>

@@ -189,7 +189,8 @@ test("a provider is pinned by its card, once asked; a later card adds keys by a 
     },
   });
   expect(await tell(cardOf([first], second, providerId))).toMatchObject({ newKids: [] });
-  expect(await state()).toEqual([{ providerId, name: "acme", kids: [first.kid, second.kid] }]);
+  const kids = [first.kid, second.kid];
+  expect(await state()).toEqual([{ providerId, name: "acme", isTrusted: true, kids }]);
   agent.db.close();
 });
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { acceptCode } from "../../src/agent/capacity/accept.ts";
 import { listCodes } from "../../src/agent/capacity/code-store.ts";
 import { newId } from "../../src/unit/id.ts";
-import { actsOf, createProvider, STANDBY } from "./capacity.ts";
+import { createProvider, kindsOf, STANDBY } from "./capacity.ts";
 import { createRig } from "./harness.ts";
 
 async function world() {
@@ -25,7 +25,7 @@ test("a code altered in any single character is refused, and changes nothing", a
     expect(acceptCode(agent, cut)).toMatchObject({ code: "code-refused" });
   }
   expect(listCodes(agent.db)).toEqual([]);
-  expect(actsOf(agent)).toEqual([]);
+  expect(kindsOf(agent)).toEqual([]);
   expect(acceptCode(agent, code)).toMatchObject({ isAlreadyApplied: false });
 }, 60_000);
 
@@ -37,7 +37,7 @@ test("codes are taken in any order, each once; a replay adds nothing", async () 
   }
   expect(acceptCode(agent, second)).toMatchObject({ isAlreadyApplied: true });
   expect(listCodes(agent.db)).toHaveLength(2);
-  expect(actsOf(agent)).toHaveLength(2);
+  expect(kindsOf(agent)).toEqual(["code-accepted", "code-accepted"]);
 });
 
 test("an id that was accepted with other content is a conflict", async () => {

@@ -3,7 +3,7 @@ import { followOrders } from "../../src/agent/capacity/orders.ts";
 import type { AgentContext, JoinedContext } from "../../src/agent/context.ts";
 import { CAPACITY_COMMANDS } from "../../src/agent/local/capacity-commands.ts";
 import { newId } from "../../src/unit/id.ts";
-import { createProvider, kindsOf, recordsOf, STANDBY, serveRounds } from "./capacity.ts";
+import { actsOf, createProvider, kindsOf, recordsOf, STANDBY, serveRounds } from "./capacity.ts";
 import { createRig } from "./harness.ts";
 import { begun, cut, SIZE } from "./own.ts";
 
@@ -87,18 +87,39 @@ test("a demand that comes with a file of receipts is followed too", async () => 
   const [, , take] = CAPACITY_COMMANDS.find(([, path]) => path.test("/v1/capacity/import")) ?? [];
   await take?.(agent, "", file);
   expect(kindsOf(agent)).not.toContain("time-to-bill demand");
-  await take?.(agent, "", { ...file, billNow: true });
+  await take?.(agent, "", { ...file, billNow: { demandedAt: "2027-01-31T12:00:00Z" } });
   expect(kindsOf(agent)).toContain("time-to-bill demand");
 });
 
-test("what a provider wants billed is billed, and without use nothing is said", async () => {
+const toBill = (agent: AgentContext) =>
+  actsOf(agent).flatMap((act) => (act.kind === "time-to-bill" ? [act] : []));
+
+test("a demand with nothing to bill is answered once, by a time to bill that names nothing", async () => {
   const { rig, provider, agent, joined } = await world();
-  await followOrders(joined, { billNow: [provider.providerId] });
-  expect(kindsOf(agent).join()).not.toContain("time-to-bill");
+  const { providerId } = provider;
+  const first = { billNow: [{ providerId, demandedAt: "2027-01-31T08:00:00Z" }] };
+  await followOrders(joined, first);
+  await followOrders(joined, first);
+  expect(toBill(agent)).toMatchObject([{ reason: "demand", providerId, chains: [] }]);
+  const ordered = { kind: "enable", code: provider.code(agent), partition: "p1" } as const;
+  await followOrders(joined, { capacityOrders: [{ orderId: newId("order"), ordered }] });
+  await followOrders(joined, { billNow: [{ providerId, demandedAt: "2027-01-31T08:01:00Z" }] });
+  await serveRounds(rig, agent, 3, 10_000);
+  // Its act is on its way: the same wish, told again, bills nothing more.
+  await followOrders(joined, { billNow: [{ providerId, demandedAt: "2027-01-31T08:01:00Z" }] });
+  await followOrders(joined, first);
+  expect(toBill(agent).map(({ chains }) => chains.length)).toEqual([0, 0]);
+  const present = { start: "2027-01-31T08:00:00.000Z", end: "2027-01-31T09:00:00.000Z" };
+  expect(toBill(agent)[1]?.period).toEqual(present);
+});
+
+test("what a provider wants billed is billed", async () => {
+  const { rig, provider, agent, joined } = await world();
   const ordered = { kind: "enable", code: provider.code(agent), partition: "p1" } as const;
   await followOrders(joined, { capacityOrders: [{ orderId: newId("order"), ordered }] });
   await serveRounds(rig, agent, 3, 10_000);
-  await followOrders(joined, { billNow: [provider.providerId] });
-  expect(kindsOf(agent)).toContain("time-to-bill demand");
+  const demand = { providerId: provider.providerId, demandedAt: "2027-01-31T08:00:00Z" };
+  await followOrders(joined, { billNow: [demand] });
+  expect(toBill(agent)).toMatchObject([{ reason: "demand", chains: [{ seq: 1 }] }]);
   expect(recordsOf(agent).length).toBeGreaterThan(0);
 });

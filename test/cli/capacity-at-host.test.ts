@@ -155,6 +155,24 @@ test("a report is written to a file, and what is no report or receipt is refused
   expect(card.stderr).toContain("is neither a report nor receipts");
 });
 
+test("a provider is untrusted once asked, by name or id, and trusted again by its card", async () => {
+  expect((await json("capacity untrust vendor")).error.code).toBe("confirmation-needed");
+  const ran = await type("capacity untrust vendor --yes");
+  expect(ran.stdout).toBe("vendor is not trusted any more; 1 service is returned\n");
+  const { stdout } = await type("capacity history");
+  expect(stdout).toMatch(/provider-untrusted\s+party_/);
+  expect(stdout).toMatch(/provider-trusted\s+party_\w+, 1 keys/);
+  const refused = await type("capacity enable --accepted --partition p1");
+  expect(refused.stderr).toContain("vendor (party_");
+  expect(refused.stderr).toContain("was untrusted here");
+  expect((await type("host show")).stdout).toContain("vendor, not trusted any more");
+  const unknown = await type("capacity untrust acme --yes");
+  expect(unknown.stderr).toContain("no provider acme is pinned on this host; pinned here: vendor");
+  expect((await type(`capacity trust ${path("vendor.card")} --yes`)).stdout).toContain("pinned");
+  const again = await type(`capacity untrust ${provider.providerId} --yes`);
+  expect(again.stdout).toBe("vendor is not trusted any more; 0 services are returned\n");
+});
+
 test("the partitions of the agent that a line names are what completes it", async () => {
   const complete = async (line: string) =>
     (await runCli(["__complete", "--", ...line.split(" "), ""], folder.path)).stdout;

@@ -55,7 +55,7 @@ describe("every verb", () => {
       ...["server", "agent", "demo", "login", "completion"],
       // These talk to the agent of this computer alone.
       ...["start", "stop", "wipe", "console", "ssh"].map((name) => `partition ${name}`),
-      ...["show", "history", "card", "trust"].map((name) => `capacity ${name}`),
+      ...["show", "history", "card", "trust", "untrust"].map((name) => `capacity ${name}`),
       ...["backup", "restore"],
     ]);
   });

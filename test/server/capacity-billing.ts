@@ -35,16 +35,21 @@ export async function openCapacityBilling() {
 
   async function issue(
     name: string,
-    { forSeconds = 86_400, quantity = 2000, terms = {} as Partial<CapacityTerms> } = {},
+    {
+      forSeconds = 86_400,
+      quantity = 2000,
+      terms = {} as Partial<CapacityTerms>,
+      provider = { client: market.provider, name: "vendor" },
+    } = {},
   ) {
     const { requestId } = await market.owner.call("requestCapacity", {
       body: {
-        ...{ requestId: newId("request"), host: name, provider: "vendor" },
+        ...{ requestId: newId("request"), host: name, provider: provider.name },
         ...{ resource: "cpu" as const, quantity, forSeconds },
       },
     });
     const body = { codeId: newId("code"), request: requestId, terms };
-    const { code, payload } = await market.provider.call("issueCode", { body });
+    const { code, payload } = await provider.client.call("issueCode", { body });
     return { code: payload, jws: code.codeJws };
   }
 

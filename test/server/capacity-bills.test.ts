@@ -185,8 +185,11 @@ test("a demand in the middle of a period and its end share one allowance", async
   if (!meter) throw new Error("no meter");
   await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
   ledger.use(meter, NEXT_HOUR_MS, 1800, { cpuSeconds: 900 });
-  await market.provider.call("demandBill", { params: { host: host.hostId } });
-  expect((await host.agent.call("readDesired")).billNow).toEqual([market.providerId]);
+  const { demandedAt } = await market.provider.call("demandBill", {
+    params: { host: host.hostId },
+  });
+  const demand = { providerId: market.providerId, demandedAt };
+  expect((await host.agent.call("readDesired")).billNow).toEqual([demand]);
   ledger.timeToBill(market.providerId, NEXT_HOUR_MS, "demand");
   await send(host, ledger);
   expect((await host.agent.call("readDesired")).billNow).toEqual([]);
@@ -201,4 +204,23 @@ test("a demand in the middle of a period and its end share one allowance", async
     ],
   );
   await verified(bills[1]?.billId ?? "");
+});
+
+test("a demand with nothing to bill is settled by a bill of nothing, which is verified", async () => {
+  const { host, name, ledger } = await newHost();
+  const { code, jws } = await issue(name);
+  ledger.accept(code, jws);
+  ledger.begin(code, jws, [["p1", null]]);
+  await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
+  await market.provider.call("demandBill", { params: { host: host.hostId } });
+  ledger.timeToBill(market.providerId, NEXT_HOUR_MS, "demand");
+  await send(host, ledger);
+  expect((await host.agent.call("readDesired")).billNow).toEqual([]);
+  const stand = await market.provider.call("showCapacityHost", { params: { host: host.hostId } });
+  expect(stand.demandedAt).toBeNull();
+  const bills = await billsOf(host.hostId);
+  expect(bills).toMatchObject([
+    { act: { reason: "demand" }, lines: [], used: null, totalMicros: "0", number: 1 },
+  ]);
+  await verified(bills[0]?.billId ?? "");
 });

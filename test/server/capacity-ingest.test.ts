@@ -138,9 +138,10 @@ test("a host without a network is billed by files alone, from any number of copi
   expect(more).toEqual([]);
   expect(bill?.totalMicros).toBe("60000");
   await verified(bill?.billId ?? "");
-  await market.provider.call("demandBill", { params: { host: far.hostId } });
+  const asking = { params: { host: far.hostId } };
+  const { demandedAt } = await market.provider.call("demandBill", asking);
   const asked = await market.provider.call("importReport", { body: { ...file, usage: [] } });
-  expect(asked.receiptFile.billNow).toBe(true);
+  expect(asked.receiptFile.billNow).toEqual({ demandedAt });
   const stranger = await server.party("stranger-vendor", ["provider"]);
   expect(await codeOf(stranger.client.call("importReport", { body: file }))).toBe("not-found");
   const forged = usageBatchSchema.parse(claimedPayload(ledger.signUsage(meter)));

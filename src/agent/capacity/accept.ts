@@ -8,7 +8,7 @@ import { keyRing } from "../../signature/key.ts";
 import { sha256Hex } from "../../unit/canonical.ts";
 import { SIZE_ZERO } from "../../unit/size.ts";
 import type { AgentContext } from "../context.ts";
-import { listTrusted } from "../trust/store.ts";
+import { listPinned } from "../trust/store.ts";
 import { writeAct } from "./act-store.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
 import { insertCode, readCode } from "./code-store.ts";
@@ -40,10 +40,12 @@ function accept(context: AgentContext, text: string): Accepted | Refusal {
     const seconds = waitForWrong(context);
     if (seconds !== null) return refusal("codes-too-often", { seconds });
   }
-  const trusted = listTrusted(db);
-  const signer = trusted.find(({ providerId }) => providerId === claimed.iss);
+  const signer = listPinned(db).find(({ providerId }) => providerId === claimed.iss);
   if (signer === undefined && claimed.iss !== undefined) {
     return refusal("provider-not-trusted", { providerId: claimed.iss });
+  }
+  if (signer?.isTrusted === false) {
+    return refusal("provider-untrusted", { providerId: signer.providerId, name: signer.name });
   }
   const verified = verify({
     ...{ jws, typ: "sublet-capacity-code" as const, schema: capacityCodeSchema },

@@ -1,4 +1,5 @@
 import type { TimeToBill } from "../../enablement/capacity/act.ts";
+import { periodAt } from "../../enablement/capacity/billing-period.ts";
 import { lastReadingOf } from "../../meter/spool.ts";
 import type { PartyId } from "../../unit/id.ts";
 import type { AgentContext } from "../context.ts";
@@ -12,6 +13,7 @@ import {
   unbilledPeriods,
 } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
+import { listCodes } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
 
 /**
@@ -29,6 +31,22 @@ export function sayTimeToBill(
   const current = periods.filter(({ end }) => Date.parse(end) > now.atMs);
   for (const period of current) bill(context, now, providerId, reason, period);
   return current.length;
+}
+
+/**
+ * Answers a demand when nothing was used: a time to bill that names no chains, in the present period
+ * of the provider's last code. Without a code of its own here, months by UTC are as good as any.
+ */
+export function sayNothingToBill(
+  context: AgentContext,
+  now: CapacityNow,
+  providerId: PartyId,
+): void {
+  const code = listCodes(context.db).findLast(({ code: one }) => one.iss === providerId)?.code;
+  const rule = code?.billingPeriod ?? { kind: "month", timeZone: "UTC" };
+  const { startMs, endMs } = periodAt(rule, now.atMs);
+  const [start, end] = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
+  bill(context, now, providerId, "demand", { start, end });
 }
 
 /** The end of each period, once every meter of the provider has been read at or after it. */

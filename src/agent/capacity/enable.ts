@@ -18,6 +18,7 @@ import { SIZE_ZERO } from "../../unit/size.ts";
 import { listPartitions } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { holderOf } from "../lease/store.ts";
+import { isTrusted, readPinned } from "../trust/store.ts";
 import { type Accepted, acceptCode } from "./accept.ts";
 import { tellCapacityTime } from "./clock-store.ts";
 import { accountOf, listAccounts, listCodes } from "./code-store.ts";
@@ -184,8 +185,12 @@ function placeOf(
   return { mode: "dedicated", partition, leaseId: leaseId as LeaseId };
 }
 
-/** What ended without being given back, or is unreported for too long, lets nothing new begin. */
+/** An untrusted provider, what was not given back, or is unreported too long, lets nothing begin. */
 function refuseProvider({ db }: AgentContext, providerId: PartyId): Refusal | null {
+  if (!isTrusted(db, providerId)) {
+    const name = readPinned(db, providerId)?.name ?? providerId;
+    return refusal("provider-untrusted", { providerId, name });
+  }
   const unreturned = listServices(db).find(({ state }) => state === "unreturned");
   if (unreturned) return refusal("capacity-unreturned", { serviceId: unreturned.serviceId });
   const { overdueSince } = readProvider(db, providerId);
@@ -227,7 +232,7 @@ function freeCores({ db, capacity }: AgentContext): readonly number[] {
   return (capacity.facts.standbyCores ?? []).filter((core) => !taken.has(core));
 }
 
-/** Whose code expires first. */
+/** Whose code expires first, of those that are trusted. */
 function firstProvider(
   { db }: AgentContext,
   resource: CapacityResource,
@@ -236,5 +241,6 @@ function firstProvider(
   const accounts = listCodes(db)
     .map(accountOf)
     .filter((one) => one.resource === resource && leftOf(one) > 0n);
-  return inForce(accounts, atMs)[0]?.providerId ?? null;
+  const usable = inForce(accounts, atMs).map(({ providerId }) => providerId);
+  return usable.find((providerId) => isTrusted(db, providerId)) ?? usable[0] ?? null;
 }

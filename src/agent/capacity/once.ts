@@ -4,13 +4,14 @@ import { inTransaction } from "../../meter/transaction.ts";
 import type { PartyId } from "../../unit/id.ts";
 import type { AgentContext } from "../context.ts";
 import { listGuests } from "../guests.ts";
-import { billEndedPeriods } from "./bill.ts";
+import { billEndedPeriods, sayNothingToBill } from "./bill.ts";
 import { listOpenChains } from "./chain-store.ts";
 import { tellCapacityTime } from "./clock-store.ts";
 import { listCodes } from "./code-store.ts";
 import { billNow, dueMeters, keepSharedMeters, readMeters } from "./meters.ts";
 import { keepPolicies } from "./policy.ts";
 import { keepRaisedOnce } from "./pool.ts";
+import { readProvider, writeProvider } from "./provider-store.ts";
 import { codeOf } from "./reading.ts";
 import { serveAll } from "./serve.ts";
 import { readService } from "./service-store.ts";
@@ -53,6 +54,28 @@ export function billOnDemand(
         said += billNow(context, now, one, reason, guests);
       }
       return said;
+    });
+  });
+}
+
+/**
+ * A provider has asked for a bill at an instant. It is answered once, with what was used, or with a
+ * time to bill that names nothing: a demand is never left open.
+ */
+export function answerDemand(
+  context: AgentContext,
+  providerId: PartyId,
+  demandedAt: string,
+): Promise<void> {
+  return inCapacityTurn(context, async () => {
+    const guests = await listGuests(context);
+    inTransaction(context.db, () => {
+      const { demandAnswered } = readProvider(context.db, providerId);
+      if (demandAnswered !== null && Date.parse(demandedAt) <= Date.parse(demandAnswered)) return;
+      const now = tellCapacityTime(context);
+      const said = billNow(context, now, providerId, "demand", guests);
+      if (said === 0) sayNothingToBill(context, now, providerId);
+      writeProvider(context.db, providerId, { demandAnswered: demandedAt });
     });
   });
 }

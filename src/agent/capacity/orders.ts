@@ -5,21 +5,21 @@ import { Refusal } from "../../refusal/refusal.ts";
 import type { AgentContext, JoinedContext } from "../context.ts";
 import { enable } from "./enable.ts";
 import { giveBack } from "./give-back.ts";
-import { billOnDemand } from "./once.ts";
+import { answerDemand } from "./once.ts";
 import { setThreshold } from "./threshold.ts";
 
 /**
  * Does what the host's owner has ordered from elsewhere, as if it had been typed here, and what a
  * provider wants billed. What became of an order is kept, so that an answer that was lost is told
- * again and the order not done twice. A demand is told until its bill has come: without use it
- * changes nothing. What fails is asked again, and keeps nothing else back.
+ * again and the order not done twice. A demand is told until its time to bill has come, and
+ * answered once. What fails is asked again, and keeps nothing else back.
  */
 export async function followOrders(
   context: JoinedContext,
   { capacityOrders = [], billNow = [] }: Pick<DesiredState, "capacityOrders" | "billNow">,
 ): Promise<void> {
-  for (const providerId of billNow) {
-    await apart(context, { providerId }, () => billOnDemand(context, providerId));
+  for (const { providerId, demandedAt } of billNow) {
+    await apart(context, { providerId }, () => answerDemand(context, providerId, demandedAt));
   }
   for (const { orderId, ordered } of capacityOrders) {
     await apart(context, { orderId }, async () => {

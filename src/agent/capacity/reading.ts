@@ -100,7 +100,7 @@ export function codeOf({ db }: AgentContext, { codeId }: Pick<ServiceRow, "codeI
   return stored;
 }
 
-/** What the partition has used in the period of an instant, and its threshold in it. */
+/** What the partition has used by a provider's codes in the period of an instant, and its threshold. */
 export function periodUse(
   context: AgentContext,
   code: CapacityCode,
@@ -109,11 +109,12 @@ export function periodUse(
 ) {
   const { startMs, endMs } = periodAt(code.billingPeriod, atMs);
   const [start, end] = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
-  const key: PeriodKey = { partitionId, start, end };
+  const place = { providerId: code.iss, partitionId };
+  const key: PeriodKey = { ...place, start, end, rule: code.threshold };
   const found = readPeriodUse(context.db, key);
   const threshold =
     found?.threshold ??
-    thresholdSetAt(context.db, partitionId, startMs) ??
+    thresholdSetAt(context.db, place, startMs, code.threshold) ??
     defaultThreshold(code, entitledMilli(context, partitionId), endMs - startMs);
   return { key, period: { startMs, endMs }, used: 0n, excess: 0n, ...found, threshold };
 }

@@ -14,7 +14,7 @@ import { keyRing } from "../../signature/key.ts";
 import { newId, type PartyId } from "../../unit/id.ts";
 import type { AgentContext } from "../context.ts";
 import { readLease } from "../lease/store.ts";
-import { listTrusted } from "../trust/store.ts";
+import { readPinned } from "../trust/store.ts";
 import { actHead, listActs } from "./act-store.ts";
 import {
   type ActsBatchRow,
@@ -113,15 +113,15 @@ export function importReceipts(context: AgentContext, file: ReceiptFile): Import
   }
 }
 
-/** One receipt, of acts or of records, by the provider's pinned key. */
+/** One receipt, of acts or of records, by the provider's pinned key, trusted or not. */
 export function takeReceipt(
   context: AgentContext,
   providerId: PartyId,
   jws: string,
 ): Imported | Refusal {
-  const trusted = listTrusted(context.db).find((one) => one.providerId === providerId);
-  if (trusted === undefined) return refusal("provider-not-trusted", { providerId });
-  const keys = keyRing(trusted.keys);
+  const pinned = readPinned(context.db, providerId);
+  if (pinned === null) return refusal("provider-not-trusted", { providerId });
+  const keys = keyRing(pinned.keys);
   const ofActs = verify({ jws, keys, typ: "sublet-acts-receipt", schema: actsReceiptSchema });
   if (ofActs.ok) return takeActs(context, providerId, ofActs.payload);
   const ofUsage = verify({ jws, keys, typ: "sublet-receipt", schema: usageReceiptSchema });

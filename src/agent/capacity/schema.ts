@@ -132,3 +132,51 @@ export const CAPACITY_STEP = `
     message  TEXT NOT NULL
   ) STRICT;
 `;
+
+/**
+ * What a partition may use without charge is each provider's own, by each rule of comparison: what
+ * was counted over all of them belongs to those whose meters counted it.
+ */
+export const CAPACITY_PROVIDERS_STEP = `
+  ALTER TABLE capacity_period RENAME TO capacity_period_of_all;
+  -- Shared use of a partition in a billing period, over all services of one provider.
+  CREATE TABLE capacity_period (
+    provider_id  TEXT NOT NULL,
+    partition_id TEXT NOT NULL,
+    period_start TEXT NOT NULL,
+    period_end   TEXT NOT NULL,
+    -- 'allowance', or 'rate' with its interval in seconds: each has a total of its own.
+    rule         TEXT NOT NULL,
+    threshold    TEXT NOT NULL,
+    used         TEXT NOT NULL,
+    excess       TEXT NOT NULL,
+    PRIMARY KEY (provider_id, partition_id, period_start, period_end, rule)
+  ) STRICT;
+  INSERT INTO capacity_period
+    SELECT DISTINCT c.provider_id, p.partition_id, p.period_start, p.period_end,
+        CASE json_extract(p.threshold, '$.kind')
+          WHEN 'rate' THEN 'rate ' || json_extract(p.threshold, '$.intervalSeconds')
+          ELSE 'allowance' END,
+        p.threshold, p.used, p.excess
+      FROM capacity_period_of_all p JOIN capacity_chain c USING (partition_id);
+  DROP TABLE capacity_period_of_all;
+
+  ALTER TABLE capacity_threshold RENAME TO capacity_threshold_of_all;
+  CREATE TABLE capacity_threshold (
+    provider_id  TEXT NOT NULL,
+    partition_id TEXT NOT NULL,
+    from_at      TEXT NOT NULL,
+    threshold    TEXT NOT NULL,
+    PRIMARY KEY (provider_id, partition_id, from_at)
+  ) STRICT;
+  INSERT INTO capacity_threshold
+    SELECT DISTINCT json_extract(k.code, '$.iss'), t.partition_id, t.from_at, t.threshold
+      FROM capacity_threshold_of_all t CROSS JOIN capacity_code k;
+  DROP TABLE capacity_threshold_of_all;
+
+  -- The instant of the last demand for a bill that was answered.
+  ALTER TABLE capacity_provider ADD COLUMN demand_answered TEXT;
+
+  -- Since when its codes enable nothing, though its keys are pinned; null: it is trusted.
+  ALTER TABLE trusted_provider ADD COLUMN untrusted_at TEXT;
+`;

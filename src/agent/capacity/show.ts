@@ -2,6 +2,7 @@ import { leftOf } from "../../enablement/capacity/account.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { listPartitions } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
+import { isTrusted, listPinned } from "../trust/store.ts";
 import { actHead } from "./act-store.ts";
 import { listOpenChains, unreportedOf } from "./chain-store.ts";
 import { tellCapacityTime } from "./clock-store.ts";
@@ -33,6 +34,7 @@ export function showCapacity(context: AgentContext) {
       left: leftOf(account).toString(),
       validity: code.validity,
       isValid: account.validFromMs <= now.atMs && now.atMs < account.validUntilMs,
+      isTrusted: isTrusted(db, code.iss),
     };
   });
   const outlooks = providers.flatMap((providerId) =>
@@ -61,6 +63,10 @@ export function showCapacity(context: AgentContext) {
     }
     return { providerId, quantity: quantity.toString(), since, overdueSince, acts };
   });
+  for (const { providerId, name, isTrusted: holds } of listPinned(db)) {
+    if (holds || !providers.includes(providerId)) continue;
+    warnings.push(`${name} is not trusted any more: its codes (${providerId}) enable nothing`);
+  }
   const services = listServices(db);
   for (const { serviceId, state } of services) {
     if (state === "unreturned") warnings.push(`${serviceId} had to be given back and was not`);

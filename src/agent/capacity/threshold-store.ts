@@ -1,9 +1,14 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { type Threshold, thresholdSchema } from "../../enablement/capacity/terms.ts";
-import type { PartitionId } from "../../unit/id.ts";
+import {
+  ruleName,
+  type Threshold,
+  type ThresholdRule,
+  thresholdSchema,
+} from "../../enablement/capacity/terms.ts";
+import type { PartitionId, PartyId } from "../../unit/id.ts";
 
-/** Shared use of a partition in a billing period, until now. */
+/** Shared use of a partition in a billing period by one provider's codes, until now. */
 export interface PeriodUse {
   /** As it stood at the period's begin. */
   readonly threshold: Threshold;
@@ -13,56 +18,71 @@ export interface PeriodUse {
 }
 
 export interface PeriodKey {
+  readonly providerId: PartyId;
   readonly partitionId: PartitionId;
   readonly start: string;
   readonly end: string;
+  /** By what rule its code compares; by another rule another total runs. */
+  readonly rule: ThresholdRule;
 }
 
 export function readPeriodUse(db: DatabaseSync, key: PeriodKey): PeriodUse | null {
   const row = db
     .prepare(
       `SELECT threshold, used, excess FROM capacity_period
-        WHERE partition_id = ? AND period_start = ? AND period_end = ?`,
+        WHERE provider_id = ? AND partition_id = ? AND period_start = ? AND period_end = ?
+          AND rule = ?`,
     )
-    .get(key.partitionId, key.start, key.end);
+    .get(...valuesOf(key));
   return row === undefined ? null : useRow.parse({ ...row });
 }
 
 export function writePeriodUse(db: DatabaseSync, key: PeriodKey, use: PeriodUse): void {
   db.prepare(
     `INSERT INTO capacity_period
-       (partition_id, period_start, period_end, threshold, used, excess)
-     VALUES (?, ?, ?, ?, ?, ?)
+       (provider_id, partition_id, period_start, period_end, rule, threshold, used, excess)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET used = excluded.used, excess = excluded.excess`,
-  ).run(
-    ...[key.partitionId, key.start, key.end, JSON.stringify(use.threshold)],
-    ...[`${use.used}`, `${use.excess}`],
-  );
+  ).run(...valuesOf(key), JSON.stringify(use.threshold), `${use.used}`, `${use.excess}`);
+}
+
+function valuesOf({ providerId, partitionId, start, end, rule }: PeriodKey): string[] {
+  return [providerId, partitionId, start, end, ruleName(rule)];
+}
+
+/** For whose codes, and of which partition. */
+export interface ThresholdPlace {
+  readonly providerId: PartyId;
+  readonly partitionId: PartitionId;
 }
 
 /** What the owner set, from an instant on; a later word for the same instant counts. */
 export function writeThreshold(
   db: DatabaseSync,
-  partitionId: PartitionId,
+  { providerId, partitionId }: ThresholdPlace,
   from: string,
   threshold: Threshold,
 ): void {
   db.prepare(
-    `INSERT INTO capacity_threshold (partition_id, from_at, threshold) VALUES (?, ?, ?)
-     ON CONFLICT DO UPDATE SET threshold = excluded.threshold`,
-  ).run(partitionId, from, JSON.stringify(threshold));
+    `INSERT INTO capacity_threshold (provider_id, partition_id, from_at, threshold)
+     VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET threshold = excluded.threshold`,
+  ).run(providerId, partitionId, from, JSON.stringify(threshold));
 }
 
-/** The owner's own figure in force at an instant; null: the default counts. */
+/** The owner's own figure in force at an instant, for a code of this rule; null: the default counts. */
 export function thresholdSetAt(
   db: DatabaseSync,
-  partitionId: PartitionId,
+  { providerId, partitionId }: ThresholdPlace,
   atMs: number,
+  rule: ThresholdRule,
 ): Threshold | null {
   const rows = db
-    .prepare("SELECT from_at, threshold FROM capacity_threshold WHERE partition_id = ?")
-    .all(partitionId)
+    .prepare(
+      "SELECT from_at, threshold FROM capacity_threshold WHERE provider_id = ? AND partition_id = ?",
+    )
+    .all(providerId, partitionId)
     .map((row) => setRow.parse({ ...row }))
+    .filter(({ threshold }) => ruleName(threshold) === ruleName(rule))
     .filter(({ from_at: from }) => Date.parse(from) <= atMs)
     .toSorted((a, b) => Date.parse(a.from_at) - Date.parse(b.from_at));
   return rows.at(-1)?.threshold ?? null;

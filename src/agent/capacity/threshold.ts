@@ -1,28 +1,33 @@
 import { periodAt } from "../../enablement/capacity/billing-period.ts";
-import type { Threshold } from "../../enablement/capacity/terms.ts";
+import { ruleName, type Threshold } from "../../enablement/capacity/terms.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { type Refusal, refusal } from "../../refusal/refusal.ts";
+import type { PartitionId, PartyId } from "../../unit/id.ts";
 import { listPartitions } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { writeAct } from "./act-store.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
 import { listCodes } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
+import { sharedService } from "./meters.ts";
 import { entitledMilli } from "./reading.ts";
 import { thresholdSetAt, writeThreshold } from "./threshold-store.ts";
 
 export interface ThresholdWish {
+  /** For whose codes; left out: whose capacity the pool has, or whose code came last. */
+  readonly providerId?: PartyId | undefined;
   readonly partition: string;
   readonly threshold: Threshold;
 }
 
 /**
- * Sets what a shared partition may use without charge, from the next billing period on. Never zero,
- * and all shared partitions together never more than the base pool gives in a period.
+ * Sets what a shared partition may use without charge by one provider's codes, from the next billing
+ * period on. Never zero, and all shared partitions together never more than the base pool gives in a
+ * period.
  */
 export function setThreshold(
   context: AgentContext,
-  { partition: name, threshold }: ThresholdWish,
+  { providerId, partition: name, threshold }: ThresholdWish,
 ): { readonly from: string } | Refusal {
   const { db } = context;
   return inTransaction(db, () => {
@@ -30,10 +35,14 @@ export function setThreshold(
     const shared = listPartitions(db).filter((one) => one.cpuMode === "shared");
     const known = shared.find((one) => one.name === name);
     if (known === undefined) return refusal("not-found", { what: "shared partition", id: name });
-    const code = listCodes(db).findLast((one) => one.code.resource === "cpu")?.code;
+    const whose = providerId ?? sharedService(context)?.providerId;
+    const code = listCodes(db).findLast(
+      ({ code: one }) => one.resource === "cpu" && (whose === undefined || one.iss === whose),
+    )?.code;
     if (code === undefined) return refusal("capacity-none", { resource: "cpu" });
-    if (code.threshold.kind !== threshold.kind) {
-      const message = `the code compares by ${code.threshold.kind}; give the threshold so`;
+    if (ruleName(code.threshold) !== ruleName(threshold)) {
+      const by = code.threshold.kind === "rate" ? ` over ${code.threshold.intervalSeconds}s` : "";
+      const message = `the code compares by ${code.threshold.kind}${by}; give the threshold so`;
       return refusal("threshold-refused", { message });
     }
     const next = periodAt(code.billingPeriod, periodAt(code.billingPeriod, now.atMs).endMs);
@@ -42,7 +51,8 @@ export function setThreshold(
       one.kind === "rate" ? BigInt(one.cpuMilli) * nsOf(length) : BigInt(one.milliCoreNs);
     const others = shared.filter((one) => one.partitionId !== known.partitionId);
     const sum = others.reduce((total, { partitionId }) => {
-      const own = thresholdSetAt(db, partitionId, next.startMs);
+      const place = { providerId: code.iss, partitionId };
+      const own = thresholdSetAt(db, place, next.startMs, code.threshold);
       const entitled = BigInt(entitledMilli(context, partitionId)) * nsOf(length);
       return total + (own === null ? entitled : milliOf(own));
     }, milliOf(threshold));
@@ -51,20 +61,25 @@ export function setThreshold(
       const message = `the thresholds of the shared partitions would be ${hours(sum)} core-hours a period, and the base pool gives ${hours(most)}; lower this one or another first`;
       return refusal("threshold-refused", { message });
     }
-    return store(context, now, { id: known.partitionId, name }, threshold, next.startMs);
+    const partition = { id: known.partitionId, name };
+    return store(context, now, { providerId: code.iss, partition, threshold }, next.startMs);
   });
 }
 
 function store(
   context: AgentContext,
   now: CapacityNow,
-  partition: { readonly id: `partition_${string}`; readonly name: string },
-  threshold: Threshold,
+  set: {
+    readonly providerId: PartyId;
+    readonly partition: { readonly id: PartitionId; readonly name: string };
+    readonly threshold: Threshold;
+  },
   fromMs: number,
 ) {
   const from = new Date(fromMs).toISOString();
-  writeThreshold(context.db, partition.id, from, threshold);
-  const detail = { partition, threshold, from };
+  const { providerId, partition, threshold } = set;
+  writeThreshold(context.db, { providerId, partitionId: partition.id }, from, threshold);
+  const detail = { ...set, from };
   writeAct(context.db, hostIdOf(context), now, { kind: "threshold-set", ...detail });
   return { from };
 }

@@ -9,7 +9,7 @@ import { listActs } from "../capacity/act-store.ts";
 import { listCodes } from "../capacity/code-store.ts";
 import { enable } from "../capacity/enable.ts";
 import { giveBack } from "../capacity/give-back.ts";
-import { billOnDemand } from "../capacity/once.ts";
+import { answerDemand, billOnDemand } from "../capacity/once.ts";
 import { exportReport, importReceipts } from "../capacity/report.ts";
 import { showCapacity } from "../capacity/show.ts";
 import { setThreshold } from "../capacity/threshold.ts";
@@ -30,6 +30,7 @@ export const returnSchema = z.union([
   z.strictObject({ shared: z.literal(true) }),
 ]);
 export const thresholdWishSchema = z.strictObject({
+  providerId: idSchema("party").optional(),
   partition: nameText,
   threshold: thresholdSchema,
 });
@@ -91,7 +92,9 @@ export const CAPACITY_COMMANDS = [
     command(receiptFileSchema, async (context, file) => {
       const taken = importReceipts(context, file);
       // Without a network the demand comes with the file.
-      if (!(taken instanceof Refusal) && file.billNow) await billOnDemand(context, file.providerId);
+      if (!(taken instanceof Refusal) && file.billNow !== undefined) {
+        await answerDemand(context, file.providerId, file.billNow.demandedAt);
+      }
       return taken;
     }),
   ],

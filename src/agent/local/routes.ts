@@ -3,7 +3,7 @@ import { ApiError, UnreachableError } from "../../api/client/error.ts";
 import { capacityResourceSchema } from "../../enablement/capacity/resource.ts";
 import { imageManifestSchema } from "../../image/manifest.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
-import { sizeSchema } from "../../unit/schema.ts";
+import { idSchema, sizeSchema } from "../../unit/schema.ts";
 import { cutPartition, cutSchema, removeCut } from "../allocation/cut.ts";
 import { listPartitions } from "../allocation/store.ts";
 import { capacityRequest, hostCard } from "../capacity/paper.ts";
@@ -20,6 +20,8 @@ import {
 import { viewOwnGuest } from "../own/show.ts";
 import { agentState } from "../show-state.ts";
 import { judgeCard, pinProvider } from "../trust/pin.ts";
+import { listPinned } from "../trust/store.ts";
+import { untrustProvider } from "../trust/untrust.ts";
 import { type Answer, namedProblem, ok, problem } from "./answer.ts";
 import { CAPACITY_COMMANDS } from "./capacity-commands.ts";
 
@@ -47,6 +49,7 @@ const COMMANDS: readonly (readonly [method: string, path: RegExp, command: Comma
   ["GET", /^\/v1\/capacity\/card$/, (context) => ok(hostCard(context))],
   ["POST", /^\/v1\/capacity\/request$/, requestCapacity],
   ["POST", /^\/v1\/capacity\/providers$/, trustProvider],
+  ["POST", /^\/v1\/capacity\/untrust$/, untrust],
   ...CAPACITY_COMMANDS,
 ];
 
@@ -191,18 +194,30 @@ function requestCapacity(context: AgentContext, _name: string, body: unknown): A
   return made instanceof Refusal ? problem(made) : ok(made);
 }
 
+const untrustSchema = z.strictObject({ providerId: idSchema("party") });
+
+async function untrust(context: AgentContext, _name: string, body: unknown): Promise<Answer> {
+  const asked = untrustSchema.safeParse(body);
+  if (!asked.success) return invalid(asked.error);
+  const done = await untrustProvider(context, asked.data.providerId);
+  return done instanceof Refusal ? problem(done) : ok(done);
+}
+
 const trustSchema = z.strictObject({ cardJws: z.string(), pin: z.boolean() });
 
-/** Without `pin` it says what the card would change. */
+/** Without `pin` it says what the card would change. `isTrusted`: it was so before. */
 function trustProvider(context: AgentContext, _name: string, body: unknown): Answer {
   const asked = trustSchema.safeParse(body);
   if (!asked.success) return invalid(asked.error);
   const { cardJws, pin } = asked.data;
+  const trustedBefore = listPinned(context.db).filter(({ isTrusted }) => isTrusted);
   const trust = pin ? pinProvider(context, cardJws) : judgeCard(context, cardJws);
   if (!trust.ok) return namedProblem(trust);
   const { provider, newKids } = trust;
   const kids = provider.keys.map(({ kid }) => kid);
-  return ok({ providerId: provider.providerId, name: provider.name, kids, newKids });
+  const { providerId, name } = provider;
+  const isTrusted = trustedBefore.some((one) => one.providerId === providerId);
+  return ok({ providerId, name, kids, newKids, isTrusted });
 }
 
 function shown(context: AgentContext, done: LeaseRow | Refusal | NamedRefusal): Answer {

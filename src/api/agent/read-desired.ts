@@ -44,7 +44,10 @@ export const readDesired: Handler<"readDesired"> = async ({ db, clock }, { calle
         requestId: consoleRequestId,
         leaseId,
       })),
-      billNow: (await listDemands(tx, hostId)).map(({ providerPartyId }) => providerPartyId),
+      billNow: (await listDemands(tx, hostId)).map(({ providerPartyId, demandedAt }) => ({
+        providerId: providerPartyId,
+        demandedAt: demandedAt.toISOString(),
+      })),
       capacityOrders: (await listOrders(tx, hostId))
         .filter(({ outcome }) => outcome === null)
         .map(({ orderId, ordered }) => ({ orderId, ordered })),

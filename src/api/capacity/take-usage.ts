@@ -71,7 +71,10 @@ async function decide(
 ): Promise<readonly HashedRecord[]> {
   const { chainId, hostId } = chain;
   const beside = (await listCapacityChains(tx, { hostId })).filter(
-    (one) => one.partitionId === chain.partitionId && one.mode === chain.mode,
+    (one) =>
+      one.partitionId === chain.partitionId &&
+      one.mode === chain.mode &&
+      one.providerPartyId === chain.providerPartyId,
   );
   const chains = await readChains(
     tx,

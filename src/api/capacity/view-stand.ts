@@ -8,6 +8,7 @@ import {
   listDemands,
   listUnreturned,
   readReportedUntil,
+  readUntrustedSince,
 } from "../../enablement/capacity/stand-store.ts";
 import { listHostEvents } from "../../host/event-store.ts";
 import { getHost } from "../../host/store.ts";
@@ -53,6 +54,7 @@ export async function viewStand(
     reportedUntil: until?.toISOString() ?? null,
     overdue: until !== null && now.getTime() - until.getTime() > Math.min(...afterMs, Infinity),
     unreturned: await listUnreturned(db, issued),
+    untrustedSince: await readUntrustedSince(db, issued),
     setBack: events
       .filter(({ kind }) => kind === "state-set-back")
       .map(({ at, detail }) => ({ at: at.toISOString(), reason: String(detail.reason) })),

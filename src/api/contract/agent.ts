@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { capacityOrderSchema } from "../../enablement/capacity/order.ts";
+import { demandSchema } from "../../enablement/capacity/report-file.ts";
 import { hostCapacitySchema } from "../../host/capacity.ts";
 import { seqRangeSchema } from "../../meter/record.ts";
 import {
@@ -67,8 +68,8 @@ export const desiredStateSchema = z.strictObject({
   consoleRequests: z.array(
     z.strictObject({ requestId: idSchema("console"), leaseId: idSchema("lease") }),
   ),
-  /** Providers that want what was used until now billed now: a time to bill each answers it. */
-  billNow: z.array(idSchema("party")).optional(),
+  /** Providers that want what was used until now billed now: one time to bill answers each. */
+  billNow: z.array(demandSchema.extend({ providerId: idSchema("party") })).optional(),
   /** What the host's owner ordered and the agent has not answered yet, in order. */
   capacityOrders: z
     .array(z.strictObject({ orderId: idSchema("order"), ordered: capacityOrderSchema }))

@@ -94,6 +94,8 @@ export const capacityStandView = z.strictObject({
   overdue: z.boolean(),
   /** Services that said they could not be given back and have not been since. */
   unreturned: z.array(idSchema("service")),
+  /** Since when its owner trusts the provider no more: its codes enable nothing; null: it does. */
+  untrustedSince: instantText.nullable(),
   /** Why its state is known to have been set back. */
   setBack: z.array(z.strictObject({ at: instantText, reason: z.string() })),
   demandedAt: instantText.nullable(),

@@ -37,12 +37,12 @@ export const importReport: Handler<"importReport"> = async (context, { caller, b
   }
   context.wake();
   const demands = await listDemands(context.db.kysely, hostId);
-  const isDemanded = demands.some((one) => one.providerPartyId === caller.partyId);
+  const demand = demands.find((one) => one.providerPartyId === caller.partyId);
   return {
     receiptFile: {
       ...{ kind: "sublet-capacity-receipts", version: 1, hostId, providerId: caller.partyId },
       receipts,
-      ...(isDemanded ? { billNow: true } : {}),
+      ...(demand ? { billNow: { demandedAt: demand.demandedAt.toISOString() } } : {}),
     },
     refused,
   };

@@ -145,7 +145,8 @@ function isOfUse(line: CapacityLine, use: PeriodUse): boolean {
     line.resource === use.resource &&
     line.mode === use.mode &&
     line.period.start === use.period.start &&
-    line.period.end === use.period.end
+    line.period.end === use.period.end &&
+    canonicalJson(line.threshold) === canonicalJson(use.threshold)
   );
 }
 

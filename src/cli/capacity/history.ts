@@ -84,6 +84,8 @@ function aboutText(act: Act["act"]): string {
   switch (act.kind) {
     case "provider-trusted":
       return `${act.providerId}, ${act.kids.length} keys`;
+    case "provider-untrusted":
+      return act.providerId;
     case "code-accepted":
       return act.codeId;
     case "service-begun":

@@ -111,8 +111,10 @@ function outText({ codes }: Hosts[number]): string {
   return [...left, ...also].join(", ") || "-";
 }
 
-function standText({ overdue, unreturned, setBack, demandedAt, reached }: Hosts[number]): string {
+function standText(one: Hosts[number]): string {
+  const { overdue, unreturned, untrustedSince, setBack, demandedAt, reached } = one;
   const words = [
+    ...(untrustedSince === null ? [] : [`not trusted since ${instant(untrustedSince)}`]),
     ...(overdue ? ["overdue"] : []),
     ...(unreturned.length > 0 ? [`${unreturned.length} not given back`] : []),
     ...setBack.map(({ at, reason }) => `set back at ${instant(at)}: ${plainText(reason)}`),

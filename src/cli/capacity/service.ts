@@ -94,6 +94,7 @@ export const threshold = verb<{
   over?: number;
   agent?: string;
   host?: string;
+  provider?: string;
 }>({
   usage: "threshold <partition> <amount>",
   summary: "Say what a shared partition may use without charge, from the next period on.",
@@ -104,12 +105,13 @@ export const threshold = verb<{
   more: "30m: so many core-minutes in all of a period. 0.5: so many cores on average over each interval,\nwhere the code compares by rate. Never zero; all of them together fit into the base pool.",
   options: [
     duration("--over <duration>", "of a rate: the interval that the code names; 60s"),
+    new Option("--provider <id>", "for whose codes; by default whose capacity the pool has"),
     agentInstead(),
     hostInstead().conflicts("agent"),
   ],
-  run: async (context, { partition, amount, over, ...where }) => {
+  run: async (context, { partition, amount, over, provider, ...where }) => {
     const wanted = named("amount", () => readThreshold(amount, over));
-    const body = { partition, threshold: wanted };
+    const body = { ...ofProvider(provider), partition, threshold: wanted };
     const { host, agent = "" } = placeOf(where);
     if (host !== undefined) return order(context, host, { kind: "threshold", ...body });
     const ask = { method: "POST", path: "/v1/capacity/threshold", body };
@@ -118,6 +120,12 @@ export const threshold = verb<{
     return { json: { ...body, ...set }, text };
   },
 });
+
+function ofProvider(id: string | undefined) {
+  if (id === undefined) return {};
+  if (isId("party", id)) return { providerId: id };
+  throw new InputError(`"${id}" is not the id of a provider; copy it whole from what shows it`);
+}
 
 function readThreshold(text: string, over = 60) {
   const isTime = /[smhd]$/.test(text.trim());

@@ -16,7 +16,7 @@ export function capacityText(context: Context, shown: ShownCapacity): string {
     useText(one.resource, BigInt(one.resourceTime)),
     useText(one.resource, BigInt(one.debited)),
     useText(one.resource, BigInt(one.left)),
-    `${instant(one.validity.end)}${one.isValid ? "" : " (not in force)"}`,
+    `${instant(one.validity.end)}${one.isValid && one.isTrusted ? "" : " (not in force)"}`,
   ]);
   const serviceRows = services.map((one) => [
     one.serviceId,

@@ -1,5 +1,5 @@
 import type { VerbGroup } from "../verb.ts";
-import { card, trust } from "./at-host.ts";
+import { card, trust, untrust } from "./at-host.ts";
 import { confirmHost, providerCard, register } from "./cards.ts";
 import { claim } from "./claim.ts";
 import { consent } from "./consent.ts";
@@ -16,6 +16,6 @@ export const capacityVerbs: VerbGroup = {
   summary: "Standby capacity: enabled by a provider's code, metered, billed",
   verbs: [
     ...[request, claim, list, enable, show, giveBack, threshold, billNow, history, consent],
-    ...[card, trust, terms, providerCard, register, confirmHost, issue],
+    ...[card, trust, untrust, terms, providerCard, register, confirmHost, issue],
   ],
 };

@@ -37,6 +37,8 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
     providerId: idSchema("party"),
     kids: z.array(z.string()).min(1),
   }),
+  /** Its codes enable nothing from here on, until it is trusted again. */
+  z.strictObject({ kind: z.literal("provider-untrusted"), providerId: idSchema("party") }),
   z.strictObject({
     kind: z.literal("code-accepted"),
     codeId: idSchema("code"),
@@ -68,6 +70,8 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("threshold-set"),
+    /** For whose codes. */
+    providerId: idSchema("party").optional(),
     partition: z.strictObject({ id: idSchema("partition"), name: nameText }),
     threshold: thresholdSchema,
     /** The begin of the period from which it counts. */

@@ -26,6 +26,8 @@ export const capacityOrderSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("threshold"),
+    /** For whose codes; left out: whose capacity the pool has, or whose code came last. */
+    providerId: idSchema("party").optional(),
     partition: nameText,
     threshold: thresholdSchema,
   }),

@@ -19,6 +19,9 @@ export const reportFileSchema = z.strictObject({
 });
 export type ReportFile = z.infer<typeof reportFileSchema>;
 
+/** A provider's wish for a bill. One instant is one wish, however often and by which way it comes. */
+export const demandSchema = z.strictObject({ demandedAt: instantText });
+
 /** What the provider hands back. Any order, any number of times. */
 export const receiptFileSchema = z.strictObject({
   kind: z.literal("sublet-capacity-receipts"),
@@ -28,6 +31,6 @@ export const receiptFileSchema = z.strictObject({
   /** `sublet-acts-receipt`, and `sublet-receipt` for chains of capacity; all by the provider's key. */
   receipts: z.array(jwsText).max(20_000),
   /** The provider wants what was used until now billed now: the host says that it is time to bill. */
-  billNow: z.literal(true).optional(),
+  billNow: demandSchema.optional(),
 });
 export type ReceiptFile = z.infer<typeof receiptFileSchema>;

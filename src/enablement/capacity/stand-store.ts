@@ -64,6 +64,20 @@ export async function listUnreturned(
   return rows.map(({ serviceId }) => serviceId);
 }
 
+/** When the host's owner untrusted the provider; null: it is trusted, or no act tells of it. */
+export async function readUntrustedSince(
+  db: Kysely<DB>,
+  { hostId, providerPartyId }: Issued,
+): Promise<string | null> {
+  const { rows } = await sql<{ kind: string; at: string }>`
+    select a.kind, a.act ->> 'at' as at from capacity_act a
+    where a.host_id = ${hostId} and a.kind in ('provider-trusted', 'provider-untrusted')
+      and a.act #>> '{act,providerId}' = ${providerPartyId}
+    order by a.seq desc limit 1`.execute(db);
+  const [last] = rows;
+  return last?.kind === "provider-untrusted" ? last.at : null;
+}
+
 export async function insertDemand(
   tx: Kysely<DB>,
   { hostId, providerPartyId }: Issued,
@@ -78,7 +92,7 @@ export async function insertDemand(
     .execute();
 }
 
-/** Demands that no time to bill has answered since; one that had nothing to say is answered by a report. */
+/** Demands that no time to bill has answered since. One without any use names no chains. */
 export async function listDemands(
   db: Kysely<DB>,
   hostId: HostId,

@@ -54,6 +54,11 @@ export const thresholdRuleSchema = z.discriminatedUnion("kind", [
 ]);
 export type ThresholdRule = z.infer<typeof thresholdRuleSchema>;
 
+/** Use that is compared by one rule makes one total in a period; a rate's intervals are part of it. */
+export function ruleName(rule: ThresholdRule): string {
+  return rule.kind === "rate" ? `rate ${rule.intervalSeconds}` : rule.kind;
+}
+
 /** What is done when the resource-time of all codes is used up. */
 export const exhaustionSchema = z.strictObject({
   /** `stop-new`: what is in service stays, at the overdraft's price. `reclaim`: it is taken back. */

@@ -4,6 +4,7 @@ import { canonicalJson, sha256Hex } from "../../../unit/canonical.ts";
 import { nextMonthEdge } from "../../../unit/month.ts";
 import type { Report } from "../report.ts";
 import type { Evidence } from "./evidence.ts";
+import { comparedBy } from "./use.ts";
 
 /** A partition's meter, as the host's acts begin it, with its records up to the first gap. */
 export interface Meter {
@@ -137,7 +138,9 @@ function checkCapacity(meter: Meter, record: UsageRecord, code: CapacityCode, ne
   need(isPeriod && lies && ends, "record-period-differs", "it does not lie in its billing period");
   const { threshold } = capacity;
   const isThreshold =
-    meter.mode === "dedicated" ? threshold === null : threshold?.kind === code.threshold.kind;
+    meter.mode === "dedicated"
+      ? threshold === null
+      : threshold !== null && comparedBy(threshold) === comparedBy(code.threshold);
   need(isThreshold, "record-threshold-differs", "its threshold is not of its code's kind");
   const drawn = capacity.debits.reduce((sum, one) => sum + BigInt(one.quantity), 0n);
   const isSum = drawn + BigInt(capacity.overdraft) === BigInt(capacity.meteredQuantity);

@@ -89,7 +89,7 @@ export class Ledger {
     quantity = code.quantity,
   ): Meter[] {
     const serviceId = newId("service");
-    const partitions = names.map(([name]) => ({ id: newId("partition"), name }));
+    const partitions = names.map(([name]) => this.partition(name));
     const mode = names[0]?.[1] === null ? "dedicated" : "shared";
     this.act({
       ...{ kind: "service-begun", serviceId, providerId: code.iss, mode },
@@ -97,7 +97,7 @@ export class Ledger {
       partition: mode === "dedicated" ? (partitions[0] ?? null) : null,
     });
     return names.map(([, threshold], index) => {
-      const partition = partitions[index] ?? { id: newId("partition"), name: "?" };
+      const partition = partitions[index] ?? this.partition("?");
       const chainId = newId("chain");
       this.act({
         ...{ kind: "chain-begun", chainId, serviceId, partition, codeId: code.jti, threshold },
@@ -110,6 +110,12 @@ export class Ledger {
       this.meters.push(meter);
       return meter;
     });
+  }
+
+  /** Of one name there is one on a host. */
+  private partition(name: string): Meter["partition"] {
+    const known = this.meters.find(({ partition }) => partition.name === name)?.partition;
+    return known ?? { id: newId("partition"), name };
   }
 
   /** One more record: so many seconds from `startMs` on, with so much cpu time. */
@@ -133,7 +139,8 @@ export class Ledger {
     const metered =
       threshold === null ? BigInt(quantity) * elapsedNs : excessAdded(threshold, used, piece);
     meter.used.set(periodMs, used + piece.cpuNs * 1000n);
-    const drawn = draw(this.accounts, fromMs, metered);
+    const own = this.accounts.filter(({ providerId }) => providerId === code.iss);
+    const drawn = draw(own, fromMs, metered);
     for (const { codeId, quantity: by } of drawn.debits) {
       const at = this.accounts.findIndex((one) => one.codeId === codeId);
       const one = this.accounts[at];
@@ -183,11 +190,12 @@ export class Ledger {
 
   /** Says that it is time to bill the period of an instant: all meters of the provider. */
   timeToBill(providerId: PartyId, atMs: number, reason: "period-end" | "demand" = "period-end") {
-    const [meter] = this.meters;
+    const meters = this.meters.filter(({ code }) => code.iss === providerId);
+    const [meter] = meters;
     if (!meter) throw new Error("nothing is metered");
     const { startMs, endMs } = periodAt(meter.code.billingPeriod, atMs);
     const start = new Date(startMs).toISOString();
-    const chains = this.meters.flatMap(({ chainId, records }) => {
+    const chains = meters.flatMap(({ chainId, records }) => {
       const own = records.filter(({ record }) => record.capacity?.period.start === start);
       const seq = own.at(-1)?.record.seq;
       return seq === undefined ? [] : [{ chainId, seq }];

@@ -3,7 +3,7 @@ import { canonicalJson } from "../../../unit/canonical.ts";
 import type { CapacityBill, CapacityLine } from "../../capacity/bill.ts";
 import { divide, multiply, rational, roundDown, roundHalfEven, roundUp } from "../rational.ts";
 import type { Report } from "../report.ts";
-import type { Use } from "./use.ts";
+import { countedBy, type Use } from "./use.ts";
 
 interface Against {
   readonly bill: CapacityBill;
@@ -50,8 +50,10 @@ export function checkCapacityLines(against: Against, report: Report): void {
   }
 }
 
-function keyOf({ partition, mode, resource, period, rule, codeId }: CapacityLine): string {
-  return [partition.id, mode, resource, period.start, period.end, rule, codeId].join(" ");
+function keyOf(line: CapacityLine): string {
+  const { partition, mode, resource, period, threshold, rule, codeId } = line;
+  const place = [partition.id, mode, resource, period.start, period.end];
+  return [...place, countedBy(mode, threshold), rule, codeId].join(" ");
 }
 
 function linesBefore({ earlier }: Against, key: string) {

@@ -1,4 +1,5 @@
 import type { HashedAct } from "../../../enablement/capacity/act.ts";
+import type { ThresholdRule } from "../../../enablement/capacity/terms.ts";
 import type { HashedRecord } from "../../../meter/record.ts";
 import { canonicalJson } from "../../../unit/canonical.ts";
 import type { Report } from "../report.ts";
@@ -63,7 +64,8 @@ export function totalUse(shown: readonly Shown[], where: string, report: Report)
   for (const { meter, records } of shown) {
     for (const { record } of records) {
       const { start, end } = record.capacity?.period ?? { start: "", end: "" };
-      const place = [meter.partition.id, meter.mode, meter.resource, start, end].join(" ");
+      const by = countedBy(meter.mode, record.capacity?.threshold ?? null);
+      const place = [meter.partition.id, meter.mode, meter.resource, start, end, by].join(" ");
       groups.set(place, [...(groups.get(place) ?? []), { meter, record }]);
     }
   }
@@ -72,6 +74,17 @@ export function totalUse(shown: readonly Shown[], where: string, report: Report)
     const said = first?.record.capacity;
     return first && said ? [totalOf(key, first.meter, said, pieces, where, report)] : [];
   });
+}
+
+/** Dedicated use is compared with nothing, whatever is said of it. */
+export function countedBy(mode: Meter["mode"], threshold: ThresholdRule | null): string {
+  return comparedBy(mode === "dedicated" ? null : threshold);
+}
+
+/** What is compared otherwise counts apart: over intervals of another length, or in all. */
+export function comparedBy(threshold: ThresholdRule | null): string {
+  if (threshold === null) return "-";
+  return threshold.kind === "allowance" ? "in-all" : `each-${threshold.intervalSeconds}`;
 }
 
 type Piece = { readonly meter: Meter; readonly record: HashedRecord["record"] };
