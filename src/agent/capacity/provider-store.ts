@@ -8,18 +8,13 @@ export interface ProviderRow {
   readonly actsReceipted: number;
   /** Since when there is more without receipt than the codes allow; null: there is not. */
   readonly overdueSince: string | null;
-  readonly usedUpSince: string | null;
 }
 
 export function readProvider(db: DatabaseSync, providerId: PartyId): ProviderRow {
   const row = db.prepare("SELECT * FROM capacity_provider WHERE provider_id = ?").get(providerId);
-  if (row === undefined) return { actsReceipted: 0, overdueSince: null, usedUpSince: null };
-  const { acts_receipted, overdue_since, used_up_since } = rowSchema.parse({ ...row });
-  return {
-    actsReceipted: acts_receipted,
-    overdueSince: overdue_since,
-    usedUpSince: used_up_since,
-  };
+  if (row === undefined) return { actsReceipted: 0, overdueSince: null };
+  const { acts_receipted, overdue_since } = rowSchema.parse({ ...row });
+  return { actsReceipted: acts_receipted, overdueSince: overdue_since };
 }
 
 export function writeProvider(
@@ -30,16 +25,11 @@ export function writeProvider(
   const row = { ...readProvider(db, providerId), ...change };
   db.prepare(
     `INSERT OR REPLACE INTO capacity_provider
-       (provider_id, acts_receipted, overdue_since, used_up_since) VALUES (?, ?, ?, ?)`,
-  ).run(providerId, row.actsReceipted, row.overdueSince, row.usedUpSince);
-}
-
-export function forgetUsedUp(db: DatabaseSync, providerId: PartyId): void {
-  writeProvider(db, providerId, { usedUpSince: null });
+       (provider_id, acts_receipted, overdue_since) VALUES (?, ?, ?)`,
+  ).run(providerId, row.actsReceipted, row.overdueSince);
 }
 
 const rowSchema = z.object({
   acts_receipted: z.number(),
   overdue_since: z.string().nullable(),
-  used_up_since: z.string().nullable(),
 });

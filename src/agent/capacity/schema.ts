@@ -132,3 +132,14 @@ export const CAPACITY_STEP = `
     message  TEXT NOT NULL
   ) STRICT;
 `;
+
+/** When the resource-time of a provider's codes was used up: of each resource by itself. */
+export const CAPACITY_USED_UP_STEP = `
+  CREATE TABLE capacity_used_up (
+    provider_id TEXT NOT NULL,
+    resource    TEXT NOT NULL,
+    since       TEXT NOT NULL,
+    PRIMARY KEY (provider_id, resource)
+  ) STRICT;
+  ALTER TABLE capacity_provider DROP COLUMN used_up_since;
+`;
