@@ -138,6 +138,7 @@ test("nothing is reclaimed from a leased partition, before its lease ends", asyn
   const rig = createRig(STANDBY);
   const provider = createProvider();
   const agent = await rig.start();
+  rig.server.state.provider = provider;
   provider.pin(agent);
   execFileSync("ssh-keygen", ["-qt", "ed25519", "-N", "", "-C", "", "-f", join(rig.folder, "id")]);
   const clientKey = readFileSync(join(rig.folder, "id.pub"), "utf8").trim();

@@ -8,14 +8,26 @@ export interface ProviderRow {
   readonly actsReceipted: number;
   /** Since when there is more without receipt than the codes allow; null: there is not. */
   readonly overdueSince: string | null;
+  /** By the provider's clock, the latest of its receipts for acts. */
+  readonly receiptedAt: string | null;
+  /** By this host's, when it last showed the provider the head of its acts. */
+  readonly headAt: string | null;
 }
 
 export function readProvider(db: DatabaseSync, providerId: PartyId): ProviderRow {
-  const row = db.prepare("SELECT * FROM capacity_provider WHERE provider_id = ?").get(providerId);
-  if (row === undefined) return { actsReceipted: 0, overdueSince: null };
-  const { acts_receipted, overdue_since } = rowSchema.parse({ ...row });
-  return { actsReceipted: acts_receipted, overdueSince: overdue_since };
+  const row = db
+    .prepare(
+      `SELECT acts_receipted AS "actsReceipted", overdue_since AS "overdueSince",
+              receipted_at AS "receiptedAt", head_at AS "headAt"
+         FROM capacity_provider WHERE provider_id = ?`,
+    )
+    .get(providerId);
+  return row === undefined ? UNKNOWN : rowSchema.parse({ ...row });
 }
+
+const UNKNOWN: ProviderRow = {
+  ...{ actsReceipted: 0, overdueSince: null, receiptedAt: null, headAt: null },
+};
 
 export function writeProvider(
   db: DatabaseSync,
@@ -25,11 +37,13 @@ export function writeProvider(
   const row = { ...readProvider(db, providerId), ...change };
   db.prepare(
     `INSERT OR REPLACE INTO capacity_provider
-       (provider_id, acts_receipted, overdue_since) VALUES (?, ?, ?)`,
-  ).run(providerId, row.actsReceipted, row.overdueSince);
+       (provider_id, acts_receipted, overdue_since, receipted_at, head_at) VALUES (?, ?, ?, ?, ?)`,
+  ).run(providerId, row.actsReceipted, row.overdueSince, row.receiptedAt, row.headAt);
 }
 
 const rowSchema = z.object({
-  acts_receipted: z.number(),
-  overdue_since: z.string().nullable(),
+  actsReceipted: z.number(),
+  overdueSince: z.string().nullable(),
+  receiptedAt: z.string().nullable(),
+  headAt: z.string().nullable(),
 });

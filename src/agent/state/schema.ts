@@ -1,4 +1,8 @@
-import { CAPACITY_STEP, CAPACITY_USED_UP_STEP } from "../capacity/schema.ts";
+import {
+  CAPACITY_RECEIPTS_STEP,
+  CAPACITY_STEP,
+  CAPACITY_USED_UP_STEP,
+} from "../capacity/schema.ts";
 
 /**
  * The agent's own state, one step per version; a step that was released is never edited.
@@ -130,4 +134,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   `,
   CAPACITY_STEP,
   CAPACITY_USED_UP_STEP,
+  CAPACITY_RECEIPTS_STEP,
 ];
