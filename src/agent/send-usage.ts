@@ -8,7 +8,11 @@ import {
   sendAgain,
   sendMissing,
 } from "../meter/spool-batch.ts";
+import { Refusal } from "../refusal/refusal.ts";
 import { sign, verify } from "../signature/envelope.ts";
+import { isId } from "../unit/id.ts";
+import { takeReceipt as takeProvidersReceipt } from "./capacity/receipts.ts";
+import { signerOf } from "./capacity/send-acts.ts";
 import type { JoinedContext } from "./context.ts";
 import { readLease } from "./lease/store.ts";
 
@@ -52,7 +56,13 @@ async function sendBatch(context: JoinedContext, batch: PendingBatch): Promise<E
   }
 }
 
-function takeReceipt(context: JoinedContext, batch: PendingBatch, receiptJws: string) {
+function takeReceipt(
+  context: JoinedContext,
+  batch: PendingBatch,
+  receiptJws: string,
+): Error | null {
+  // Enabled capacity is its provider's to receipt, with a key that the host's owner has pinned.
+  if (isId("chain", batch.chainId)) return takeProviders(context, batch, receiptJws);
   const verified = verify({
     jws: receiptJws,
     typ: "sublet-receipt",
@@ -74,6 +84,17 @@ function takeReceipt(context: JoinedContext, batch: PendingBatch, receiptJws: st
     return refuse(context, batch, taken.message);
   }
   return refuse(context, batch, reason ?? "");
+}
+
+function takeProviders(
+  context: JoinedContext,
+  batch: PendingBatch,
+  receiptJws: string,
+): Error | null {
+  const signer = signerOf(receiptJws);
+  if (signer === null) return refuse(context, batch, "it names no provider");
+  const taken = takeProvidersReceipt(context, signer, receiptJws);
+  return taken instanceof Refusal ? refuse(context, batch, taken.message) : null;
 }
 
 /** Numbers that the server lacks go again, as far as they are still here. */

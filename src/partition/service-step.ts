@@ -8,7 +8,7 @@ import type { CpuMode } from "../unit/schema.ts";
  * |--------------|---------------------------------------------------|---------------------------|
  * | `wanted`     | asked for; nothing is metered                      | `in-service`, or away     |
  * | `in-service` | metered; a guest that boots gets it                | `returning`, `unreturned` |
- * | `unreturned` | had to be given back and was not; metered as that  | `returning`, `returned`   |
+ * | `unreturned` | had to be given back and was not; metered as that  | `returning`, `returned`, or back |
  * | `returning`  | its last reading is stored; it is being taken out  | `returned`, or back       |
  * | `returned`   | over                                              |                           |
  *
@@ -34,6 +34,10 @@ export interface ServiceFacts {
   readonly returnReason: string | null;
   /** A code that it draws on is valid. */
   readonly isValid: boolean;
+  /** Of what was not given back: codes that came since let it go on. */
+  readonly isCovered: boolean;
+  /** The host took it out; otherwise nobody has it because its guest's life is over. */
+  readonly isTakenOut: boolean;
   /** An effect failed a moment ago. */
   readonly isBackingOff: boolean;
   /** How it is brought back when the guest does not give it, in this order. */
@@ -48,9 +52,11 @@ export type ServiceAction =
   | { readonly do: "plug" }
   | { readonly do: "begin" }
   | { readonly do: "note-unreturned"; readonly reason: string }
+  | { readonly do: "resume" }
   | { readonly do: "retire"; readonly means: ReturnMeans | null }
   | { readonly do: "unplug" }
   | { readonly do: "repin" }
+  | { readonly do: "await-boot" }
   | { readonly do: "finish"; readonly means: ReturnMeans | null };
 
 /** What is to be done next for a service. Pure; the same facts give the same answer. */
@@ -76,10 +82,15 @@ export function serviceStep(facts: ServiceFacts): ServiceAction {
 }
 
 /** A guest that is off has nothing any more: it boots without. */
-function bringBack({ meansInOrder, means, isHeld }: ServiceFacts): ServiceAction {
-  if (!isHeld) return { do: "finish", means };
+function bringBack(facts: ServiceFacts): ServiceAction {
+  const { meansInOrder, means } = facts;
+  if (!facts.isHeld) return { do: "finish", means: facts.isTakenOut ? means : "next-boot" };
+  if (facts.isCovered) return { do: "resume" };
+  if (facts.isBackingOff || means === "next-boot") return { do: "wait" };
+  // An owner who wants it back has it asked for, whatever the provider's terms begin with.
+  if (facts.returnReason === "owner" && means === null) return { do: "retire", means: "ask" };
   const next = meansInOrder[means === null ? 0 : meansInOrder.indexOf(means) + 1];
   if (next === "ask") return { do: "retire", means: "ask" };
   if (next === "repin") return { do: "repin" };
-  return { do: "wait" };
+  return { do: next === "next-boot" ? "await-boot" : "wait" };
 }

@@ -99,7 +99,7 @@ export const CAPACITY_REFUSALS = {
   "capacity-unreturned": row<{ serviceId: string }>(
     409,
     ({ serviceId }) =>
-      `${serviceId} had to be given back and was not; return it (\`sublet capacity return\`, or restart its guest), then ask again`,
+      `${serviceId} had to be given back and was not; return it (\`sublet capacity return\`, or restart its guest), or enter a new code of its provider that covers it, then ask again`,
   ),
   "capacity-unreported": row<{ providerId: string }>(
     409,

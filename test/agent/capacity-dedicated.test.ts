@@ -5,6 +5,7 @@ import { giveBack } from "../../src/agent/capacity/give-back.ts";
 import { capacityOnce } from "../../src/agent/capacity/once.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
 import type { AgentContext } from "../../src/agent/context.ts";
+import { setOwnPower } from "../../src/agent/own/guest.ts";
 import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import type { CodeId } from "../../src/unit/id.ts";
 import {
@@ -89,7 +90,10 @@ test("the timer pauses while no guest runs, and a guest that boots has it again"
   await capacityOnce(agent);
   await serveRounds(rig, agent, 1, 60_000);
   const metered = await meteredNow(rig, agent);
+  const lives = rig.driver.guests.get(guestId)?.observation.processId;
+  setOwnPower(agent, "p1", "on");
   await serveRounds(rig, agent, 4, 10_000);
+  expect(rig.driver.guests.get(guestId)?.observation.processId).not.toBe(lives);
   expect(spec()?.size.cpuMilli).toBe(2000);
   expect(await meteredNow(rig, agent)).toBeLessThanOrEqual(metered + coreSeconds(40));
   await returned(agent, { partition: "p1" });

@@ -1,9 +1,12 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { unreportedOf } from "../../src/agent/capacity/chain-store.ts";
 import { capacityClient } from "../../src/agent/capacity/client.ts";
 import { enable } from "../../src/agent/capacity/enable.ts";
 import { billOnDemand } from "../../src/agent/capacity/once.ts";
-import { exportReport, importReceipts } from "../../src/agent/capacity/report.ts";
+import { importReceipts } from "../../src/agent/capacity/receipts.ts";
+import { exportReport } from "../../src/agent/capacity/report.ts";
 import { sendActsOnce } from "../../src/agent/capacity/send-acts.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
 import { showCapacity } from "../../src/agent/capacity/show.ts";
@@ -12,21 +15,25 @@ import { listenLocally } from "../../src/agent/socket.ts";
 import { actsBatchSchema } from "../../src/enablement/capacity/act.ts";
 import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
 import type { ReceiptFile, ReportFile } from "../../src/enablement/capacity/report-file.ts";
+import { setBackBy } from "../../src/enablement/capacity/set-back.ts";
 import { usageBatchSchema } from "../../src/meter/record.ts";
-import { sign, verify } from "../../src/signature/envelope.ts";
+import { claimedPayload, sign, verify } from "../../src/signature/envelope.ts";
 import { generateKey, keyRing } from "../../src/signature/key.ts";
+import { newId } from "../../src/unit/id.ts";
 import {
+  actsOf,
   CORE,
   createProvider,
   enabled,
   kindsOf,
   type Provider,
   recordsOf,
+  returned,
   SECOND_NS,
   STANDBY,
   serveRounds,
 } from "./capacity.ts";
-import { createRig } from "./harness.ts";
+import { createRig, desireLease } from "./harness.ts";
 import { begun, cut } from "./own.ts";
 
 const closing: (() => Promise<void>)[] = [];
@@ -46,28 +53,30 @@ async function world(change: Partial<CapacityCode> = {}) {
   return { rig, provider, agent };
 }
 
-/** What a provider makes of a report: it verifies every text and gives a receipt for each. */
+/**
+ * What a provider makes of a report: it verifies every text and gives a receipt for each. One that
+ * has restored an older database has no more than `most` of the acts and of each chain.
+ */
 function receiptsFor(
   agent: AgentContext,
   provider: Provider,
   report: ReportFile,
-  by = provider.key,
+  { by = provider.key, receivedAt = "2027-02-01T00:00:00Z", most = Number.POSITIVE_INFINITY } = {},
 ) {
   const keys = keyRing([agent.keys.current().publicJwk]);
-  const receivedAt = "2027-02-01T00:00:00Z";
   const about = { iss: provider.providerId, aud: report.hostId, receivedAt };
   const acts = report.acts.map((jws) => {
     const read = verify({ jws, typ: "sublet-acts", keys, schema: actsBatchSchema });
     if (!read.ok) throw new Error(read.message);
     const { batchId, acts: own, head } = read.payload;
-    const contiguousSeq = own.at(-1)?.record.seq ?? head.seq;
+    const contiguousSeq = Math.min(own.at(-1)?.record.seq ?? head.seq, most);
     return sign("sublet-acts-receipt", { ...about, batchId, contiguousSeq }, by);
   });
   const usage = report.usage.map((jws) => {
     const read = verify({ jws, typ: "sublet-usage", keys, schema: usageBatchSchema });
     if (!read.ok) throw new Error(read.message);
     const { batchId, chainId, records } = read.payload;
-    const contiguousSeq = records.at(-1)?.record.seq ?? 0;
+    const contiguousSeq = Math.min(records.at(-1)?.record.seq ?? 0, most);
     return sign("sublet-receipt", { ...about, batchId, chainId, contiguousSeq }, by);
   });
   const file: ReceiptFile = {
@@ -77,35 +86,166 @@ function receiptsFor(
   return file;
 }
 
+/** The numbers of the acts that a report holds. */
+function actsIn({ acts }: ReportFile): readonly number[] {
+  return acts
+    .flatMap((jws) => actsBatchSchema.parse(claimedPayload(jws)).acts)
+    .map(({ record }) => record.seq);
+}
+
+function recordsIn({ usage }: ReportFile): number {
+  const batches = usage.map((jws) => usageBatchSchema.parse(claimedPayload(jws)));
+  return batches.reduce((sum, { records }) => sum + records.length, 0);
+}
+
+/** What the last text of a report says of where the host's ledger stands. */
+function headOf({ acts }: ReportFile) {
+  const { head } = actsBatchSchema.parse(claimedPayload(acts.at(-1) ?? ""));
+  return { ...head, atMs: Date.parse(head.at), runNs: BigInt(head.runNs) };
+}
+
 test("a report file holds all that has no receipt, and the same again until it has", async () => {
   const { rig, provider, agent } = await world();
   await serveRounds(rig, agent, 7, 10_000);
   await billOnDemand(agent, null);
   const report = exportReport(agent, provider.providerId);
   const again = exportReport(agent, provider.providerId);
-  expect(again.acts).toEqual(report.acts);
+  expect(again.acts.slice(0, -1)).toEqual(report.acts.slice(0, -1));
   expect(again.usage).toEqual(report.usage);
 
   const file = receiptsFor(agent, provider, report);
   const quantity = BigInt(CORE) * 70n * SECOND_NS;
   expect(unreportedOf(agent.db, provider.providerId).quantity).toBe(quantity);
   const backwards = { ...file, receipts: file.receipts.toReversed() };
-  expect(importReceipts(agent, backwards)).toEqual({ acts: 5, records: recordsOf(agent).length });
-  expect(importReceipts(agent, file)).toEqual({ acts: 0, records: 0 });
+  const records = recordsOf(agent).length;
+  expect(importReceipts(agent, backwards)).toEqual({ acts: 5, records, again: 0 });
+  expect(importReceipts(agent, file)).toEqual({ acts: 0, records: 0, again: 0 });
   expect(unreportedOf(agent.db, provider.providerId)).toEqual({ quantity: 0n, since: null });
-  expect(exportReport(agent, provider.providerId)).toMatchObject({ acts: [], usage: [] });
+  const rest = exportReport(agent, provider.providerId);
+  expect(rest.usage).toEqual([]);
+  expect(actsIn(rest)).toEqual([]);
+});
+
+test("a report of a host that did nothing shows that it is alive, and when it was set back", async () => {
+  const { rig, provider, agent } = await world();
+  await serveRounds(rig, agent, 7, 10_000);
+  const { providerId } = provider;
+  const imported = importReceipts(
+    agent,
+    receiptsFor(agent, provider, exportReport(agent, providerId)),
+  );
+  expect(imported).toMatchObject({ acts: 4 });
+  agent.db.close();
+  const kept = readFileSync(join(rig.folder, "agent.db"));
+  const first = await rig.startAlone();
+  rig.clock.pass(3_600_000);
+  const before = headOf(exportReport(first, providerId));
+  rig.clock.pass(3_600_000);
+  const after = headOf(exportReport(first, providerId));
+  expect(after).toMatchObject({ seq: before.seq, hash: before.hash });
+  expect(after.atMs - before.atMs).toBe(3_600_000);
+  expect(after.runNs - before.runNs).toBe(3600n * SECOND_NS);
+  expect(setBackBy(before, after)).toBeNull();
+  first.db.close();
+  for (const log of ["agent.db-wal", "agent.db-shm"])
+    rmSync(join(rig.folder, log), { force: true });
+  writeFileSync(join(rig.folder, "agent.db"), kept);
+  rig.clock.reboot();
+  const restored = await rig.startAlone();
+  rig.clock.pass(120_000);
+  const back = headOf(exportReport(restored, providerId));
+  expect(setBackBy(after, back)).toMatch(/less run time at a later instant/);
+});
+
+test("a provider that restored an older database is sent again what it lacks, and an old receipt is not taken for that", async () => {
+  const reporting = { reportAfterSeconds: 3600, reportLimit: "1".repeat(35), graceSeconds: 0 };
+  const { rig, provider, agent } = await world({ reporting });
+  const { providerId } = provider;
+  const day = (n: number) => ({ receivedAt: `2027-02-0${n}T00:00:00Z` });
+  const report = async () => {
+    await serveRounds(rig, agent, 30, 60_000);
+    await billOnDemand(agent, null);
+    return exportReport(agent, providerId);
+  };
+  const one = await report();
+  const first = receiptsFor(agent, provider, one, day(1));
+  importReceipts(agent, first);
+  const two = await report();
+  importReceipts(agent, receiptsFor(agent, provider, two, day(2)));
+  // A service that is over writes no more records: nothing of it would come by itself.
+  await returned(agent, { partition: "p1" });
+  importReceipts(agent, receiptsFor(agent, provider, exportReport(agent, providerId), day(3)));
+  const whole = { acts: actsOf(agent).length, records: recordsOf(agent).length };
+  expect(importReceipts(agent, first)).toEqual({ acts: 0, records: 0, again: 0 });
+  expect(actsIn(exportReport(agent, providerId))).toEqual([]);
+
+  rig.clock.pass(3 * 3_600_000);
+  const idle = exportReport(agent, providerId);
+  const lost = receiptsFor(agent, provider, idle, { ...day(4), most: 2 });
+  const taken = importReceipts(agent, lost);
+  expect(taken).toEqual({ acts: 0, records: 0, again: whole.acts - 2 + whole.records });
+  // What was reported once is not overdue because somebody else lost it.
+  await serveRounds(rig, agent, 1, 1_000);
+  expect(showCapacity(agent).unreported).toMatchObject([{ quantity: "0", overdueSince: null }]);
+  const again = exportReport(agent, providerId);
+  expect(actsIn(again)).toEqual(Array.from({ length: whole.acts - 2 }, (_, index) => index + 3));
+  expect(recordsIn(again)).toBe(whole.records);
+  importReceipts(agent, receiptsFor(agent, provider, again, day(5)));
+  expect(importReceipts(agent, lost)).toEqual({ acts: 0, records: 0, again: 0 });
+  expect(exportReport(agent, providerId).usage).toEqual([]);
+});
+
+test("on line the receipts for use are the provider's own", async () => {
+  const rig = createRig(STANDBY);
+  const provider = createProvider();
+  const agent = await rig.start();
+  rig.server.state.provider = provider;
+  provider.pin(agent);
+  desireLease(rig.server, rig.server.grantOf({ seconds: 600 }));
+  const own = { ...rig.server.partition(), partitionId: newId("partition"), name: "p2" };
+  rig.server.desire({ partitions: [rig.server.partition(), { ...own, lendable: false }] });
+  await rig.rounds(agent, 2, 1_000);
+  await begun(agent, "p2");
+  await rig.rounds(agent, 2, 1_000);
+  await enabled(agent, { code: provider.code(agent), partition: "p2" });
+  await serveRounds(rig, agent, 7, 10_000);
+  await rig.rounds(agent, 1, 1);
+  expect(showCapacity(agent).unreported).toMatchObject([{ quantity: "0" }]);
+  expect(recordsOf(agent).length).toBeGreaterThan(0);
+});
+
+test("on line a host that does nothing shows where it stands once a day", async () => {
+  const rig = createRig(STANDBY);
+  const provider = createProvider();
+  const agent = await rig.start();
+  provider.pin(agent);
+  await enabled(agent, { code: provider.code(agent) });
+  const sent: string[] = [];
+  const send = async (jws: string) => {
+    sent.push(jws);
+    const report = { ...exportReport(agent, provider.providerId), acts: [jws], usage: [] };
+    const [receiptJws = ""] = receiptsFor(agent, provider, report).receipts;
+    return { receiptJws };
+  };
+  for (let hour = 0; hour <= 49; hour++) {
+    await sendActsOnce(agent, { send });
+    rig.clock.pass(3_600_000);
+  }
+  expect(sent).toHaveLength(3);
+  const heads = sent.map((jws) => actsBatchSchema.parse(claimedPayload(jws)));
+  expect(heads.map(({ acts }) => acts.length)).toEqual([2, 0, 0]);
 });
 
 test("receipts by another key, or for another host, are refused, and nothing of the file counts", async () => {
   const { rig, provider, agent } = await world();
   await serveRounds(rig, agent, 7, 10_000);
   const report = exportReport(agent, provider.providerId);
-  const forged = receiptsFor(agent, provider, report, generateKey());
+  const forged = receiptsFor(agent, provider, report, { by: generateKey() });
   expect(importReceipts(agent, forged)).toMatchObject({ code: "receipt-refused" });
   const right = receiptsFor(agent, provider, report);
   const mixed = { ...right, receipts: [...right.receipts, ...forged.receipts] };
   expect(importReceipts(agent, mixed)).toMatchObject({ code: "receipt-refused" });
-  expect(exportReport(agent, provider.providerId).acts).toEqual(report.acts);
+  expect(actsIn(exportReport(agent, provider.providerId))).toEqual(actsIn(report));
 });
 
 test("unreported for too long: a warning, no new services, and then what is in service is returned", async () => {
@@ -149,7 +289,7 @@ test("on line the same acts are sent until a receipt covers them", async () => {
     },
   });
   expect(sent).toEqual([report.acts[0], report.acts[0]]);
-  expect(exportReport(agent, provider.providerId).acts).toEqual([]);
+  expect(actsIn(exportReport(agent, provider.providerId))).toEqual([]);
 });
 
 test("the socket enables, shows, bills, exports, imports and returns", async () => {

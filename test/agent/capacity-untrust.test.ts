@@ -137,6 +137,7 @@ test("a leased partition keeps what it has until its lease ends", async () => {
   const rig = createRig(STANDBY);
   const provider = createProvider();
   const agent = await rig.start();
+  rig.server.state.provider = provider;
   provider.pin(agent);
   execFileSync("ssh-keygen", ["-qt", "ed25519", "-N", "", "-C", "", "-f", join(rig.folder, "id")]);
   const clientKey = readFileSync(join(rig.folder, "id.pub"), "utf8").trim();

@@ -9,8 +9,14 @@ import { writeJoinToken } from "../../src/host/join-token.ts";
 import { keyRotationSchema } from "../../src/host/signed.ts";
 import { type HashedRecord, usageBatchSchema } from "../../src/meter/record.ts";
 import { sign, verify } from "../../src/signature/envelope.ts";
-import { generateKey, importPublicKey, keyRing, type PublicJwk } from "../../src/signature/key.ts";
-import { type LeaseId, newId } from "../../src/unit/id.ts";
+import {
+  generateKey,
+  importPublicKey,
+  keyRing,
+  type PublicJwk,
+  type SigningKey,
+} from "../../src/signature/key.ts";
+import { type LeaseId, newId, type PartyId } from "../../src/unit/id.ts";
 import { createFileServer, imageManifest } from "./fake-image.ts";
 
 export const GIB = 1024 ** 3;
@@ -55,6 +61,8 @@ export function createFakeServer(timeMs: () => number) {
     agentKeys: new Map<string, PublicJwk>(),
     consoles: [] as string[],
     reports: new Map<string, Report>(),
+    /** Who gives the receipts for enabled capacity here. */
+    provider: null as { readonly providerId: PartyId; readonly key: SigningKey } | null,
     /** By chain and number. */
     records: new Map<string, HashedRecord>(),
     /** Lets a test spoil an answer on its way. */
@@ -131,9 +139,12 @@ export function createFakeServer(timeMs: () => number) {
     }
     const names = [...state.records.keys()];
     const contiguousSeq = names.filter((name) => name.startsWith(`${chainId} `)).length;
-    const about = { iss: serverId, aud: hostId, batchId, chainId };
+    // Of enabled capacity the receipt is its provider's.
+    const by = chainId.startsWith("chain_") ? state.provider : { providerId: serverId, key };
+    if (by === null) throw new Error("a test with capacity names its provider");
+    const about = { iss: by.providerId, aud: hostId, batchId, chainId };
     const receipt = { ...about, contiguousSeq, receivedAt: instant(0) };
-    return { receiptJws: sign("sublet-receipt", receipt, key) };
+    return { receiptJws: sign("sublet-receipt", receipt, by.key) };
   };
 
   const client: Client = {

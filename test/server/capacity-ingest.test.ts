@@ -107,6 +107,58 @@ test("a host that was set back is shown to its owner and its provider, and its u
   expect(await codeOf(host.agent.call("sendActs", { body: { actsJws } }))).toBe("act-conflict");
 });
 
+test("a host that does nothing is seen to be alive by its head alone, and to be set back", async () => {
+  const { host, name, ledger } = await newHost();
+  const { code, jws } = await issue(name);
+  ledger.accept(code, jws);
+  await send(host, ledger);
+  const show = () => market.provider.call("showCapacityHost", { params: { host: host.hostId } });
+  const signed = ledger.head();
+  const at = (hours: number) => new Date(Date.parse(signed.at) + hours * HOUR_MS).toISOString();
+  const head = (hours: number, runHours: number) =>
+    ledger.signActs([], {
+      ...signed,
+      at: at(hours),
+      runNs: (BigInt(signed.runNs) + BigInt(runHours) * 3600n * 1_000_000_000n).toString(),
+    });
+  for (const hours of [1, 2]) {
+    await host.agent.call("sendActs", { body: { actsJws: head(hours, hours) } });
+    expect((await show()).reportedUntil).toBe(at(hours));
+  }
+  expect((await show()).setBack).toEqual([]);
+  await host.agent.call("sendActs", { body: { actsJws: head(3, 1) } });
+  expect((await show()).setBack).toHaveLength(1);
+});
+
+test("what was not given back is shown as that until it is returned, or a new code covers it", async () => {
+  const { host, name, ledger } = await newHost();
+  const { code, jws } = await issue(name);
+  ledger.accept(code, jws);
+  const services = ["p1", "p2"].map((place) => {
+    const [meter] = ledger.begin(code, jws, [[place, null]], 1000);
+    if (!meter) throw new Error("no meter");
+    return meter.serviceId;
+  });
+  const [one = "service_1", two = "service_2"] = services;
+  const stand = async () => {
+    await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
+    const { hostId } = host;
+    const shown = await market.provider.call("showCapacityHost", { params: { host: hostId } });
+    return shown.unreturned;
+  };
+  const unreturned = { kind: "unreturned", reason: "validity-end", means: null } as const;
+  ledger.act({ ...unreturned, serviceId: one });
+  ledger.act({ ...unreturned, serviceId: two });
+  expect(await stand()).toEqual([one, two].toSorted());
+  ledger.act({ kind: "service-resumed", serviceId: one });
+  expect(await stand()).toEqual([two]);
+  const returned = { kind: "service-returned", reason: "owner", means: null } as const;
+  ledger.act({ ...returned, serviceId: two });
+  expect(await stand()).toEqual([]);
+  ledger.act({ ...unreturned, serviceId: one });
+  expect(await stand()).toEqual([one]);
+});
+
 test("a host without a network is billed by files alone, from any number of copies", async () => {
   const far = farHost("cellar");
   await market.provider.call("registerHost", { body: { cardJws: far.card(), customer: "owner" } });

@@ -13,7 +13,6 @@ import { writeAct } from "./act-store.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
 import { insertCode, readCode } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
-import { forgetUsedUp } from "./provider-store.ts";
 import { forgetWrong, noteWrong, waitForWrong } from "./wrong-store.ts";
 
 export interface Accepted {
@@ -80,7 +79,6 @@ function store(context: AgentContext, now: CapacityNow, code: CapacityCode, jws:
   const detail = { codeId: code.jti, codeSha256 };
   writeAct(db, hostIdOf(context), now, { kind: "code-accepted", ...detail });
   forgetWrong(context);
-  forgetUsedUp(db, code.iss);
   log.info({ ...detail, resource: code.resource, quantity: code.quantity }, "a code is accepted");
 }
 

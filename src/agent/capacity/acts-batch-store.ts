@@ -40,6 +40,11 @@ export function forgetActsBatches(db: DatabaseSync, providerId: PartyId, upToSeq
   );
 }
 
+/** The provider has lost acts: what it lacks is signed anew, without a hole. */
+export function forgetAllActsBatches(db: DatabaseSync, providerId: PartyId): void {
+  db.prepare("DELETE FROM capacity_acts_batch WHERE provider_id = ?").run(providerId);
+}
+
 const rowSchema = z.object({
   batchId: idSchema("batch"),
   firstSeq: z.number(),

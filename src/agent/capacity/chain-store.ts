@@ -17,6 +17,10 @@ export interface ChainRow {
   /** Of the last record: what was metered, and in how many nanoseconds. */
   readonly lastMetered: bigint;
   readonly lastElapsed: bigint;
+  /** By the provider's clock, the latest of its receipts for it. */
+  readonly receiptedAt: string | null;
+  /** The last record that a receipt has ever covered. */
+  readonly receiptedSeq: number;
 }
 
 export interface Period {
@@ -100,8 +104,10 @@ export function unreportedOf(
 ): { readonly quantity: bigint; readonly since: string | null } {
   let quantity = 0n;
   let since: string | null = null;
-  for (const { chainId } of listChains(db).filter((chain) => chain.providerId === providerId)) {
-    const receipted = acknowledgedSeq(db, chainId);
+  const chains = listChains(db).filter((chain) => chain.providerId === providerId);
+  for (const { chainId, receiptedSeq } of chains) {
+    // What a provider has lost since is on its way again, and was reported in time.
+    const receipted = Math.max(receiptedSeq, acknowledgedSeq(db, chainId));
     quantity += meteredSum(db, chainId, null) - meteredSum(db, chainId, receipted);
     const first = db
       .prepare("SELECT from_at FROM capacity_use WHERE chain_id = ? AND seq = ?")
@@ -110,6 +116,28 @@ export function unreportedOf(
     if (at !== null && (since === null || at < since)) since = at;
   }
   return { quantity, since };
+}
+
+/** A receipt was taken: of what instant of the provider's, and up to which record. */
+export function noteReceipt(
+  db: DatabaseSync,
+  chainId: ChainId,
+  { receiptedAt, receiptedSeq }: { readonly receiptedAt: string; readonly receiptedSeq: number },
+): void {
+  db.prepare(
+    `UPDATE capacity_chain SET receipted_at = ?, receipted_seq = max(receipted_seq, ?)
+      WHERE chain_id = ?`,
+  ).run(receiptedAt, receiptedSeq, chainId);
+}
+
+/** The last record of a chain that begins before an instant; 0: none does. */
+export function lastSeqBefore(db: DatabaseSync, chainId: ChainId, at: string): number {
+  const row = db
+    .prepare(
+      "SELECT coalesce(max(seq), 0) AS seq FROM capacity_use WHERE chain_id = ? AND from_at < ?",
+    )
+    .get(chainId, at);
+  return seqRow.parse({ ...row }).seq;
 }
 
 /** By all records up to `seq`; null: by all that there are. */
@@ -125,6 +153,7 @@ function meteredSum(db: DatabaseSync, chainId: string, seq: number | null): bigi
 
 const big = z.string().transform(BigInt);
 const sumRow = z.object({ metered_sum: big });
+const seqRow = z.object({ seq: z.number() });
 const fromRow = z.object({ from_at: z.string() });
 const periodRow = z.object({ start: z.string(), end: z.string() });
 const headRow = z.object({ chainId: idSchema("chain"), seq: z.number() });
@@ -138,6 +167,8 @@ const rowSchema = z.object({
   closed: z.number(),
   last_metered: big,
   last_elapsed: big,
+  receipted_at: z.string().nullable(),
+  receipted_seq: z.number(),
 });
 
 function parseRow(found: unknown): ChainRow {
@@ -151,5 +182,7 @@ function parseRow(found: unknown): ChainRow {
     isClosed: row.closed === 1,
     lastMetered: row.last_metered,
     lastElapsed: row.last_elapsed,
+    receiptedAt: row.receipted_at,
+    receiptedSeq: row.receipted_seq,
   };
 }

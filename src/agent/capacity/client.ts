@@ -5,7 +5,7 @@ import type { PartyId } from "../../unit/id.ts";
 import { callAgent } from "../socket-client.ts";
 import type { Enabled, EnableWish } from "./enable.ts";
 import type { ReturnWish } from "./give-back.ts";
-import type { Imported } from "./report.ts";
+import type { Imported } from "./receipts.ts";
 import type { ShownCapacity } from "./show.ts";
 
 /**

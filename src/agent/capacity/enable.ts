@@ -17,12 +17,15 @@ import { type LeaseId, newId, type PartyId, type ServiceId } from "../../unit/id
 import { SIZE_ZERO } from "../../unit/size.ts";
 import { listPartitions } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
+import { listGuests } from "../guests.ts";
 import { holderOf } from "../lease/store.ts";
 import { isTrusted, readPinned } from "../trust/store.ts";
 import { type Accepted, acceptCode } from "./accept.ts";
+import { listOpenChains } from "./chain-store.ts";
 import { tellCapacityTime } from "./clock-store.ts";
 import { accountOf, listAccounts, listCodes } from "./code-store.ts";
 import { isLeased } from "./host.ts";
+import { readMeters } from "./meters.ts";
 import { readProvider } from "./provider-store.ts";
 import { serve } from "./serve.ts";
 import { insertService, listServices, readService, type ServiceRow } from "./service-store.ts";
@@ -53,14 +56,16 @@ export interface Enabled {
 /** Accepts a code and puts it into service as far as asked. Repeating it changes nothing. */
 export function enable(context: AgentContext, wish: EnableWish): Promise<Enabled | Refusal> {
   return inCapacityTurn(context, async () => {
-    const accepted = wish.code === undefined ? null : acceptCode(context, wish.code);
+    const accepted = wish.code === undefined ? null : await enter(context, wish.code);
     if (accepted instanceof Refusal) return accepted;
     const codeId = accepted?.code.jti ?? null;
     const isAlreadyApplied = accepted?.isAlreadyApplied ?? false;
     if (wish.partition === undefined && wish.shared !== true) {
       return { codeId, isAlreadyApplied, service: null };
     }
-    const before = accepted && findSame(context, wish, accepted);
+    const before =
+      accepted &&
+      (accepted.resumed.find(isFor(wish, accepted)) ?? findSame(context, wish, accepted));
     if (before) {
       // The agent may have died between the wish and its doing.
       await serve(context, before.serviceId);
@@ -76,14 +81,44 @@ export function enable(context: AgentContext, wish: EnableWish): Promise<Enabled
   });
 }
 
-/** The service that the same command began before. */
-function findSame({ db }: AgentContext, wish: EnableWish, { code }: Accepted): ServiceRow | null {
-  const isSame = (service: ServiceRow) =>
-    service.codeId === code.jti &&
-    (wish.quantity ?? code.quantity) === service.quantity &&
+interface Entered extends Accepted {
+  /** What had not been given back, and goes on by this code. */
+  readonly resumed: readonly ServiceRow[];
+}
+
+/** What was used until now is not drawn from the code that comes. */
+async function enter(context: AgentContext, text: string): Promise<Entered | Refusal> {
+  const guests = await listGuests(context);
+  inTransaction(context.db, () => {
+    const now = tellCapacityTime(context);
+    readMeters(context, now, listOpenChains(context.db), guests, { close: true });
+  });
+  const accepted = acceptCode(context, text);
+  if (accepted instanceof Refusal) return accepted;
+  const resumed: ServiceRow[] = [];
+  for (const { serviceId, state } of listServices(context.db)) {
+    if (state !== "unreturned") continue;
+    await serve(context, serviceId);
+    const service = readService(context.db, serviceId);
+    if (service?.state === "in-service") resumed.push(service);
+  }
+  return { ...accepted, resumed };
+}
+
+/** Whether a service is what the command wants. */
+function isFor(wish: EnableWish, { code }: Accepted): (service: ServiceRow) => boolean {
+  return ({ mode, resource, quantity, partition }) =>
+    resource === code.resource &&
+    quantity === (wish.quantity ?? code.quantity) &&
     (wish.shared === true
-      ? service.mode === "shared"
-      : service.mode === "dedicated" && service.partition?.name === wish.partition);
+      ? mode === "shared"
+      : mode === "dedicated" && partition?.name === wish.partition);
+}
+
+/** The service that the same command began before. */
+function findSame({ db }: AgentContext, wish: EnableWish, accepted: Accepted): ServiceRow | null {
+  const isWanted = isFor(wish, accepted);
+  const isSame = (service: ServiceRow) => service.codeId === accepted.code.jti && isWanted(service);
   return listServices(db).find(isSame) ?? null;
 }
 

@@ -27,12 +27,15 @@ export function giveBack(
     const returned: ServiceRow[] = [];
     // The last that came is the first that goes: memory and cpus go out the way they came in.
     for (const { serviceId } of found.toReversed()) {
-      changeService(context.db, serviceId, { returnReason: "owner", failures: 0, retryAtNs: null });
+      // Of what was not given back, every means is tried anew.
+      const change = { means: null, failures: 0, retryAtNs: null };
+      changeService(context.db, serviceId, { returnReason: "owner", ...change });
       const failure = await serve(context, serviceId);
-      if (failure !== null) {
-        return refusal("capacity-not-given-back", { message: failure.message });
-      }
       const service = readService(context.db, serviceId);
+      if (failure !== null || service?.state === "unreturned") {
+        const message = failure?.message ?? "it lets go of it when it is started anew";
+        return refusal("capacity-not-given-back", { message });
+      }
       if (service !== null) returned.push(service);
     }
     return returned;

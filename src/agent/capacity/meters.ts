@@ -2,7 +2,7 @@ import type { TimeToBill } from "../../enablement/capacity/act.ts";
 import { edgesBetween } from "../../enablement/capacity/billing-period.ts";
 import { lastReadingOf } from "../../meter/spool.ts";
 import type { PartyId } from "../../unit/id.ts";
-import { listPartitions } from "../allocation/store.ts";
+import { listPartitions, readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import type { Guest } from "../guests.ts";
 import { sayTimeToBill } from "./bill.ts";
@@ -96,11 +96,8 @@ export function keepSharedMeters(
     places.some((p) => p.partition.id === chain.partition.id && p.leaseId === chain.leaseId);
   for (const chain of open.filter((one) => !isWanted(one))) {
     readMeters(context, now, [chain], guests, { final: true });
-    const isLeaseEnd = chain.leaseId !== null;
-    const isModeChange = places.every(({ partition }) => partition.id !== chain.partition.id);
-    if (service === null || (!isLeaseEnd && !isModeChange)) continue;
-    const reason = isLeaseEnd ? "lease-end" : "mode-change";
-    billNow(context, now, chain.providerId, reason, guests);
+    const reason = service === null ? null : whyOver(context, chain, places);
+    if (reason !== null) billNow(context, now, chain.providerId, reason, guests);
   }
   if (service === null) return;
   for (const place of places) {
@@ -110,6 +107,17 @@ export function keepSharedMeters(
     );
     if (!isThere) beginMeter(context, now, service, place, seenOf(service, place, guests));
   }
+}
+
+/** Null: the partition's use goes on in another chain. */
+function whyOver(
+  { db }: AgentContext,
+  { partition, leaseId }: ChainRow,
+  places: readonly Pick<ChainRow, "partition">[],
+): TimeToBill | null {
+  if (leaseId !== null) return "lease-end";
+  if (places.some((place) => place.partition.id === partition.id)) return null;
+  return readPartition(db, partition.id) === null ? "termination" : "mode-change";
 }
 
 /** The oldest shared service in force: the meters of the pool are its. */

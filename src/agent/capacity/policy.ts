@@ -1,6 +1,6 @@
 import { inForce, runsOutInNs } from "../../enablement/capacity/account.ts";
 import { isGraceOver, overdueSince } from "../../enablement/capacity/overdue.ts";
-import { CAPACITY_RESOURCES, type CapacityResource } from "../../enablement/capacity/resource.ts";
+import { CAPACITY_RESOURCES } from "../../enablement/capacity/resource.ts";
 import { isAnyValid } from "../../meter/describe-capacity.ts";
 import type { PartyId } from "../../unit/id.ts";
 import type { AgentContext } from "../context.ts";
@@ -14,6 +14,7 @@ import { billNow } from "./meters.ts";
 import { readProvider, writeProvider } from "./provider-store.ts";
 import { codeOf } from "./reading.ts";
 import { changeService, listServices, readService, type ServiceRow } from "./service-store.ts";
+import { type Account, forgetUsedUp, readUsedUp, writeUsedUp } from "./used-up-store.ts";
 
 /** What the codes say is to happen when they are used up, or use stays unreported. */
 export function keepPolicies(
@@ -30,32 +31,30 @@ export function keepPolicies(
   }
 }
 
-interface Account {
-  readonly providerId: PartyId;
-  readonly resource: CapacityResource;
-}
-
+/** Of each resource by itself: one that is used up says nothing of another. */
 function keepExhaustion(
   context: AgentContext,
   now: CapacityNow,
-  { providerId, resource }: Account,
+  account: Account,
   guests: readonly Guest[],
 ): void {
   const { db } = context;
+  const { providerId, resource } = account;
   const services = servicesOf(context, providerId).filter((one) => one.resource === resource);
   const accounts = listAccounts(db, providerId, resource);
   // Codes that are over are another matter: what they enabled is unreturned.
   const isUsedUp = isAnyValid(accounts, now.atMs) && inForce(accounts, now.atMs).length === 0;
+  if (!isUsedUp) forgetUsedUp(db, account);
   if (!isUsedUp || services.length === 0) return;
-  const { usedUpSince } = readProvider(db, providerId);
-  if (usedUpSince === null) {
-    writeProvider(db, providerId, { usedUpSince: now.at });
+  const since = readUsedUp(db, account) ?? now.at;
+  if (readUsedUp(db, account) === null) {
+    writeUsedUp(db, account, since);
     writeAct(db, hostIdOf(context), now, { kind: "resource-time-used-up", resource });
     billNow(context, now, providerId, "exhausted", guests);
   }
   for (const service of services) {
     const { policy, graceSeconds } = codeOf(context, service).code.exhaustion;
-    const isDue = policy === "reclaim" && isGraceOver(usedUpSince ?? now.at, graceSeconds, now.at);
+    const isDue = policy === "reclaim" && isGraceOver(since, graceSeconds, now.at);
     if (isDue) reclaim(context, service, "exhausted");
   }
 }

@@ -5,11 +5,31 @@ import { readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { type Guest, resizeGuest } from "../guests.ts";
 import { deleteRaised, listRaised, writeRaised } from "./raised-store.ts";
-import { pooledCores } from "./service-store.ts";
+import { pooledCores, type ServiceRow, sharedServices } from "./service-store.ts";
 
 /** The cores of the pool at present, enabled ones included. */
 export function presentPool({ db, capacity }: AgentContext, guests: readonly Guest[]) {
   return poolOf([...baseCores(capacity.facts), ...pooledCores(db)], guests);
+}
+
+/**
+ * Of shared capacity: any guest has more than it has by right. What waits for a guest's next life
+ * is held by those that were raised in this one.
+ */
+export function isPoolHeld(
+  { db }: AgentContext,
+  { processId, state, means }: ServiceRow,
+  guests: readonly Guest[],
+): boolean {
+  if (processId === null) return false;
+  if (state !== "unreturned" || means !== "next-boot") return true;
+  const raised = listRaised(db);
+  return guests.some((guest) =>
+    raised.some(
+      (one) =>
+        guest.isRunning && one.guestId === guest.guestId && one.processId === guest.processId,
+    ),
+  );
 }
 
 /**
@@ -24,7 +44,10 @@ export async function keepRaisedOnce(
 ): Promise<DriverError | null> {
   const { db } = context;
   const pool = presentPool(context, guests);
-  const isEnabled = pooledCores(db).length > 0;
+  const states = new Set(sharedServices(db).map(({ state }) => state));
+  const isEnabled = states.has("in-service");
+  // Guests keep what was not given back until they are brought to it, and no other gets it.
+  if (!isEnabled && states.has("unreturned")) return null;
   const raised = new Map(listRaised(db).map((one) => [one.guestId, one]));
   let failure: DriverError | null = null;
   for (const guest of guests) {

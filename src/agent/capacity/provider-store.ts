@@ -8,27 +8,28 @@ export interface ProviderRow {
   readonly actsReceipted: number;
   /** Since when there is more without receipt than the codes allow; null: there is not. */
   readonly overdueSince: string | null;
-  readonly usedUpSince: string | null;
   /** The last of its demands for a bill that a time to bill has answered; null: none. */
   readonly demandAnswered: string | null;
+  /** By the provider's clock, the latest of its receipts for acts. */
+  readonly receiptedAt: string | null;
+  /** By this host's, when it last showed the provider the head of its acts. */
+  readonly headAt: string | null;
 }
 
 export function readProvider(db: DatabaseSync, providerId: PartyId): ProviderRow {
-  const row = db.prepare("SELECT * FROM capacity_provider WHERE provider_id = ?").get(providerId);
-  if (row === undefined) return NOTHING;
-  const found = rowSchema.parse({ ...row });
-  return {
-    actsReceipted: found.acts_receipted,
-    overdueSince: found.overdue_since,
-    usedUpSince: found.used_up_since,
-    demandAnswered: found.demand_answered,
-  };
+  const row = db
+    .prepare(
+      `SELECT acts_receipted AS "actsReceipted", overdue_since AS "overdueSince",
+              receipted_at AS "receiptedAt", head_at AS "headAt",
+              demand_answered AS "demandAnswered"
+         FROM capacity_provider WHERE provider_id = ?`,
+    )
+    .get(providerId);
+  return row === undefined ? UNKNOWN : rowSchema.parse({ ...row });
 }
 
-const NOTHING: ProviderRow = {
-  actsReceipted: 0,
-  overdueSince: null,
-  usedUpSince: null,
+const UNKNOWN: ProviderRow = {
+  ...{ actsReceipted: 0, overdueSince: null, receiptedAt: null, headAt: null },
   demandAnswered: null,
 };
 
@@ -40,18 +41,18 @@ export function writeProvider(
   const row = { ...readProvider(db, providerId), ...change };
   db.prepare(
     `INSERT OR REPLACE INTO capacity_provider
-       (provider_id, acts_receipted, overdue_since, used_up_since, demand_answered)
-     VALUES (?, ?, ?, ?, ?)`,
-  ).run(providerId, row.actsReceipted, row.overdueSince, row.usedUpSince, row.demandAnswered);
-}
-
-export function forgetUsedUp(db: DatabaseSync, providerId: PartyId): void {
-  writeProvider(db, providerId, { usedUpSince: null });
+       (provider_id, acts_receipted, overdue_since, receipted_at, head_at, demand_answered)
+     VALUES (?, ?, ?, ?, ?, ?)`,
+  ).run(
+    ...[providerId, row.actsReceipted, row.overdueSince, row.receiptedAt, row.headAt],
+    row.demandAnswered,
+  );
 }
 
 const rowSchema = z.object({
-  acts_receipted: z.number(),
-  overdue_since: z.string().nullable(),
-  used_up_since: z.string().nullable(),
-  demand_answered: z.string().nullable(),
+  actsReceipted: z.number(),
+  overdueSince: z.string().nullable(),
+  receiptedAt: z.string().nullable(),
+  headAt: z.string().nullable(),
+  demandAnswered: z.string().nullable(),
 });

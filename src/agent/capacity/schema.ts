@@ -180,3 +180,25 @@ export const CAPACITY_PROVIDERS_STEP = `
   -- Since when its codes enable nothing, though its keys are pinned; null: it is trusted.
   ALTER TABLE trusted_provider ADD COLUMN untrusted_at TEXT;
 `;
+
+/** When the resource-time of a provider's codes was used up: of each resource by itself. */
+export const CAPACITY_USED_UP_STEP = `
+  CREATE TABLE capacity_used_up (
+    provider_id TEXT NOT NULL,
+    resource    TEXT NOT NULL,
+    since       TEXT NOT NULL,
+    PRIMARY KEY (provider_id, resource)
+  ) STRICT;
+  ALTER TABLE capacity_provider DROP COLUMN used_up_since;
+`;
+
+/** What tells a provider's later word from an earlier one, and that it has lost something. */
+export const CAPACITY_RECEIPTS_STEP = `
+  -- By the provider's clock: when it gave the last receipt that was taken here.
+  ALTER TABLE capacity_provider ADD COLUMN receipted_at TEXT;
+  -- By this host's: when it last showed the provider where its ledger stands.
+  ALTER TABLE capacity_provider ADD COLUMN head_at TEXT;
+  ALTER TABLE capacity_chain ADD COLUMN receipted_at TEXT;
+  -- The most that a receipt has covered: what a provider loses later was reported all the same.
+  ALTER TABLE capacity_chain ADD COLUMN receipted_seq INTEGER NOT NULL DEFAULT 0;
+`;

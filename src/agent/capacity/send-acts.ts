@@ -1,10 +1,14 @@
 import { ApiError } from "../../api/client/error.ts";
+import { inTransaction } from "../../meter/transaction.ts";
 import { Refusal } from "../../refusal/refusal.ts";
 import { claimedPayload } from "../../signature/envelope.ts";
 import { isId, type PartyId } from "../../unit/id.ts";
 import type { JoinedContext } from "../context.ts";
+import { tellCapacityTime } from "./clock-store.ts";
 import { listCodes } from "./code-store.ts";
-import { pendingActs, takeReceipt } from "./report.ts";
+import { readProvider, writeProvider } from "./provider-store.ts";
+import { takeReceipt } from "./receipts.ts";
+import { pendingActs, presentHead } from "./report.ts";
 
 /** Where acts go on line: the joined server, or what a test puts there. */
 export interface ActsReceiver {
@@ -16,8 +20,11 @@ export function serverReceiver(context: JoinedContext): ActsReceiver {
   return { send: (actsJws) => context.server.client.call("sendActs", { body: { actsJws } }) };
 }
 
+/** So often a provider sees where the ledger of a host stands that does nothing. */
+const HEAD_EVERY_MS = 86_400_000;
+
 /**
- * Sends acts that no receipt covers, to the providers of this host's codes. What is refused is kept:
+ * Sends acts that no receipt covers, to the providers of this host's codes, and once a day the head. What is refused is kept:
  * the provider may be elsewhere, and take them as a file. Throws at the end when anything was.
  */
 export async function sendActsOnce(
@@ -37,24 +44,52 @@ async function sendTo(
   receiver: ActsReceiver,
   providerId: PartyId,
 ): Promise<Error | null> {
-  for (const { batchId, jws } of pendingActs(context, providerId)) {
-    try {
-      const { receiptJws } = await receiver.send(jws);
-      const taken = takeReceipt(context, signerOf(receiptJws) ?? providerId, receiptJws);
-      if (taken instanceof Refusal) return taken;
-    } catch (error) {
-      const isRefusal = error instanceof ApiError && error.httpStatus < 500;
-      if (!isRefusal || error.code === "not-authenticated") throw error;
-      const fields = { batchId, providerId, code: error.code, reason: error.message };
-      context.log.warn(fields, "the server refused acts; they are kept, for a file");
-      return error;
-    }
+  const waiting = pendingActs(context, providerId).map(({ jws }) => jws);
+  for (const jws of waiting) {
+    const refused = await send(context, receiver, providerId, jws);
+    if (refused !== null) return refused;
   }
+  if (waiting.length > 0 || !isHeadDue(context, providerId)) return null;
+  const refused = await send(context, receiver, providerId, presentHead(context));
+  // A provider that is elsewhere sees it in a file; it is asked again tomorrow.
+  if (refused !== null) noteHead(context, providerId);
   return null;
 }
 
+async function send(
+  context: JoinedContext,
+  receiver: ActsReceiver,
+  providerId: PartyId,
+  jws: string,
+): Promise<Error | null> {
+  try {
+    const { receiptJws } = await receiver.send(jws);
+    const taken = takeReceipt(context, signerOf(receiptJws) ?? providerId, receiptJws);
+    return taken instanceof Refusal ? taken : null;
+  } catch (error) {
+    const isRefusal = error instanceof ApiError && error.httpStatus < 500;
+    if (!isRefusal || error.code === "not-authenticated") throw error;
+    const fields = { providerId, code: error.code, reason: error.message };
+    context.log.warn(fields, "the server refused acts; they are kept, for a file");
+    return error;
+  }
+}
+
+function isHeadDue(context: JoinedContext, providerId: PartyId): boolean {
+  const { headAt } = readProvider(context.db, providerId);
+  if (headAt === null) return true;
+  const { atMs } = inTransaction(context.db, () => tellCapacityTime(context));
+  return atMs - Date.parse(headAt) >= HEAD_EVERY_MS;
+}
+
+function noteHead(context: JoinedContext, providerId: PartyId): void {
+  inTransaction(context.db, () => {
+    writeProvider(context.db, providerId, { headAt: tellCapacityTime(context).at });
+  });
+}
+
 /** A server with several providers answers for the one whose host this is. */
-function signerOf(receiptJws: string): PartyId | null {
+export function signerOf(receiptJws: string): PartyId | null {
   const claimed = claimedPayload(receiptJws) as { iss?: unknown } | null | undefined;
   const iss = typeof claimed?.iss === "string" ? claimed.iss : "";
   return isId("party", iss) ? iss : null;

@@ -17,10 +17,11 @@ import { writeAct } from "./act-store.ts";
 import { listOpenChains } from "./chain-store.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
 import { listAccounts } from "./code-store.ts";
+import { isCovered } from "./covered.ts";
 import { guestOf, heldServices, isHeldBy, sizeWith } from "./guest.ts";
 import { hostIdOf } from "./host.ts";
 import { billNow, keepSharedMeters, readMeters, seenOf } from "./meters.ts";
-import { keepRaisedOnce, repinPool } from "./pool.ts";
+import { isPoolHeld, keepRaisedOnce, repinPool } from "./pool.ts";
 import { beginMeter, codeOf } from "./reading.ts";
 import {
   changeService,
@@ -103,9 +104,11 @@ function factsOf(
     mode: service.mode,
     // A system that is still booting takes no notice of what is plugged.
     isGuestRunning: guest?.isRunning === true && readLease(db, guest.guestId)?.stage === "ready",
-    isHeld: isShared ? service.processId !== null : isHeldBy(guest, service),
+    isHeld: isShared ? isPoolHeld(context, service, guests) : isHeldBy(guest, service),
     returnReason: service.returnReason,
     isValid: isAnyValid(accounts, now.atMs),
+    isCovered: isCovered(context, service, now),
+    isTakenOut: service.processId === null,
     isBackingOff: waitNs > 0n && waitNs < BigInt(BACKOFF.effect.mostMs) * 1_000_000n,
     meansInOrder: code.returnMeans,
     means: service.means,
@@ -141,6 +144,17 @@ async function perform(
         writeAct(db, hostIdOf(context), now, { kind: "unreturned", ...detail });
       });
       return true;
+    case "resume":
+      record((now) => {
+        readMeters(context, now, chains, guests, { close: true });
+        changeService(db, serviceId, { state: "in-service", returnReason: null, means: null });
+        writeAct(db, hostIdOf(context), now, { kind: "service-resumed", serviceId });
+      });
+      context.log.info({ serviceId }, "capacity is in service again by another code");
+      return true;
+    case "await-boot":
+      changeService(db, serviceId, { means: "next-boot" });
+      return true;
     case "retire":
       record((now) => {
         readMeters(context, now, chains, guests, { close: true });
@@ -150,6 +164,8 @@ async function perform(
     case "unplug":
       return unplug(context, service, guests);
     case "repin":
+      // It is free from then on, and was used until then.
+      record((now) => readMeters(context, now, chains, guests, { close: true }));
       await repin(context, service, guests);
       return true;
     case "finish":
@@ -266,7 +282,7 @@ function recordFailure(
     deleteService(db, serviceId);
     return;
   }
-  if (state === "returning" && service.returnReason === "owner") {
+  if (state === "returning" && service.returnReason === "owner" && service.means === null) {
     // It was in the guest all the time, and still is.
     changeService(db, serviceId, { state: "in-service", returnReason: null });
     return;
@@ -275,10 +291,10 @@ function recordFailure(
     inTransaction(db, () => {
       const now = tellCapacityTime(context);
       const chains = listOpenChains(db).filter((chain) => chain.serviceId === serviceId);
-      changeService(db, serviceId, { state: "unreturned", means: "ask" });
+      changeService(db, serviceId, { state: "unreturned" });
       readMeters(context, now, chains, guests, {});
       const reason = service.returnReason ?? "validity-end";
-      const detail = { serviceId, reason, means: "ask" as const };
+      const detail = { serviceId, reason, means: service.means };
       writeAct(db, hostIdOf(context), now, { kind: "unreturned", ...detail });
     });
     return;

@@ -86,10 +86,15 @@ export function changeService(db: DatabaseSync, serviceId: ServiceId, change: Se
   );
 }
 
+/** Services of the pool that are not returned, oldest first. */
+export function sharedServices(db: DatabaseSync): readonly ServiceRow[] {
+  return listServices(db).filter(({ mode }) => mode === "shared");
+}
+
 /** Standby cores that are enabled for the pool now. */
 export function pooledCores(db: DatabaseSync): readonly number[] {
-  return listServices(db)
-    .filter(({ mode, state }) => mode === "shared" && IN_FORCE.has(state))
+  return sharedServices(db)
+    .filter(({ state }) => IN_FORCE.has(state))
     .flatMap(({ cores }) => cores);
 }
 

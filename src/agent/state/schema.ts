@@ -1,4 +1,9 @@
-import { CAPACITY_PROVIDERS_STEP, CAPACITY_STEP } from "../capacity/schema.ts";
+import {
+  CAPACITY_PROVIDERS_STEP,
+  CAPACITY_RECEIPTS_STEP,
+  CAPACITY_STEP,
+  CAPACITY_USED_UP_STEP,
+} from "../capacity/schema.ts";
 
 /**
  * The agent's own state, one step per version; a step that was released is never edited.
@@ -130,4 +135,6 @@ export const SCHEMA_STEPS: readonly string[] = [
   `,
   CAPACITY_STEP,
   CAPACITY_PROVIDERS_STEP,
+  CAPACITY_USED_UP_STEP,
+  CAPACITY_RECEIPTS_STEP,
 ];

@@ -98,6 +98,8 @@ function aboutText(act: Act["act"]): string {
       return act.resource;
     case "unreturned":
       return `${act.serviceId}: ${act.reason}`;
+    case "service-resumed":
+      return `${act.serviceId}: covered by another code`;
     case "service-returned":
       return `${act.serviceId}: ${act.reason}${act.means ? ` by ${act.means}` : ""}`;
     case "time-to-bill":

@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import type { z } from "zod";
+import type { Imported } from "../../agent/capacity/receipts.ts";
 import {
   type ReceiptFile,
   type ReportFile,
@@ -74,14 +75,11 @@ async function takeReport(
 
 async function takeReceipts(context: Context, agent: string, body: ReceiptFile): Promise<Outcome> {
   const ask = { method: "POST", path: "/v1/capacity/import", body };
-  const taken = await askAgent<{ acts: number; records: number }>(
-    context,
-    agent,
-    ask,
-    "the agent reads",
-  );
-  const text = `${taken.acts} acts and ${taken.records} records are now known to be with the provider`;
-  return { json: taken, text };
+  const taken = await askAgent<Imported>(context, agent, ask, "the agent reads");
+  const { acts, records, again } = taken;
+  const text = `${acts} acts and ${records} records are now known to be with the provider`;
+  const lost = `the provider has lost ${again} acts and records; write it another report with \`sublet usage export\``;
+  return { json: taken, text: again === 0 ? text : `${text}\n${lost}` };
 }
 
 /** What `usage export --agent` writes. */

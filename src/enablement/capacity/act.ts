@@ -84,6 +84,8 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
     reason: z.string().max(64),
     means: returnMeansSchema.nullable(),
   }),
+  /** Codes that were accepted since cover what was unreturned: it is in service again. */
+  z.strictObject({ kind: z.literal("service-resumed"), serviceId: idSchema("service") }),
   z.strictObject({
     kind: z.literal("service-returned"),
     serviceId: idSchema("service"),

@@ -44,7 +44,7 @@ export async function readReportedUntil(db: Kysely<DB>, hostId: HostId): Promise
   return row?.at ?? null;
 }
 
-/** Services of a provider that said they could not be given back, and have not been since. */
+/** Services that could not be given back, and were not since, nor covered by another code. */
 export async function listUnreturned(
   db: Kysely<DB>,
   { hostId, providerPartyId }: Issued,
@@ -58,7 +58,7 @@ export async function listUnreturned(
         and s.act #>> '{act,serviceId}' = a.act #>> '{act,serviceId}'
         and s.act #>> '{act,providerId}' = ${providerPartyId})
       and not exists (select 1 from capacity_act r where r.host_id = a.host_id
-        and r.kind = 'service-returned'
+        and r.kind in ('service-returned', 'service-resumed') and r.seq > a.seq
         and r.act #>> '{act,serviceId}' = a.act #>> '{act,serviceId}')
     order by 1`.execute(db);
   return rows.map(({ serviceId }) => serviceId);

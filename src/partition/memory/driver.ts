@@ -124,7 +124,8 @@ export function createMemoryDriver(options: MemoryDriverOptions = {}): MemoryDri
       const port = spec.access.port || (guest.observation.port ?? given);
       const processId = `memory:${lives}:0`;
       const seen = { state: "running", processId, port, cpuNs: 0n, exitReason: null } as const;
-      return change(spec.guestId, guest, seen, true).observation;
+      // What was plugged into its last life is gone.
+      return change(spec.guestId, { ...guest, spec }, seen, true).observation;
     },
     observe: async (guestId) => refresh(guestId)?.observation ?? absent(guestId),
     answers: async (guestId) => guests.get(guestId)?.answers ?? false,
