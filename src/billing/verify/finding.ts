@@ -96,6 +96,8 @@ export const FINDINGS = {
   "act-broken-link": "differs",
   "act-clock-backwards": "differs",
   "act-missing": "differs",
+  "pause-out-of-turn": "differs",
+  "record-in-pause": "differs",
   "service-missing": "differs",
   "chain-unknown": "differs",
   "record-not-from-code": "differs",

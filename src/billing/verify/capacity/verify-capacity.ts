@@ -9,6 +9,7 @@ import type { BillFacts } from "../verify-lease.ts";
 import { type Meter, readMeters } from "./chains.ts";
 import { type Evidence, readEvidence } from "./evidence.ts";
 import { checkCapacityLines } from "./lines.ts";
+import { checkPauses } from "./pauses.ts";
 import { checkDraws, type Shown, shownUpTo, totalUse } from "./use.ts";
 
 interface Server {
@@ -27,6 +28,9 @@ export function verifyCapacity(
   );
   const meters = report.check("records follow from the acts and from one another", () =>
     readMeters(evidence, exported.hostId, report),
+  );
+  report.check("nothing was counted while the host said that a timer stood still", () =>
+    checkPauses(evidence, meters, report),
   );
   const isWhole = exported.bills.every(({ bill }) => bill.incomplete !== true);
   report.check("codes were drawn in turn, and none for more than it had", () =>
