@@ -127,6 +127,8 @@ export const FINDINGS = {
   "lender-truth": "cannot-prove",
   "bill-parties": "cannot-prove",
   "server-keys-unpinned": "cannot-prove",
+  "provider-keys-unpinned": "cannot-prove",
+  "host-keys-unpinned": "cannot-prove",
   causes: "cannot-prove",
   "not-billed": "cannot-prove",
   "nothing-granted": "cannot-prove",
