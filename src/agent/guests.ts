@@ -22,6 +22,10 @@ export interface Guest {
   readonly isRunning: boolean;
   /** Nanoseconds since the process began. */
   readonly cpuNs: bigint;
+  /** Why it does not run, as its driver says, where that is known. */
+  readonly exitReason: string | null;
+  /** Whose guest it is has switched it off, or is restarting it. */
+  readonly isOffWished: boolean;
 }
 
 /** Every own and leased guest that was started and is not ending, observed now. */
@@ -30,12 +34,13 @@ export async function listGuests(context: AgentContext): Promise<readonly Guest[
     ({ stage, bootedAtNs }) => bootedAtNs !== null && !isEnding(stage),
   );
   return Promise.all(
-    started.map(async ({ leaseId, origin, partitionId, granted, cores }) => {
+    started.map(async ({ leaseId, origin, partitionId, granted, cores, ...row }) => {
       if (granted === null) throw new Error(`${leaseId} was started without a verified grant`);
       const { name, cpuMode, size } = granted.partition;
-      const { state, processId, cpuNs } = await context.driver.observe(leaseId);
+      const { state, processId, cpuNs, exitReason } = await context.driver.observe(leaseId);
       const partition = { id: partitionId, name };
-      const seen = { processId, isRunning: state === "running", cpuNs };
+      const isOffWished = row.powerState === "off" || row.isPowerCut;
+      const seen = { processId, isRunning: state === "running", cpuNs, exitReason, isOffWished };
       return { guestId: leaseId, origin, partition, cpuMode, size, cores, ...seen };
     }),
   );

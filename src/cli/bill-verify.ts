@@ -1,6 +1,9 @@
 import { Option } from "commander";
 import type { BillVerification } from "../billing/verify/verify-bill.ts";
+import { unwrapPasted } from "../signature/envelope.ts";
+import type { PublicJwk } from "../signature/key.ts";
 import { isId } from "../unit/id.ts";
+import { readPaper } from "./capacity/paper.ts";
 import { readIfThere } from "./config/private-file.ts";
 import type { PublicJwk as PinnedJwk } from "./config/profile.ts";
 import { chosenProfile } from "./connect.ts";
@@ -10,26 +13,36 @@ import { connectFor } from "./naming/connect-for.ts";
 import { money } from "./output/words.ts";
 import { verb } from "./verb.ts";
 
-export const billVerifyVerb = verb<{ billOrFile: string; withoutPins?: true }>({
+interface VerifyInput {
+  readonly billOrFile: string;
+  readonly withoutPins?: true;
+  readonly providerCard?: readonly string[];
+}
+
+export const billVerifyVerb = verb<VerifyInput>({
   usage: "verify <billOrFile>",
   summary: "Recompute bills from the signed records; exit 1 when they are not what those say.",
   examples: [
     "sublet bill verify bill_01k9…",
     "sublet bill verify ./usage.json",
     "sublet bill verify ./usage.json --without-pins",
+    "sublet bill verify ./capacity.json --provider-card acme.card",
   ],
   more: "A file is checked with no server and no database: by the keys that were pinned at your login, or without a login by its own, which proves less and is said.",
   options: [
     new Option("--without-pins", "a file by the keys that it brings itself, which prove less"),
+    new Option("--provider-card <file...>", "of capacity: the card that its provider gave you"),
   ],
-  run: async (context, { billOrFile, withoutPins }) => {
+  run: async (context, { billOrFile, withoutPins, providerCard = [] }) => {
+    const trustedProviderKeys = await readCards(context, providerCard);
     const { exported, serverKeys } = (await isBill(billOrFile))
       ? await fetchExport(context, billOrFile)
       : await readExport(context, billOrFile, withoutPins ?? false);
     const { verifyBill } = await import("../billing/verify/verify-bill.ts");
     const { importPublicKey } = await import("../signature/key.ts");
     const trustedServerKeys = serverKeys?.map((key) => importPublicKey(key));
-    const result = verifyBill(exported, trustedServerKeys ? { trustedServerKeys } : {});
+    const pinned = trustedServerKeys ? { trustedServerKeys } : {};
+    const result = verifyBill(exported, { ...pinned, trustedProviderKeys });
     return {
       json: { bill: billOrFile, ...result },
       text: verificationText(billOrFile, result),
@@ -37,6 +50,18 @@ export const billVerifyVerb = verb<{ billOrFile: string; withoutPins?: true }>({
     };
   },
 });
+
+/** The keys of providers, by the cards that they gave. */
+async function readCards(context: Context, files: readonly string[]) {
+  const { decideTrust } = await import("../enablement/capacity/trust.ts");
+  const keys = new Map<string, readonly PublicJwk[]>();
+  for (const file of files) {
+    const trust = decideTrust(unwrapPasted(await readPaper(context, file)), () => null);
+    if (!trust.ok) throw new CliError(trust.code, `${file}: ${trust.message}`, { file });
+    keys.set(trust.provider.providerId, trust.provider.keys);
+  }
+  return keys;
+}
 
 interface Evidence {
   readonly exported: unknown;

@@ -65,8 +65,14 @@ const exportVerb = verb<ExportInput>({
   options: [
     new Option("--lease <id>", "one lease, with all of its bills"),
     new Option("--bill <id>", "one bill, and those of its lease before it").conflicts("lease"),
-    new Option("--from <instant>", "leases in use since then").conflicts(["lease", "bill"]),
-    new Option("--to <instant>", "leases in use before then").conflicts(["lease", "bill"]),
+    new Option("--from <instant>", "leases and enabled capacity in use since then").conflicts([
+      "lease",
+      "bill",
+    ]),
+    new Option("--to <instant>", "leases and enabled capacity in use before then").conflicts([
+      "lease",
+      "bill",
+    ]),
     new Option("-o, --output <file>", "write it there; without it to stdout"),
     agentInstead().conflicts(["lease", "bill", "from", "to"]),
     providerOption(),
@@ -82,11 +88,12 @@ const exportVerb = verb<ExportInput>({
     const { output } = input;
     if (output === undefined) return { json: exported, text };
     await writeFile(output, `${text}\n`);
-    const bills = exported.leases.reduce((sum, lease) => sum + lease.bills.length, 0);
-    const leases = exported.leases.length;
+    const { leases, capacity = [] } = exported;
+    const bills = [...leases, ...capacity].reduce((sum, one) => sum + one.bills.length, 0);
+    const also = capacity.length === 0 ? "" : ` and the capacity of ${capacity.length} hosts`;
     return {
-      json: { file: output, leases, bills },
-      text: `${leases} leases with ${bills} bills are in ${output}`,
+      json: { file: output, leases: leases.length, capacity: capacity.length, bills },
+      text: `${leases.length} leases${also} with ${bills} bills are in ${output}`,
     };
   },
 });

@@ -340,7 +340,7 @@ export const REFUSALS = {
   "export-too-large": row<{ leasesMax: number }>(
     422,
     ({ leasesMax }) =>
-      `there are more than ${leasesMax} leases in that time; ask for less of it with --from and --to`,
+      `there are more than ${leasesMax} leases, or hosts with capacity, in that time; ask for less of it with --from and --to`,
   ),
 
   // Bills that are sent

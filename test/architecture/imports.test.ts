@@ -69,7 +69,7 @@ test("the command line knows the server by its contract alone", () => {
     /^(cli|unit|refusal|signature|tunnel|api\/contract|api\/client|billing\/verify)\/|^billing\/bill\.ts$/;
   // Papers that are read and checked where they are, with no server: their shapes, and pure rules.
   const papers =
-    /^enablement\/capacity\/(act|billing-period|card|claim-number|code|consent|report-file|resource|terms)\.ts$/;
+    /^enablement\/capacity\/(act|billing-period|card|claim-number|code|consent|report-file|resource|terms|trust)\.ts$/;
   const wrong = imports.filter(
     ({ from, to, dynamic }) =>
       stageOf(from) === "cli" &&

@@ -9,6 +9,7 @@ import { sayTimeToBill } from "./bill.ts";
 import { type ChainRow, listOpenChains } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
 import { guestOf, isHeldBy } from "./guest.ts";
+import { offReasonOf } from "./pause.ts";
 import { beginMeter, codeOf, type ReadingMode, type Seen, takeReadingOf } from "./reading.ts";
 import { IN_FORCE, listServices, readService, type ServiceRow } from "./service-store.ts";
 
@@ -20,12 +21,12 @@ export function seenOf(
 ): Seen {
   const guest = guestOf(guests, { partition });
   const isIts = guest !== null && (guest.origin === "own" ? null : guest.guestId) === leaseId;
-  if (!isIts) return { observation: null, isHeld: false };
+  if (!isIts) return { observation: null, isHeld: false, off: "no-guest" };
   const isHeld = isHeldBy(guest, service) && IN_FORCE.has(service.state);
-  return { observation: { ...guest, ...OBSERVED, state: stateOf(guest) }, isHeld };
+  const observation = { ...guest, port: null, state: stateOf(guest) } as const;
+  return { observation, isHeld, off: offReasonOf(guest) };
 }
 
-const OBSERVED = { port: null, exitReason: null };
 const stateOf = ({ isRunning }: Guest) => (isRunning ? "running" : "exited");
 
 /** Reads these chains now, in the caller's transaction. */

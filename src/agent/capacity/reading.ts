@@ -1,4 +1,5 @@
 import { runsOutInNs } from "../../enablement/capacity/account.ts";
+import type { PauseReason } from "../../enablement/capacity/act.ts";
 import {
   type BillingPeriod,
   edgesBetween,
@@ -21,6 +22,7 @@ import { type ChainRow, insertChain, noteRecord } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
 import { debitCodes, listAccounts, readCode } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
+import { notePause } from "./pause.ts";
 import type { ServiceRow } from "./service-store.ts";
 import {
   type PeriodKey,
@@ -34,6 +36,8 @@ export interface Seen {
   readonly observation: GuestObservation | null;
   /** Of dedicated capacity: the guest that runs has it. */
   readonly isHeld: boolean;
+  /** Why nothing counts where it does not. */
+  readonly off: PauseReason;
 }
 
 export interface ReadingMode {
@@ -91,6 +95,7 @@ export function takeReadingOf(
   });
   if (!taken.ok) throw new Error(`${taken.code}: ${taken.message}`);
   for (const hashed of taken.records) noteRecord(db, hashed);
+  if (mode.final !== true) notePause(context, now, service, { last, reading, off: seen.off });
 }
 
 /** The code that a service began with. */

@@ -179,6 +179,12 @@ export const CAPACITY_PROVIDERS_STEP = `
 
   -- Since when its codes enable nothing, though its keys are pinned; null: it is trusted.
   ALTER TABLE trusted_provider ADD COLUMN untrusted_at TEXT;
+
+  -- Services whose timer stands still, with the reason that the last act of them gave.
+  CREATE TABLE capacity_pause (
+    service_id TEXT PRIMARY KEY REFERENCES capacity_service,
+    reason     TEXT NOT NULL
+  ) STRICT;
 `;
 
 /** When the resource-time of a provider's codes was used up: of each resource by itself. */

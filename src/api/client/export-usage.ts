@@ -1,6 +1,8 @@
 import type { Kysely } from "kysely";
 import { getBillOfParty, listBillsOfLease } from "../../billing/bill-store.ts";
-import type { LeaseExport } from "../../billing/export.ts";
+import type { CapacityBill } from "../../billing/capacity/bill.ts";
+import { listLastCapacityBills } from "../../billing/capacity/bill-store.ts";
+import type { CapacityExport, LeaseExport } from "../../billing/export.ts";
 import type { DB } from "../../database/types.ts";
 import { readOwnGrant } from "../../enablement/grant.ts";
 import { findHostKey } from "../../host/key-store.ts";
@@ -16,6 +18,8 @@ import type { Handler } from "../handler.ts";
 
 /** A file of more takes longer than a request should, and nobody reads it. */
 const LEASES_MAX = 200;
+/** Hosts with enabled capacity, each by one provider: with all that their bills rest on. */
+const HOSTS_MAX = 50;
 
 export const exportUsage: Handler<"exportUsage"> = async (context, { caller, query }) => {
   const db = context.db.kysely;
@@ -38,8 +42,25 @@ export const exportUsage: Handler<"exportUsage"> = async (context, { caller, que
     const lease = await getLeaseOfParty(db, caller.partyId, leaseId);
     leases.push(await exportLease(db, lease, untilNumber));
   }
-  return { ...head, leases };
+  const capacity: CapacityExport[] = [];
+  for (const bill of await chooseCapacity(db, caller.partyId, query)) {
+    capacity.push(await exportCapacity(db, bill));
+  }
+  return { ...head, leases, ...(capacity.length > 0 ? { capacity } : {}) };
 };
+
+/** By time; what is asked for by name is that alone. */
+async function chooseCapacity(
+  db: Kysely<DB>,
+  partyId: PartyId,
+  { billId, leaseId, from, to }: Query<"exportUsage">,
+): Promise<readonly CapacityBill[]> {
+  if (billId !== undefined || leaseId !== undefined) return [];
+  const within = { partyId, from: from ?? null, to: to ?? null, limit: HOSTS_MAX + 1 };
+  const found = await listLastCapacityBills(db, within);
+  if (found.length > HOSTS_MAX) throw refusal("export-too-large", { leasesMax: HOSTS_MAX });
+  return found;
+}
 
 interface Chosen {
   readonly leaseId: LeaseId;

@@ -312,7 +312,7 @@ export const clientOperations = {
     method: "GET",
     path: "/v1/usage-export",
     summary:
-      "Everything that checks bills elsewhere: grants, signed records, receipts, keys. Of a bill and those before it, of a lease, or of all leases that were in use in a time.",
+      "Everything that checks bills elsewhere: grants, signed records, receipts, keys. Of a bill and those before it, of a lease, or of all leases and all enabled capacity that were in use in a time.",
     query: z.strictObject({
       billId: idSchema("bill").optional(),
       leaseId: idSchema("lease").optional(),

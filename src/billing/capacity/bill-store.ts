@@ -38,6 +38,25 @@ export async function listCapacityBills(
   }));
 }
 
+/**
+ * Of each host and provider of a party, whose customer or provider it is, the last bill of a period
+ * that lies in the time: with those before it, all that is billed of that time.
+ */
+export async function listLastCapacityBills(
+  db: Kysely<DB>,
+  which: { partyId: PartyId; from: string | null; to: string | null; limit: number },
+): Promise<readonly CapacityBill[]> {
+  const { partyId, from, to, limit } = which;
+  const { rows } = await sql<{ document: unknown }>`
+    select distinct on (host_id, lender_party_id) document from bill
+    where kind = 'capacity' and (client_party_id = ${partyId} or lender_party_id = ${partyId})
+      and tstzrange((document #>> '{period,start}')::timestamptz,
+          (document #>> '{period,end}')::timestamptz)
+        && tstzrange(${from}::timestamptz, ${to}::timestamptz)
+    order by host_id, lender_party_id, number desc limit ${limit}`.execute(db);
+  return rows.map(({ document }) => capacityBillSchema.parse(document));
+}
+
 export async function insertCapacityBill(
   tx: Kysely<DB>,
   { document, jws, closedAt }: { document: CapacityBill; jws: string; closedAt: Date },

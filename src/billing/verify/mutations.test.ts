@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { BILL_MUTATIONS } from "./bill-mutations.sample.ts";
 import { CAPACITY_MUTATIONS } from "./capacity/mutations.sample.ts";
+import { PAUSE_MUTATIONS } from "./capacity/pauses.sample.ts";
 import { sampleExport } from "./export.sample.ts";
 import { FINDINGS, type FindingCode } from "./finding.ts";
 import { HOST_MUTATIONS } from "./host-mutations.sample.ts";
@@ -36,7 +37,7 @@ test("a hundred exports and more are mutilated, each in its own way", () => {
 });
 
 test("every way in which an export can differ has a mutation that shows it", () => {
-  const all = [...MUTATIONS, ...MONTH_MUTATIONS, ...CAPACITY_MUTATIONS];
+  const all = [...MUTATIONS, ...MONTH_MUTATIONS, ...CAPACITY_MUTATIONS, ...PAUSE_MUTATIONS];
   const shown = new Set<string>(all.map(([, , code]) => code));
   const unshown = Object.entries(FINDINGS)
     .filter(([code, severity]) => severity === "differs" && !shown.has(code))

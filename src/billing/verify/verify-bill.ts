@@ -1,5 +1,6 @@
 import type { PublicJwk } from "../../signature/key.ts";
 import { usageExportSchema } from "../export.ts";
+import type { TrustedProviderKeys } from "./capacity/evidence.ts";
 import { verifyCapacity } from "./capacity/verify-capacity.ts";
 import type { Finding } from "./finding.ts";
 import { serverKeyRing } from "./keys.ts";
@@ -21,6 +22,8 @@ export interface BillVerification {
 export interface VerifyBillOptions {
   /** Keys that were got from the server by another way than this export. */
   readonly trustedServerKeys?: readonly PublicJwk[];
+  /** The same of providers, by their ids. */
+  readonly trustedProviderKeys?: TrustedProviderKeys;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface VerifyBillOptions {
  */
 export function verifyBill(
   exported: unknown,
-  { trustedServerKeys }: VerifyBillOptions = {},
+  { trustedServerKeys, trustedProviderKeys = new Map() }: VerifyBillOptions = {},
 ): BillVerification {
   const report = new Report();
   sayWhatIsTrusted(report);
@@ -59,7 +62,8 @@ export function verifyBill(
   });
   for (const [index, one] of (parsed.data.capacity ?? []).entries()) {
     report.enter(`capacity[${index}].`);
-    bills.push(...verifyCapacity(one, { ...parsed.data, serverKeys }, report));
+    const server = { ...parsed.data, serverKeys, trustedProviderKeys };
+    bills.push(...verifyCapacity(one, server, report));
   }
   report.enter("");
   return {

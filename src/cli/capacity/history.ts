@@ -92,6 +92,10 @@ function aboutText(act: Act["act"]): string {
       return `${quantityText(act.resource, act.quantity)} for ${act.partition?.name ?? "the pool"}`;
     case "chain-begun":
       return `meter of ${act.partition.name}${act.threshold ? `, above ${thresholdText(act.threshold)}` : ""}`;
+    case "service-paused":
+      return `${act.serviceId}: ${act.reason}, from ${instant(act.from.at)}`;
+    case "service-resumed":
+      return act.serviceId;
     case "threshold-set":
       return `${act.partition.name}: ${thresholdText(act.threshold)} from ${instant(act.from)}`;
     case "resource-time-used-up":

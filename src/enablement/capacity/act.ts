@@ -24,6 +24,26 @@ export const TIMES_TO_BILL = [
 ] as const;
 export type TimeToBill = (typeof TIMES_TO_BILL)[number];
 
+/**
+ * Why the timer of dedicated capacity stands still. `not-in-guest`: the guest that runs does not have
+ * it yet, since it boots or takes no notice. `guest-restarted`: nobody saw it off, and it is another
+ * life of it. `stopped-…`: by whose guest it is, with the agent's own command.
+ */
+export const PAUSE_REASONS = [
+  "guest-powered-off",
+  "stopped-by-owner",
+  "stopped-by-client",
+  "guest-crashed",
+  "machine-failed",
+  "process-died",
+  "host-restarted",
+  "guest-restarted",
+  "not-in-guest",
+  "no-guest",
+  "unknown",
+] as const;
+export type PauseReason = (typeof PAUSE_REASONS)[number];
+
 const chainHeadSchema = z.strictObject({
   chainId: idSchema("chain"),
   /** The last record that belongs to what is billed; 0: none yet. */
@@ -68,6 +88,18 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
     /** When the partition is leased: whose guest uses it. */
     leaseId: idSchema("lease").nullable(),
   }),
+  z.strictObject({
+    kind: z.literal("service-paused"),
+    serviceId: idSchema("service"),
+    reason: z.enum(PAUSE_REASONS),
+    /** The last reading that counts; from there until it is resumed nothing does. */
+    from: z.strictObject({
+      at: instantText,
+      bootId: z.string().max(64),
+      monotonicNs: naturalText,
+    }),
+  }),
+  z.strictObject({ kind: z.literal("service-resumed"), serviceId: idSchema("service") }),
   z.strictObject({
     kind: z.literal("threshold-set"),
     /** For whose codes. */

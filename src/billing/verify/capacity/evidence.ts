@@ -1,7 +1,13 @@
 import { type Act, actsBatchSchema, type HashedAct } from "../../../enablement/capacity/act.ts";
 import { type CapacityCode, capacityCodeSchema } from "../../../enablement/capacity/code.ts";
 import { type HashedRecord, usageBatchSchema } from "../../../meter/record.ts";
-import { importPublicKey, KeyError, type KeyRing, keyRing } from "../../../signature/key.ts";
+import {
+  importPublicKey,
+  KeyError,
+  type KeyRing,
+  keyRing,
+  type PublicJwk,
+} from "../../../signature/key.ts";
 import { canonicalJson, sha256Hex } from "../../../unit/canonical.ts";
 import type { CapacityExport } from "../../export.ts";
 import type { Report } from "../report.ts";
@@ -13,12 +19,40 @@ export interface Evidence {
   readonly records: ReadonlyMap<string, readonly HashedRecord[]>;
 }
 
-export function readEvidence(exported: CapacityExport, report: Report): Evidence {
-  const providerRing = ringOf(exported.providerKeys, "providerKeys", report);
+/** Of providers, by id, the keys that were got by another way than the export. */
+export type TrustedProviderKeys = ReadonlyMap<string, readonly PublicJwk[]>;
+
+export function readEvidence(
+  exported: CapacityExport,
+  trusted: TrustedProviderKeys,
+  report: Report,
+): Evidence {
+  const providerRing = providerRingOf(exported, trusted, report);
+  report.add(
+    "host-keys-unpinned",
+    "agentKeys",
+    "the export brings the keys of the host's agent itself; that they are the host's rests on the server's seal",
+  );
   const agentRing = ringOf(exported.agentKeys, "agentKeys", report);
   const codes = readCodes(exported, providerRing, report);
   const acts = readActs(exported, agentRing, report);
   return { codes, acts, records: readRecords(exported, agentRing, report) };
+}
+
+/** Pinned keys alone count where there are any, as with the server's. */
+function providerRingOf(
+  { providerId, providerKeys }: CapacityExport,
+  trusted: TrustedProviderKeys,
+  report: Report,
+): KeyRing {
+  const pinned = trusted.get(providerId);
+  if (pinned !== undefined) return keyRing(pinned);
+  report.add(
+    "provider-keys-unpinned",
+    "providerKeys",
+    "the export brings the provider's keys itself; only those of a card that you got from the provider prove who signed the codes (--provider-card)",
+  );
+  return ringOf(providerKeys, "providerKeys", report);
 }
 
 function ringOf(jwks: readonly unknown[], where: string, report: Report): KeyRing {

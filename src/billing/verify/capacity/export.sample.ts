@@ -85,6 +85,11 @@ export function capacityExport(bend: CapacityBend = {}): unknown {
   };
   useAll();
   ledger.timeToBill(provider.id, START_MS, "demand");
+  // A pause of an earlier time of the host's clock than the records: it holds nothing against them.
+  const { serviceId = newId("service") } = ledger.meters[0] ?? {};
+  const from = { at: new Date(START_MS).toISOString(), bootId: "boot", monotonicNs: "1" };
+  ledger.act({ kind: "service-paused", serviceId, reason: "guest-powered-off", from });
+  ledger.act({ kind: "service-resumed", serviceId });
   useAll();
   ledger.timeToBill(provider.id, START_MS);
 

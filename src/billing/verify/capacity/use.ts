@@ -1,5 +1,5 @@
 import type { HashedAct } from "../../../enablement/capacity/act.ts";
-import type { ThresholdRule } from "../../../enablement/capacity/terms.ts";
+import type { CapacityCode } from "../../../enablement/capacity/code.ts";
 import type { HashedRecord } from "../../../meter/record.ts";
 import { canonicalJson } from "../../../unit/canonical.ts";
 import type { Report } from "../report.ts";
@@ -77,12 +77,15 @@ export function totalUse(shown: readonly Shown[], where: string, report: Report)
 }
 
 /** Dedicated use is compared with nothing, whatever is said of it. */
-export function countedBy(mode: Meter["mode"], threshold: ThresholdRule | null): string {
+export function countedBy(
+  mode: Meter["mode"],
+  threshold: CapacityCode["threshold"] | null,
+): string {
   return comparedBy(mode === "dedicated" ? null : threshold);
 }
 
 /** What is compared otherwise counts apart: over intervals of another length, or in all. */
-export function comparedBy(threshold: ThresholdRule | null): string {
+export function comparedBy(threshold: CapacityCode["threshold"] | null): string {
   if (threshold === null) return "-";
   return threshold.kind === "allowance" ? "in-all" : `each-${threshold.intervalSeconds}`;
 }

@@ -7,13 +7,15 @@ import type { Report } from "../report.ts";
 import { checkSeal } from "../seal.ts";
 import type { BillFacts } from "../verify-lease.ts";
 import { type Meter, readMeters } from "./chains.ts";
-import { type Evidence, readEvidence } from "./evidence.ts";
+import { type Evidence, readEvidence, type TrustedProviderKeys } from "./evidence.ts";
 import { checkCapacityLines } from "./lines.ts";
+import { checkPauses } from "./pauses.ts";
 import { checkDraws, type Shown, shownUpTo, totalUse } from "./use.ts";
 
 interface Server {
   readonly serverId: string;
   readonly serverKeys: KeyRing;
+  readonly trustedProviderKeys: TrustedProviderKeys;
 }
 
 /** Recomputes a provider's bills of a host from the codes, acts and records alone. */
@@ -23,10 +25,13 @@ export function verifyCapacity(
   report: Report,
 ): readonly BillFacts[] {
   const evidence = report.check("codes, acts and records are signed by whose they are", () =>
-    readEvidence(exported, report),
+    readEvidence(exported, server.trustedProviderKeys, report),
   );
   const meters = report.check("records follow from the acts and from one another", () =>
     readMeters(evidence, exported.hostId, report),
+  );
+  report.check("nothing was counted while the host said that a timer stood still", () =>
+    checkPauses(evidence, meters, report),
   );
   const isWhole = exported.bills.every(({ bill }) => bill.incomplete !== true);
   report.check("codes were drawn in turn, and none for more than it had", () =>
