@@ -9,6 +9,7 @@ import { createRig, type Rig } from "../agent/harness.ts";
 import { begun, cut, SIZE } from "../agent/own.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { runCli } from "./run-cli.ts";
+import { runAtTerminal } from "./terminal.ts";
 
 /** The verbs of enabled capacity, typed at a host without a server with a real agent. */
 const folder = makeTempFolder("cli-at-host");
@@ -102,6 +103,61 @@ describe("enable", () => {
     const cut = provider.code(agent).slice(0, -20);
     const ran = await type(`capacity enable ${cut} --shared`);
     expect(ran.stderr).toContain("the signature has 66 characters, not 86: was the text cut off?");
+  });
+});
+
+describe("enable at a terminal, without a code", () => {
+  /** What is typed or pasted, piece by piece; then the input ends. */
+  const sit = (typed: readonly string[], ...flags: string[]) =>
+    runAtTerminal(
+      ["capacity", "enable", ...flags, "--agent", socket.path],
+      80,
+      { SUBLET_CONFIG: folder.path },
+      typed,
+    );
+  const broken = (code: string) => code.replace(/(.{72})/g, "$1\n");
+  const question = "Paste the code, or type its claim number; an empty line ends it.\n";
+
+  test("asks for it, and takes it over several lines up to an empty one", async () => {
+    const code = provider.code(agent);
+    const pieces = broken(code).match(/[\s\S]{1,500}/g) ?? [];
+    const ran = await sit([...pieces, "\n", "\n", "what comes then is not the code's\n"]);
+    expect(ran.stderr).toContain(question);
+    expect(ran.stdout).toMatch(/code\s+code_\w+ is accepted\n/);
+    expect(ran.exitCode).toBe(0);
+    const again = await sit([code, "\n\n"]);
+    expect(again.stdout).toMatch(/code_\w+ was accepted before\n/);
+  });
+
+  test("takes white space and blank lines before it, and the end of input for the end", async () => {
+    const code = provider.code(agent);
+    const ran = await sit(["\r\n  \n\t", broken(code).replaceAll("\n", "\r\n   "), "  "]);
+    expect(ran.stdout).toMatch(/code\s+code_\w+ is accepted\n/);
+  });
+
+  test.each([
+    ["at once", [], "nothing was pasted; give the code, its file or its number"],
+    ["after blanks", ["  \n", "\n"], "nothing was pasted; give the code, its file or its number"],
+    [
+      "within the code",
+      ["eyJhbGciOiJFZERTQSJ9.eyJq"],
+      "this is no capacity code, or not all of it",
+    ],
+  ])("says what lacks when the input ends %s", async (_, typed, sentence) => {
+    const ran = await sit(typed);
+    expect(ran.stderr).toContain(sentence);
+    expect(ran).toMatchObject({ exitCode: 1, stdout: "" });
+  });
+
+  test("takes a claim number, however it is typed, and says which group is wrong", async () => {
+    const ran = await sit(["7h2kx 00000 4t9wr yz1q8\n", "\n"]);
+    expect(ran.stderr).toMatch(/group \d, \w{5}, is mistyped/);
+    expect(ran.exitCode).toBe(1);
+  });
+
+  test("asks nothing where what was accepted before is meant", async () => {
+    const ran = await sit([], "--accepted", "--partition", "p1", "--cpu", "1");
+    expect(ran.stderr).not.toContain(question);
   });
 });
 

@@ -4,10 +4,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listenLocally } from "../../src/agent/socket.ts";
 import { createClient } from "../../src/api/client/client.ts";
 import { svgText, terminalText } from "../../src/cli/capacity/qr.ts";
 import { checkConsent } from "../../src/enablement/capacity/consent.ts";
 import { newId } from "../../src/unit/id.ts";
+import { STANDBY } from "../agent/capacity.ts";
+import { createRig } from "../agent/harness.ts";
+import { begun, cut } from "../agent/own.ts";
 import { until } from "../guest/processes.ts";
 import { farHost, openCapacityMarket, TERMS } from "../server/capacity-market.ts";
 import type { FakeHost } from "../server/fake-host.ts";
@@ -210,6 +214,33 @@ test("a claim number that is mistyped is told in which group, before anybody is 
   );
   expect(ran.exitCode).toBe(1);
   expect(ran.stderr).toMatch(/group \d, \w{5}, is mistyped/);
+});
+
+test("a claim number typed at a host enables its code, and again says that it did", async () => {
+  const rig = createRig(STANDBY);
+  // Its clock is the server's.
+  rig.clock.stepWall(Date.now() - rig.clock.now().getTime());
+  const agent = await rig.startAlone({ options: { alone: { name: "cave" } } });
+  cut(agent, "p1");
+  await begun(agent, "p1");
+  await rig.rounds(agent, 2, 1_000);
+  const socket = await listenLocally(agent);
+  const at = `--agent ${socket.path}`;
+  await anybody(`capacity card -o ${path("cave.card")} ${at}`);
+  await vendor(`capacity register ${path("cave.card")} --customer owner`);
+  await vendor(`capacity provider-card -o ${path("again.card")}`);
+  await anybody(`capacity trust ${path("again.card")} --yes ${at}`);
+  await anybody(`capacity request --cpu 1 --for 1h -o ${path("cave.request")} ${at}`);
+  const issued = await vendor(`capacity issue ${path("cave.request")}`);
+  const [, number = "none"] = /claim number\s+(\S+)/.exec(issued.stdout) ?? [];
+  const typed = `capacity enable ${number.toLowerCase()} --partition p1 ${at}`;
+  const enabled = await anybody(typed);
+  expect(enabled.stdout).toMatch(/code_\w+ is accepted\n/);
+  expect(enabled.stdout).toMatch(/state\s+in service; its time is counted\n/);
+  expect((await anybody(typed)).stdout).toMatch(/code_\w+ was accepted before\n/);
+  const { services } = await json(anybody(`capacity show ${at} --json`));
+  expect(services).toHaveLength(1);
+  await socket.close();
 });
 
 test("a provider asks for a bill by the host's name, and is told which hosts there are", async () => {

@@ -5,11 +5,15 @@ import type { Surroundings } from "../../src/cli/surroundings.ts";
 import { systemClock } from "../../src/unit/clock.ts";
 import type { Ran } from "./run-cli.ts";
 
-/** Runs one command line as at a terminal of so many columns, with such variables. */
+/**
+ * Runs one command line as at a terminal of so many columns, with such variables. What is `typed`
+ * comes in pieces; without it nobody sits there.
+ */
 export async function runAtTerminal(
   argv: readonly string[],
   columns: number | undefined,
   env: Readonly<Record<string, string>>,
+  typed?: readonly string[],
 ): Promise<Ran> {
   const screen = () => {
     const stream = new PassThrough();
@@ -20,7 +24,7 @@ export async function runAtTerminal(
     environment: readEnvironment(env),
     clock: systemClock,
     sleep: async () => undefined,
-    stdin: Readable.from([]),
+    stdin: Object.assign(Readable.from(typed ?? []), typed === undefined ? {} : { isTTY: true }),
     stdout,
     stderr,
   };
