@@ -372,6 +372,18 @@ export interface LedgerTransaction {
   transactionId: string;
 }
 
+export interface LentCode {
+  codeId: string;
+  hostId: string;
+  lentAt: Timestamp;
+  providerPartyId: string;
+  quantity: Int8;
+  reported: boolean;
+  resource: string;
+  resourceTime: Numeric;
+  validity: string;
+}
+
 export interface Offer {
   borrowerPartyIds: Generated<string[]>;
   borrowers: Generated<string>;
@@ -462,6 +474,8 @@ export interface Reservation {
   partitionId: string;
   period: string;
   reservationId: string;
+  standbyCpuMilli: Generated<number>;
+  standbyMemoryBytes: Generated<Int8>;
 }
 
 export interface Run {
@@ -505,6 +519,13 @@ export interface SigningKey {
   publicJwk: Json;
   retiredAt: Timestamp | null;
   successionJws: string | null;
+}
+
+export interface StandbyReservation {
+  codeId: string;
+  hostId: string;
+  quantity: Int8;
+  reservationId: string;
 }
 
 export interface UsageBatch {
@@ -564,6 +585,7 @@ export interface DB {
   leaseExtension: LeaseExtension;
   ledgerEntry: LedgerEntry;
   ledgerTransaction: LedgerTransaction;
+  lentCode: LentCode;
   offer: Offer;
   operatorFee: OperatorFee;
   partition: Partition;
@@ -575,6 +597,7 @@ export interface DB {
   runLease: RunLease;
   setting: Setting;
   signingKey: SigningKey;
+  standbyReservation: StandbyReservation;
   usageBatch: UsageBatch;
   usageRecord: UsageRecord;
 }
