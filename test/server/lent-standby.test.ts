@@ -180,6 +180,21 @@ test("a lease that ends early gives back what it did not use, one that never beg
   expect(used).toBeLessThan(2 * (600 + 60));
 });
 
+test("a lease that waited in vain for its predecessor's wipe had nothing of a code", async () => {
+  const code = codeOf();
+  const { run, heard, unreserved, wish, book } = await openHost("waited", [code]);
+  await run(wish("a", 3, { durationSeconds: 600 }));
+  const next = { start: inHours(660 / HOUR), durationSeconds: 600 };
+  const { leaseId } = await book(wish("a", 5, next));
+  expect(await unreserved(code)).toBe(leftOf(10, 2, 600));
+  for (const seconds of [700, 700]) {
+    await heard(seconds);
+    await server.pass();
+  }
+  expect(await show(leaseId)).toMatchObject({ state: "ended", outcome: "not-delivered" });
+  expect(await unreserved(code)).toBe(10 * HOUR);
+});
+
 test("a guest that is not wiped in time goes on holding its standby, beyond the code's own end", async () => {
   const code = codeOf({ cores: 2, hours: 3, validSeconds: HOUR + 120 });
   const { run, heard, lentCodes, wish, wipe } = await openHost("overrun", [code]);
