@@ -1,4 +1,5 @@
 import type { Response } from "../api/contract/contract.ts";
+import { quantityText, useText } from "./capacity/text.ts";
 import type { Context } from "./context.ts";
 import { facts, table } from "./output/table.ts";
 import { coresInBase, instant, sizeText, standbyText } from "./output/words.ts";
@@ -7,7 +8,8 @@ import { partitionTable } from "./partition-text.ts";
 type Shown = Response<"showHost">;
 type HostView = Shown["host"];
 
-export function hostText(context: Context, { host, partitions, events }: Shown): string {
+export function hostText(context: Context, shown: Shown): string {
+  const { host, partitions, lentCodes, events } = shown;
   const found = host.facts;
   const known: [string, string][] = found
     ? [
@@ -36,7 +38,26 @@ export function hostText(context: Context, { host, partitions, events }: Shown):
     partitions.length > 0
       ? partitionTable(context, partitions)
       : "no partitions; add one with `sublet partition set`";
-  return [head, cut, ...(events.length > 0 ? [eventTable(context, events)] : [])].join("\n\n");
+  return [
+    head,
+    cut,
+    ...(lentCodes.length > 0 ? [lentTable(context, lentCodes)] : []),
+    ...(events.length > 0 ? [eventTable(context, events)] : []),
+  ].join("\n\n");
+}
+
+/** What of the standby serves leases, by which codes. */
+function lentTable(context: Context, codes: Shown["lentCodes"]): string {
+  const rows = codes.map((code) => [
+    code.codeId,
+    quantityText(code.resource, code.quantity),
+    code.inUse === 0 ? "-" : quantityText(code.resource, code.inUse),
+    useText(code.resource, BigInt(code.unreserved)),
+    instant(code.reservedUntil),
+    `${instant(code.validity.end)}${code.isOpen ? "" : "; for no new leases"}`,
+  ]);
+  const heads = ["LENT CODE", "AT ONCE", "IN USE", "UNRESERVED", "RESERVED UNTIL", "VALID UNTIL"];
+  return table(context, heads, rows);
 }
 
 export function stateText(host: HostView): string {

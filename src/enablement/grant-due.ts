@@ -7,7 +7,7 @@ import { getImage } from "../image/store.ts";
 import { eachLease } from "../lease/each-lease.ts";
 import { hasLeaseEvent, insertLeaseEvent } from "../lease/event-store.ts";
 import { finishLease } from "../lease/finish.ts";
-import { fillStanding, prolongReservation } from "../lease/reservation-store.ts";
+import { fillStanding, prolongReservation, readStandby } from "../lease/reservation-store.ts";
 import { END_REASONS } from "../lease/state.ts";
 import {
   type Lease,
@@ -59,11 +59,12 @@ async function grant(
   // Under its lock: a grant names the key from before a rotation and is seen by whoever reads after
   // it, or names the new one.
   const host = await lockHost(tx, lease.hostId);
+  const standby = await readStandby(tx, lease.leaseId);
   // The re-cut counts as a change of the partition, and is the last one before the freeze.
   await bumpPartitionGeneration(tx, lease.partitionId);
   await updateLease(tx, lease.leaseId, {
     state: "preparing",
-    grantJws: issueGrant(issuer, { lease, image, host, billingTimeZone, now }),
+    grantJws: issueGrant(issuer, { lease, standby, image, host, billingTimeZone, now }),
     preparingAt: now,
   });
   await insertLeaseEvent(tx, { leaseId: lease.leaseId, kind: "preparing", at: now });

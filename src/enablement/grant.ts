@@ -10,6 +10,7 @@ import {
   nameText,
   sizeSchema,
 } from "../unit/schema.ts";
+import { standbyPartSchema } from "./capacity/lent.ts";
 
 /**
  * `typ: sublet-grant`: this host may run this lease in this partition. Signed by the server when
@@ -31,6 +32,8 @@ export const grantSchema = z.strictObject({
     size: sizeSchema,
   }),
   period: z.strictObject({ start: instantText, end: instantText }),
+  /** What of the size is standby's; absent: nothing. Reserved for the whole lease, or refused. */
+  standby: z.array(standbyPartSchema).min(1).max(100).optional(),
   image: z.strictObject({
     imageId: idSchema("image"),
     digest: digestText,

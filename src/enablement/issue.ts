@@ -1,3 +1,4 @@
+import type { StandbyPart } from "../host/lent-code.ts";
 import type { Host } from "../host/store.ts";
 import type { Image } from "../image/store.ts";
 import type { Lease } from "../lease/store.ts";
@@ -15,7 +16,7 @@ export interface Issuer {
 /** The code by which this host, and no other, may run this lease: signed when its period begins. */
 export function issueGrant(
   issuer: Issuer,
-  { lease, image, host, billingTimeZone, now }: GrantInput,
+  { lease, standby, image, host, billingTimeZone, now }: GrantInput,
 ): string {
   if (!lease.period) throw new Error(`${lease.leaseId} has no period to grant`);
   if (host.agentPublicJwk?.x === undefined) throw new Error(`${host.hostId} has no agent`);
@@ -33,6 +34,7 @@ export function issueGrant(
       size: lease.size,
     },
     period: { start: lease.period.start.toISOString(), end: lease.period.end.toISOString() },
+    ...(standby.length > 0 ? { standby: [...standby] } : {}),
     image: { imageId: image.imageId, digest: image.digest, manifest: image.manifest },
     clientKey: lease.sshPublicKey,
     internet: lease.internet,
@@ -49,6 +51,8 @@ export function issueGrant(
 
 interface GrantInput {
   readonly lease: Lease;
+  /** What of its size is standby's. */
+  readonly standby: readonly StandbyPart[];
   readonly image: Image;
   readonly host: Host;
   readonly billingTimeZone: string;

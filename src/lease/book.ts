@@ -188,7 +188,7 @@ async function writeLease(
   await insertLease(tx, lease, now);
   if (booking.run) await insertRunLease(tx, booking.run, leaseId);
   const held = { start: period.start, end: afterTurnaround(period.end) };
-  await insertReservation(tx, { ...lease, period: held }, now);
+  await insertReservation(tx, { ...lease, standby: match.standby, period: held }, now);
   if (!carvable) {
     const { standingSize: size, cpuMode } = partition;
     await fillStanding(tx, partition, { size, cpuMode, yielding: true }, now);
@@ -221,6 +221,11 @@ function refusalOf(
     case "reservation_exclusive":
     case "host_capacity":
     case "carve_limit":
+    case "standby_capacity":
+    case "lent_code_closed":
+    case "lent_code_quantity":
+    case "lent_code_time":
+    case "lent_code_validity":
     case "host_drained":
     case "host_maintenance":
     case "host_removed":

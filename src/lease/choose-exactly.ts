@@ -1,3 +1,4 @@
+import { standbySize } from "../host/lent-code.ts";
 import type { Match } from "../market/match.ts";
 import { type Deciding, decideOpening, type Opening, openingsAfter } from "./opening.ts";
 
@@ -50,6 +51,8 @@ function byHost(openings: readonly Opening[]): Iterable<readonly Opening[]> {
 
 interface Combination {
   readonly key: string;
+  /** Of the host's openings, those that were taken, in order. */
+  readonly taken: readonly number[];
   readonly matches: readonly Match[];
   readonly openings: readonly Opening[];
 }
@@ -62,18 +65,23 @@ function combinationsOf(
 ): (readonly Match[])[][] {
   const { count } = deciding.requirement;
   let left = decisionsMax;
-  let level: readonly Combination[] = [{ key: "", matches: [], openings }];
+  let level: readonly Combination[] = [{ key: "", taken: [], matches: [], openings }];
   const found: (readonly Match[])[][] = [[[]]];
   while (found.length <= count) {
     const next = new Map<string, Combination>();
     for (const one of level) {
       for (const [index, opening] of one.openings.entries()) {
-        const key = keyWith(one.key, index);
-        if (next.has(key) || left-- <= 0) continue;
+        const taken = [...one.taken, index].sort((a, b) => a - b);
+        // Without lent codes the order in which they are taken makes no difference.
+        if (opening.lent.length === 0 && next.has(keyOf(taken, []))) continue;
+        if (left-- <= 0) continue;
         const decision = decideOpening(deciding, opening);
         if (!decision.ok) continue;
         const matches = [...one.matches, decision.match];
-        next.set(key, { key, matches, openings: openingsAfter(one.openings, decision.match) });
+        const key = keyOf(taken, matches);
+        if (next.has(key)) continue;
+        const after = openingsAfter(one.openings, decision.match);
+        next.set(key, { key, taken, matches, openings: after });
       }
     }
     if (next.size === 0) break;
@@ -83,10 +91,13 @@ function combinationsOf(
   return found;
 }
 
-/** The same whatever the order in which they were taken. */
-function keyWith(key: string, index: number): string {
-  const indexes = key === "" ? [] : key.split(" ").map(Number);
-  return [...indexes, index].sort((a, b) => a - b).join(" ");
+/**
+ * The same whatever the order in which they were taken, as long as they leave the same: who comes
+ * while others' standing sizes are in the way takes standby instead.
+ */
+function keyOf(taken: readonly number[], matches: readonly Match[]): string {
+  const { cpuMilli, memoryBytes } = standbySize(matches.flatMap(({ standby }) => standby));
+  return [...taken, cpuMilli, memoryBytes].join(" ");
 }
 
 /** First what has taken the least of its host. */

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { STANDBY_RESOURCES, STANDBY_STEP, standbySize } from "../host/lent-code.ts";
 import type { Match } from "../market/match.ts";
-import { addSizes, fitsWithin, SIZE_ZERO } from "../unit/size.ts";
+import { addSizes, fitsWithin, SIZE_ZERO, subtractSizes } from "../unit/size.ts";
 import { chooseTogether, sumOf } from "./choose.ts";
-import { anyOpening, anyRequirement, decidingOf, GIB, openingOf, SIZE } from "./opening.sample.ts";
+import { anyQuestion, decidingOf, GIB, lentCode, openingOf, SIZE } from "./opening.sample.ts";
 import { type Deciding, decideOpening, type Opening, openingsAfter } from "./opening.ts";
 
 const NONE = SIZE_ZERO;
@@ -21,6 +22,16 @@ test("of what is carved there are as many as its limit has room for, each anothe
   expect([new Set(ids).size, new Set(names).size]).toEqual([3, 3]);
 });
 
+/** Whole cores and blocks, beside at least one of the base. */
+function checkStandby({ size, standby }: Match): void {
+  for (const { resource, quantity } of standby) {
+    expect(quantity % STANDBY_STEP[resource]).toBe(0);
+    const name = STANDBY_RESOURCES[resource];
+    const ofBase = size[name] - standbySize(standby)[name];
+    expect(ofBase).toBeGreaterThanOrEqual(STANDBY_STEP[resource]);
+  }
+}
+
 test("a partition is chosen once", () => {
   expect(chooseTogether(decidingOf({ count: 3 }), [openingOf()])).toHaveLength(1);
 });
@@ -32,14 +43,16 @@ test("no more are chosen than all together may cost", () => {
 
 test("whatever is chosen matches beside those before it, fits its host, and costs what may be paid", () => {
   fc.assert(
-    fc.property(anyRequirement, anyOpening, (wanted, opening) => {
-      const deciding = decidingOf(wanted);
+    fc.property(anyQuestion, ({ deciding, opening }) => {
       const { requirement } = deciding;
       const chosen = chooseTogether(deciding, [opening]);
       expect(chosen.length).toBeLessThanOrEqual(requirement.count);
       expect(chosen.length > 0).toBe(decideOpening(deciding, opening).ok);
       const sum = chosen.reduce((total, { size }) => addSizes(total, size), NONE);
-      expect(fitsWithin(sum, opening.host.base)).toBe(true);
+      const standby = standbySize(chosen.flatMap((match) => match.standby));
+      expect(fitsWithin(subtractSizes(sum, standby), opening.host.base)).toBe(true);
+      expect(fitsWithin(standby, opening.host.standby)).toBe(true);
+      for (const match of chosen) checkStandby(match);
       if (opening.offer.carve) expect(fitsWithin(sum, opening.offer.carve.max)).toBe(true);
       const most = requirement.maxTotalMicros;
       if (most !== undefined) {
@@ -86,6 +99,8 @@ interface World {
       readonly price: number;
     }[];
     readonly carve: { readonly cores: number; readonly price: number } | null;
+    /** Cores that its codes have at once, and for how many hours of one. */
+    readonly lent: { readonly cores: number; readonly hours: number } | null;
   }[];
   readonly wanted: { readonly cores: number; readonly count: number };
   readonly most: number | null;
@@ -98,10 +113,11 @@ const anyWorld: fc.Arbitrary<World> = fc.record({
     fc.record({
       base: fc.integer({ min: 2, max: 8 }),
       named: fc.array(
-        fc.record({ min: small(4), standing: fc.nat(1), memory: small(6), price: small(9) }),
+        fc.record({ min: small(4), standing: fc.nat(3), memory: small(6), price: small(9) }),
         { maxLength: 4 },
       ),
       carve: fc.option(fc.record({ cores: small(6), price: small(9) })),
+      lent: fc.option(fc.record({ cores: small(4), hours: small(6) })),
     }),
     { minLength: 1, maxLength: 2 },
   ),
@@ -112,12 +128,19 @@ const anyWorld: fc.Arbitrary<World> = fc.record({
 
 /** Partitions whose minimums differ, and a carve, on hosts that have no room for all of them. */
 function worldOf({ hosts, wanted, most, hourly }: World): [Deciding, Opening[]] {
-  const openings = hosts.flatMap(({ base, named, carve: carved }, at) => {
+  const openings = hosts.flatMap(({ base, named, carve: carved, lent: some }, at) => {
     const template = openingOf();
     const hostId = `host_01k000000000000000000${at}` as const;
-    const host = { ...template.host, hostId, base: SIZE(base, 12, 100) };
+    const lent = some ? [{ ...lentCode({ steps: some.cores, hours: some.hours }), hostId }] : [];
+    const host = {
+      ...template.host,
+      hostId,
+      base: SIZE(base, 12, 100),
+      standby: standbySize(lent),
+    };
     const held = named.map(({ standing }, index) => ({
       ...{ hostId, leaseId: null, carved: false, size: SIZE(standing, standing, 1) },
+      standby: [],
       partitionId: `partition_01k00000000000000000${at}${index}` as const,
       period: { start: new Date(0), end: null },
     }));
@@ -129,7 +152,7 @@ function worldOf({ hosts, wanted, most, hourly }: World): [Deciding, Opening[]] 
           ...{ min: SIZE(min, memory, 0), standingSize: SIZE(standing, standing, 1) },
         },
         offer: { hostId, priceMicrosPerCoreHour: priced(price) },
-        held,
+        ...{ held, lent },
       }),
       host,
     }));
@@ -144,7 +167,7 @@ function worldOf({ hosts, wanted, most, hourly }: World): [Deciding, Opening[]] 
         ...{ hostId, partitionId: null, carve: { cpuMode: "dedicated", max } },
         priceMicrosPerCoreHour: priced(carved.price),
       },
-      held,
+      ...{ held, lent },
     });
     return [...all, { ...carving, host }];
   });
@@ -160,10 +183,20 @@ test("two of middle size and price are found where the cheapest has no room and 
   const named = (min: number, price: number) => ({ min, standing: 0, memory: 1, price });
   const host = { base: 4, named: [named(4, 1), named(1, 9), named(2, 3), named(2, 3)] };
   const [deciding, openings] = worldOf({
-    ...{ hosts: [{ ...host, carve: null }], wanted: { cores: 1, count: 2 } },
+    ...{ hosts: [{ ...host, carve: null, lent: null }], wanted: { cores: 1, count: 2 } },
     ...{ most: 16, hourly: null },
   });
   expect(chooseTogether(deciding, openings)).toHaveLength(2);
+});
+
+test("who comes while another's standing size is in the way takes standby, and may be the one to come last", () => {
+  const named = (standing: number) => ({ min: 2, standing, memory: 1, price: 1 });
+  const host = { base: 4, named: [named(3), named(2)], carve: { cores: 1, price: 1 } };
+  const [deciding, openings] = worldOf({
+    ...{ hosts: [{ ...host, lent: { cores: 1, hours: 2 } }], wanted: { cores: 1, count: 3 } },
+    ...{ most: null, hourly: null },
+  });
+  expect(chooseTogether(deciding, openings)).toHaveLength(3);
 });
 
 test("as many are chosen as any combination has, partitions and carves and prices mixed", () => {

@@ -135,8 +135,8 @@ function nearestSize(deciding: Deciding, opening: Opening): Size | null {
 const INSTANTS_MAX = 500;
 
 /**
- * What is free becomes so only where a reservation ends or a window begins, so the earliest start
- * is one of those instants.
+ * What is free becomes so only where a reservation ends, or a window or a lent code's validity
+ * begins, so the earliest start is one of those instants.
  */
 function earliestStart(deciding: Deciding, opening: Opening): Date | null {
   const { requirement, now } = deciding;
@@ -144,7 +144,8 @@ function earliestStart(deciding: Deciding, opening: Opening): Date | null {
   const durationMs = requirement.durationSeconds * 1000;
   const wiped = new Date(start.getTime() + TURNAROUND_SECONDS * 1000);
   const ends = opening.held.flatMap(({ period }) => (period.end === null ? [] : [period.end]));
-  const instants = [start, wiped, ...ends]
+  const codes = opening.lent.map(({ validity }) => validity.start);
+  const instants = [start, wiped, ...ends, ...codes]
     .filter((at) => at >= start)
     .toSorted((a, b) => a.getTime() - b.getTime())
     .slice(0, INSTANTS_MAX)

@@ -11,8 +11,8 @@ import { refusal } from "../refusal/refusal.ts";
 import type { LeaseId } from "../unit/id.ts";
 import { formatDurationSeconds } from "../unit/quantity.ts";
 import { fitsWithin, subtractSizes } from "../unit/size.ts";
-import { peakReserved } from "./capacity.ts";
 import { insertLeaseEvent } from "./event-store.ts";
+import { checkStandby } from "./extend-standby.ts";
 import { type Extension, insertExtension, updateExtension } from "./extension-store.ts";
 import {
   afterTurnaround,
@@ -20,7 +20,9 @@ import {
   fillStanding,
   moveReservationEnd,
   readReservations,
+  readStandby,
 } from "./reservation-store.ts";
+import { basePart, peakOfBase } from "./standby.ts";
 import { type Lease, lengthenPeriod } from "./store.ts";
 
 /** What an extension comes to, before anything is written. */
@@ -91,8 +93,8 @@ export function costUntil(
 
 /**
  * Whether its host takes leases then, the partition is free for it, wipe turnaround included, and
- * the host has the capacity. Takes the host's lock, under which that stays true. Refuses:
- * host-closed, calendar-full.
+ * the host has the capacity, its lent codes theirs. Takes the host's lock, under which that stays
+ * true. Refuses: host-closed, calendar-full, lent-capacity-short.
  */
 export async function checkCalendar(
   tx: Kysely<DB>,
@@ -118,9 +120,11 @@ export async function checkCalendar(
     });
   }
   const others = reservations.filter((one) => one.partitionId !== lease.partitionId);
-  const free = subtractSizes(host.base, peakReserved(others, during));
-  if (!fitsWithin(lease.size, free))
+  const standby = await readStandby(tx, leaseId);
+  const free = subtractSizes(host.base, peakOfBase(others, during));
+  if (!fitsWithin(basePart({ size: lease.size, standby }), free))
     throw refusal("calendar-full", { leaseId, partition, until: null });
+  if (standby.length > 0) await checkStandby(tx, { lease, host, standby, others, during });
 }
 
 export type NewExtension = Pick<
@@ -169,7 +173,11 @@ export function refusalOf(
     case "lease_exclusive":
     case "reservation_exclusive":
     case "host_capacity":
-    case "carve_limit": {
+    case "carve_limit":
+    case "standby_capacity":
+    case "lent_code_quantity":
+    case "lent_code_time":
+    case "lent_code_validity": {
       const { leaseId, partitionName: partition } = lease;
       return refusal("calendar-full", { leaseId, partition, until: null });
     }

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { DB } from "../database/types.ts";
+import { listLentCodes } from "../host/lent-code-store.ts";
 import { hostState } from "../host/liveness.ts";
 import { carvedName, listPartitions, type Partition } from "../host/partition-store.ts";
 import { type Host, mapHosts } from "../host/store.ts";
@@ -23,7 +24,8 @@ import {
   type Opening,
   periodOf,
 } from "./opening.ts";
-import { readReservations } from "./reservation-store.ts";
+import { readReservations, readStandby } from "./reservation-store.ts";
+import { usableCodes } from "./standby.ts";
 
 export interface Mismatch {
   readonly candidate: Candidate;
@@ -137,7 +139,8 @@ async function gatherOpenings(db: Kysely<DB>, input: FindInput): Promise<Opening
     ...reservation,
     carved: partitions.get(reservation.partitionId)?.carved ?? false,
   }));
-  held.push(...overrunning([...partitions.values()], now));
+  held.push(...(await readOverrunning(db, [...partitions.values()], now)));
+  const codes = Map.groupBy(await listLentCodes(db, hostIds), ({ hostId }) => hostId);
   return offers.flatMap((offer) => {
     const host = hosts.get(offer.hostId);
     if (!host || host.removedAt) return [];
@@ -151,19 +154,27 @@ async function gatherOpenings(db: Kysely<DB>, input: FindInput): Promise<Opening
         ...{ partition, host, offer },
         hostLate: state !== "seen",
         held: held.filter(({ hostId }) => hostId === host.hostId),
+        lent: usableCodes(codes.get(host.hostId) ?? [], now),
       },
     ];
   });
 }
 
 /** Carved partitions whose lease has outlived its reservation: until it is wiped, nobody else has room. */
-function overrunning(partitions: readonly Partition[], now: Date): Held[] {
-  return partitions
-    .filter(({ carved, inUse }) => carved && inUse !== null && afterTurnaround(inUse.until) <= now)
-    .map(({ partitionId, hostId, size, inUse }) => ({
-      ...{ partitionId, hostId, size, carved: true, leaseId: inUse?.leaseId ?? null },
-      period: { start: now, end: afterTurnaround(now) },
-    }));
+async function readOverrunning(
+  db: Kysely<DB>,
+  partitions: readonly Partition[],
+  now: Date,
+): Promise<Held[]> {
+  const held: Held[] = [];
+  for (const { partitionId, hostId, size, inUse, carved } of partitions) {
+    if (!carved || inUse === null || afterTurnaround(inUse.until) > now) continue;
+    const { leaseId } = inUse;
+    const standby = await readStandby(db, leaseId);
+    const period = { start: now, end: afterTurnaround(now) };
+    held.push({ partitionId, hostId, size, standby, carved: true, leaseId, period });
+  }
+  return held;
 }
 
 /** The least that is carved. */

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { type LentCode, STANDBY_STEP, standbySize } from "../host/lent-code.ts";
 import type { Partition } from "../host/partition-store.ts";
 import type { Host } from "../host/store.ts";
 import type { Image } from "../image/store.ts";
@@ -93,11 +94,19 @@ const OFFER: Offer = {
 };
 
 export function openingOf(
-  some: { partition?: Partial<Partition>; offer?: Partial<Offer>; held?: readonly Held[] } = {},
+  some: {
+    partition?: Partial<Partition>;
+    offer?: Partial<Offer>;
+    held?: readonly Held[];
+    /** The host has as much in standby as these may have at once. */
+    lent?: readonly LentCode[];
+  } = {},
 ): Opening {
   const partition = { ...PARTITION, ...some.partition };
   const offer = { ...OFFER, ...some.offer };
-  return { partition, host: HOST, hostLate: false, offer, held: some.held ?? [] };
+  const { held = [], lent = [] } = some;
+  const host = { ...HOST, standby: standbySize(lent) };
+  return { partition, host, hostLate: false, offer, held, lent };
 }
 
 /** Reserved from so many hours after now on, for so many: by default of another partition. */
@@ -108,8 +117,26 @@ export function heldFor(size: Size, fromHour: number, hours: number, own = false
     partitionId: own ? OWN_ID : OTHER_ID,
     leaseId: "lease_01k0000000000000000000",
     size,
+    standby: [],
     period: { start, end: new Date(start.getTime() + hours * HOUR_MS) },
     carved: !own,
+  };
+}
+
+/** So many cores, or blocks of memory, for so many hours of them; valid for the hours named. */
+export function lentCode(
+  some: { at?: number; resource?: "cpu" | "memory"; steps?: number; hours?: number } & {
+    readonly valid?: readonly [number, number];
+  } = {},
+): LentCode {
+  const { at = 0, resource = "cpu", steps = 4, hours = 1000, valid = [-1, 1000] } = some;
+  const [start, end] = valid.map((hour) => new Date(NOW.getTime() + hour * HOUR_MS));
+  const quantity = steps * STANDBY_STEP[resource];
+  return {
+    ...{ hostId: HOST_ID, codeId: `code_01k000000000000000000${at}`, providerId: LENDER_ID },
+    ...{ resource, quantity, reserved: 0n, isOpen: true, heldUntil: null },
+    resourceTime: BigInt(STANDBY_STEP[resource]) * BigInt(Math.round(hours * 3.6e12)),
+    validity: { start: start ?? NOW, end: end ?? NOW },
   };
 }
 
@@ -133,7 +160,7 @@ const anySize = fc
     memoryBytes: memory * (GIB / 4),
   }));
 
-export const anyRequirement: fc.Arbitrary<Partial<Requirement>> = fc.record(
+const anyRequirement: fc.Arbitrary<Partial<Requirement>> = fc.record(
   {
     size: anySize,
     durationSeconds: fc.integer({ min: 60, max: 40 * 3600 }),
@@ -153,6 +180,34 @@ const anyHeld = fc
   })
   .map(({ cores, from, hours, own }) => heldFor(SIZE(cores, cores, cores), from, hours, own));
 
+/** Codes of cores and of memory, for a while and for so much of it; the first first to expire. */
+const anyLent = fc
+  .array(
+    fc.record({
+      resource: fc.constantFrom("cpu" as const, "memory" as const),
+      steps: fc.integer({ min: 1, max: 6 }),
+      hours: fc.integer({ min: 1, max: 120 }),
+      from: fc.integer({ min: -10, max: 60 }),
+      until: fc.integer({ min: 61, max: 300 }),
+    }),
+    { maxLength: 3 },
+  )
+  .map((codes) =>
+    codes
+      .toSorted((a, b) => a.until - b.until)
+      .map(({ from, until, ...code }, at) => lentCode({ ...code, at, valid: [from, until] })),
+  );
+
+/** Some of what others hold is standby of these codes. */
+function onStandby(held: readonly Held[], lent: readonly LentCode[]): Held[] {
+  return held.map((one, index) => {
+    const code = lent[index];
+    if (code === undefined || one.size.cpuMilli === STANDBY_STEP.cpu) return one;
+    const { codeId, resource } = code;
+    return { ...one, standby: [{ codeId, resource, quantity: STANDBY_STEP[resource] }] };
+  });
+}
+
 const anyWindows = fc.array(
   fc
     .record({
@@ -169,7 +224,7 @@ const anyWindows = fc.array(
 );
 
 /** A partition or a carve, with windows or none, on a host with others on it. */
-export const anyOpening: fc.Arbitrary<Opening> = fc
+const anyOpening: fc.Arbitrary<Opening> = fc
   .record({
     held: fc.array(anyHeld, { maxLength: 6 }),
     windows: anyWindows,
@@ -184,3 +239,36 @@ export const anyOpening: fc.Arbitrary<Opening> = fc
         : {},
     }),
   );
+
+/** A host whose base is nearly full, codes that it lends, and what others have of both. */
+const anyLending: fc.Arbitrary<Opening> = fc
+  .record({
+    held: fc.array(anyHeld, { maxLength: 3 }),
+    full: fc.integer({ min: 10, max: 15 }),
+    lent: anyLent,
+    windows: fc.oneof(fc.constant([]), anyWindows),
+  })
+  .map(({ held, full, lent, windows }) => {
+    const base = heldFor({ ...SIZE(full), memoryBytes: 2 * full * GIB }, -10, 10_000);
+    return openingOf({ held: [base, ...onStandby(held, lent)], lent, offer: { windows } });
+  });
+
+const modestRequirement: typeof anyRequirement = fc.record(
+  {
+    size: fc
+      .tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 8, max: 200 }))
+      .map(([cores, blocks]) => ({
+        ...SIZE(cores),
+        memoryBytes: blocks * (STANDBY_STEP.memory / 2),
+      })),
+    durationSeconds: fc.integer({ min: 60, max: 20 * 3600 }),
+    start: fc.nat(70).map((hour) => new Date(NOW.getTime() + hour * HOUR_MS).toISOString()),
+    count: fc.integer({ min: 1, max: 4 }),
+  },
+  { requiredKeys: ["size", "durationSeconds"] },
+);
+
+/** What is wanted, and where: with lent codes half of the time. */
+export const anyQuestion = fc
+  .oneof(fc.tuple(anyRequirement, anyOpening), fc.tuple(modestRequirement, anyLending))
+  .map(([wanted, opening]) => ({ deciding: decidingOf(wanted), opening }));

@@ -1,3 +1,4 @@
+import type { LentCode } from "../host/lent-code.ts";
 import { carvedName, type Partition } from "../host/partition-store.ts";
 import type { Host } from "../host/store.ts";
 import type { Image } from "../image/store.ts";
@@ -11,6 +12,7 @@ import { subtractSizes } from "../unit/size.ts";
 import { peakReserved } from "./capacity.ts";
 import type { Period } from "./period.ts";
 import { type Reservation, TURNAROUND_SECONDS } from "./reservation-store.ts";
+import { codesAfter, lentDuring, peakOfBase } from "./standby.ts";
 
 /** A reservation, and whether it is a carved partition's. */
 export interface Held extends Reservation {
@@ -25,6 +27,8 @@ export interface Opening {
   readonly offer: Offer;
   /** Of the whole host. */
   readonly held: readonly Held[];
+  /** Codes of the host that are lent, by their expiry. */
+  readonly lent: readonly LentCode[];
 }
 
 /** What a decision about any opening needs. */
@@ -57,7 +61,7 @@ export function candidateFor(
   period: { readonly start: Date; readonly end: Date },
   now: Date,
 ): Candidate {
-  const { partition, host, hostLate, offer, held } = opening;
+  const { partition, host, hostLate, offer, held, lent } = opening;
   const during = { start: period.start, end: afterTurnaround(period.end) };
   const carved = held.filter((one) => one.carved);
   const others = held.filter((one) => one.partitionId !== partition.partitionId);
@@ -66,7 +70,9 @@ export function candidateFor(
     hostClosed: hostReasons(host, during),
     carvable: offer.carve && subtractSizes(offer.carve.max, peakReserved(carved, during)),
     takenUntil: takenUntil(partition, held, during, now),
-    reservedByOthers: peakReserved(others, during),
+    reservedByOthers: peakOfBase(others, during),
+    // Whole cores of a dedicated partition are what can be enabled; of time on the pool there is none.
+    lent: partition.cpuMode === "dedicated" ? lentDuring(lent, host.standby, others, during) : [],
   };
 }
 
@@ -96,12 +102,14 @@ function nextCarved(partition: Partition): Partition {
 /** What is open once a match is booked: its host has less, its partition is taken. */
 export function openingsAfter(openings: readonly Opening[], match: Match): readonly Opening[] {
   const { partition, host, period, carvable } = match.candidate;
+  const during = { start: period.start, end: afterTurnaround(period.end) };
   const taken: Held = {
     hostId: host.hostId,
     partitionId: partition.partitionId,
     leaseId: newId("lease"),
     size: match.size,
-    period: { start: period.start, end: afterTurnaround(period.end) },
+    standby: match.standby,
+    period: during,
     carved: carvable !== null,
   };
   return openings.map((opening) => {
@@ -114,6 +122,7 @@ export function openingsAfter(openings: readonly Opening[], match: Match): reado
     return {
       ...opening,
       held: [...kept, taken],
+      lent: codesAfter(opening.lent, match.standby, during),
       // The next one that is carved is another partition.
       ...(isCarve ? { partition: nextCarved(partition) } : {}),
     };

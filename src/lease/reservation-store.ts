@@ -1,11 +1,13 @@
 import { type Kysely, sql } from "kysely";
 import { sqlPeriod } from "../database/period.ts";
 import type { DB } from "../database/types.ts";
+import { type StandbyPart, standbySize } from "../host/lent-code.ts";
 import { getHost } from "../host/store.ts";
 import { type HostId, type LeaseId, newId, type PartitionId } from "../unit/id.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
 import { gapsBetween, type Period } from "./period.ts";
+import { basePart } from "./standby.ts";
 import { yieldingTo } from "./yielding.ts";
 
 /** Between two leases of a partition: stop, last reading and wipe take their time. */
@@ -17,6 +19,8 @@ export interface Reservation {
   /** Null: the partition's standing reservation, in force whenever no lease's is. */
   readonly leaseId: LeaseId | null;
   readonly size: Size;
+  /** What of the size is standby's: never of a standing reservation. */
+  readonly standby: readonly StandbyPart[];
   readonly period: Period;
 }
 
@@ -25,18 +29,28 @@ export async function insertReservation(
   reservation: Reservation,
   now: Date,
 ): Promise<void> {
+  const { hostId, standby } = reservation;
+  const reservationId = newId("reservation", now.getTime());
+  const ofStandby = standbySize(standby);
   await tx
     .insertInto("reservation")
     .values({
-      reservationId: newId("reservation", now.getTime()),
-      hostId: reservation.hostId,
+      reservationId,
+      hostId,
       partitionId: reservation.partitionId,
       leaseId: reservation.leaseId,
       cpuMilli: reservation.size.cpuMilli,
       memoryBytes: reservation.size.memoryBytes,
       diskBytes: reservation.size.diskBytes,
+      standbyCpuMilli: ofStandby.cpuMilli,
+      standbyMemoryBytes: ofStandby.memoryBytes,
       period: sqlPeriod(reservation.period),
     })
+    .execute();
+  if (standby.length === 0) return;
+  await tx
+    .insertInto("standbyReservation")
+    .values(standby.map(({ codeId, quantity }) => ({ reservationId, hostId, codeId, quantity })))
     .execute();
 }
 
@@ -137,7 +151,9 @@ export async function fillStanding(
   const during = { start: now, end: null };
   const reserved = await readReservations(tx, { hostIds: [hostId], during });
   const own = ({ partitionId }: Reservation) => partitionId === partition.partitionId;
-  const others = reserved.filter((reservation) => !own(reservation));
+  const others = reserved
+    .filter((reservation) => !own(reservation))
+    .map((other) => ({ ...other, size: basePart(other) }));
   const taken = reserved.filter(own).map(({ period }) => period);
   const { base } = await getHost(tx, hostId);
   for (const gap of gapsBetween(now, taken)) {
@@ -146,9 +162,28 @@ export async function fillStanding(
       : [{ size: standing.size, period: gap }];
     for (const { size, period } of stretches) {
       const { partitionId } = partition;
-      await insertReservation(tx, { hostId, partitionId, leaseId: null, size, period }, now);
+      const standing = { hostId, partitionId, leaseId: null, size, standby: [], period };
+      await insertReservation(tx, standing, now);
     }
   }
+}
+
+/** Of a reservation `reservation`, as a column: its parts of lent codes. */
+const STANDBY_PARTS = sql<StandbyPart[]>`case
+  when standby_cpu_milli = 0 and standby_memory_bytes = 0 then '[]'::jsonb
+  else (select jsonb_agg(jsonb_build_object('codeId', s.code_id, 'resource', c.resource,
+      'quantity', s.quantity) order by s.code_id)
+    from standby_reservation s join lent_code c using (host_id, code_id)
+    where s.reservation_id = reservation.reservation_id) end`;
+
+/** What of a lease's size is standby's. */
+export async function readStandby(db: Kysely<DB>, leaseId: LeaseId): Promise<StandbyPart[]> {
+  const row = await db
+    .selectFrom("reservation")
+    .select(STANDBY_PARTS.as("standby"))
+    .where("leaseId", "=", leaseId)
+    .executeTakeFirst();
+  return row?.standby ?? [];
 }
 
 /** Reservations that touch a period, of a partition, of hosts, or of all. */
@@ -159,6 +194,7 @@ export async function readReservations(
   const rows = await db
     .selectFrom("reservation")
     .select(["hostId", "partitionId", "leaseId", "cpuMilli", "memoryBytes", "diskBytes"])
+    .select(STANDBY_PARTS.as("standby"))
     .select(sql<Date>`lower(period)`.as("start"))
     .select(sql<Date | null>`upper(period)`.as("end"))
     .where(sql<boolean>`period && ${sqlPeriod(which.during)}`)
@@ -176,11 +212,12 @@ export async function readReservations(
       memoryBytes: Number(row.memoryBytes),
       diskBytes: Number(row.diskBytes),
     },
+    standby: row.standby,
     period: { start: row.start, end: row.end },
   }));
 }
 
-/** What is reserved on each host at this instant. */
+/** What of its base is reserved on each host at this instant. */
 export async function readReservedNow(
   db: Kysely<DB>,
   hostIds: readonly HostId[],
@@ -188,8 +225,9 @@ export async function readReservedNow(
 ): Promise<ReadonlyMap<HostId, Size>> {
   if (hostIds.length === 0) return new Map();
   const { rows } = await sql<{ hostId: HostId } & Record<keyof Size, bigint>>`
-    select host_id, sum(cpu_milli)::bigint as cpu_milli,
-      sum(memory_bytes)::bigint as memory_bytes, sum(disk_bytes)::bigint as disk_bytes
+    select host_id, sum(cpu_milli - standby_cpu_milli)::bigint as cpu_milli,
+      sum(memory_bytes - standby_memory_bytes)::bigint as memory_bytes,
+      sum(disk_bytes)::bigint as disk_bytes
     from reservation
     where host_id = any(${hostIds}) and period @> ${now}::timestamptz
     group by host_id`.execute(db);

@@ -1,13 +1,15 @@
+import type { StandbyPart } from "../host/lent-code.ts";
 import type { Partition } from "../host/partition-store.ts";
 import type { Host } from "../host/store.ts";
 import type { Image } from "../image/store.ts";
 import type { Architecture } from "../unit/schema.ts";
 import { mapSize, type Size, sizesEqual } from "../unit/size.ts";
-import { type Reason, reasonsAgainst } from "./mismatch.ts";
+import { baseLeftTo, type Reason, reasonsAgainst } from "./mismatch.ts";
 import { type MarketTerms, type Offer, tariffOf } from "./offer.ts";
 import { quote } from "./price.ts";
 import type { Quote } from "./quote.ts";
 import type { Requirement } from "./requirement.ts";
+import { type LentLeft, standbyParts } from "./standby.ts";
 import type { Tariff } from "./tariff.ts";
 
 /** Everything that the decision about one partition and one period needs, gathered beforehand. */
@@ -24,14 +26,18 @@ export interface Candidate {
   readonly period: { readonly start: Date; readonly end: Date };
   /** The first lease in the way during the wanted period, turnaround included. */
   readonly takenUntil: Date | "open" | null;
-  /** The most that other partitions of the host hold at once during the period. */
+  /** The most that other partitions hold of the host's base at once during the period. */
   readonly reservedByOthers: Size;
+  /** What lent codes could add during the period, turnaround included. */
+  readonly lent: readonly LentLeft[];
 }
 
 export interface Match {
   readonly candidate: Candidate;
   /** What the partition would be: at least its minimum. */
   readonly size: Size;
+  /** What of the size is standby's, by lent codes; the rest is the base's. */
+  readonly standby: readonly StandbyPart[];
   /** The partition's allocation changes for this lease. */
   readonly recut: boolean;
   readonly image: Image;
@@ -58,7 +64,8 @@ export function decideMatch(
   const reasons = reasonsAgainst({ requirement, candidate, image, size, quote: priced });
   if (reasons.length > 0 || !image) return { ok: false, reasons };
   const recut = carvable === null && !sizesEqual(size, partition.standingSize);
-  return { ok: true, match: { candidate, size, recut, image, tariff, quote: priced } };
+  const standby = standbyParts(size, baseLeftTo(candidate), candidate.lent);
+  return { ok: true, match: { candidate, size, standby, recut, image, tariff, quote: priced } };
 }
 
 /** Cheapest first; of equals what is cut the least, then partitions before carving, then the older. */

@@ -12,6 +12,7 @@ import {
 import type { Candidate } from "./match.ts";
 import type { Quote } from "./quote.ts";
 import type { Requirement } from "./requirement.ts";
+import { withStandby } from "./standby.ts";
 import { isWithinWindows, windowsText } from "./window.ts";
 
 export const MISMATCH_CODES = [
@@ -117,15 +118,29 @@ function sizeReasons({ size, candidate }: Question): Reason[] {
   if (!fitsWithin(size, available)) {
     const short = RESOURCES.filter((resource) => size[resource] > available[resource]);
     const parts = short.map((resource) => show(resource, Math.max(available[resource], 0)));
-    reasons.push({ code: "capacity-short", message: `its host has ${parts.join(" and ")} left` });
+    const left = `its host has ${parts.join(" and ")} left`;
+    const isForTime = fitsWithin(size, availableTo(candidate, "quantityAtOnce"));
+    const message = isForTime ? `${left}: its lent codes have no resource-time for more` : left;
+    reasons.push({ code: "capacity-short", message });
   }
   return reasons;
 }
 
-/** What the host, and the carve, have left for this partition during the period. */
-export function availableTo({ host, reservedByOthers, carvable }: Candidate): Size {
-  const left = subtractSizes(host.base, reservedByOthers);
+/**
+ * What the host, with its lent codes, and the carve have left for this partition during the period:
+ * by what their resource-time suffices for, or by what they have at once.
+ */
+export function availableTo(
+  candidate: Candidate,
+  part: "quantity" | "quantityAtOnce" = "quantity",
+): Size {
+  const { lent, carvable } = candidate;
+  const left = withStandby(baseLeftTo(candidate), lent, part);
   return mapSize((resource) => Math.min(left[resource], carvable?.[resource] ?? left[resource]));
+}
+
+export function baseLeftTo({ host, reservedByOthers }: Candidate): Size {
+  return subtractSizes(host.base, reservedByOthers);
 }
 
 function timeReasons({ requirement, candidate }: Question): Reason[] {

@@ -61,6 +61,17 @@ export const CAPACITY_REFUSALS = {
     ({ seconds }) => `too many claim numbers that do not exist; wait ${seconds} seconds`,
   ),
 
+  "lent-capacity-short": row<{ leaseId: string; host: string; until: string }>(
+    409,
+    ({ leaseId, host, until }) =>
+      `the codes that ${host} lends have no more for ${leaseId} than until ${until}; extend it to no later than that, or book another partition`,
+  ),
+  "code-reserved": row<{ codeId: string; until: string }>(
+    409,
+    ({ codeId, until }) =>
+      `leases have reserved of ${codeId} until ${until}; keep it when they have ended, or use another code`,
+  ),
+
   "code-refused": row<{ reason: string; message: string }>(
     409,
     ({ message }) =>

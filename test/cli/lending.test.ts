@@ -12,7 +12,9 @@ let partitions: ReturnType<typeof partitionOf>[];
 beforeAll(async () => {
   server = await startFakeServer();
   server.routes = {
-    "GET /v1/lender/hosts/*": () => ({ json: { host: hostOf(), partitions, events: EVENTS } }),
+    "GET /v1/lender/hosts/*": () => ({
+      json: { host: hostOf(), partitions, lentCodes: [], events: EVENTS },
+    }),
     "PUT /v1/lender/hosts/*/partitions/*": () => ({ json: partitionOf() }),
     "PUT /v1/lender/hosts/*/partitions/*/offer": () => ({ json: OFFER }),
     "PUT /v1/lender/hosts/*/offer": () => ({ json: CARVE_OFFER }),

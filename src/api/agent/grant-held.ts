@@ -1,9 +1,11 @@
 import type { Kysely } from "kysely";
 import type { DB } from "../../database/types.ts";
 import { type Grant, grantSchema } from "../../enablement/grant.ts";
+import type { StandbyPart } from "../../host/lent-code.ts";
 import { bumpPartitionGeneration, listPartitions } from "../../host/partition-store.ts";
 import { bumpDesiredGeneration } from "../../host/store.ts";
 import { insertLeaseEvent } from "../../lease/event-store.ts";
+import { readStandby } from "../../lease/reservation-store.ts";
 import { type Lease, updateLease } from "../../lease/store.ts";
 import { refusal } from "../../refusal/refusal.ts";
 import { verify } from "../../signature/envelope.ts";
@@ -34,7 +36,8 @@ export async function takeGrantBack(
   const signed = { typ: "sublet-grant", keys: keyRing(keys.all), schema: grantSchema } as const;
   const held = verify({ jws: grantJws, ...signed });
   if (!held.ok) throw refusal("signature-refused", { code: held.code, message: held.message });
-  if (!isGrantOf(held.payload, lease)) throw refusal("grant-unknown", { leaseId });
+  const standby = await readStandby(tx, leaseId);
+  if (!isGrantOf(held.payload, lease, standby)) throw refusal("grant-unknown", { leaseId });
   if (lease.state === "booked") {
     const partitions = await listPartitions(tx, { hostId }, now);
     const own = partitions.find(({ partitionId }) => partitionId === lease.partitionId);
@@ -50,7 +53,7 @@ export async function takeGrantBack(
 }
 
 /** The same booking in all that a grant says of it. */
-function isGrantOf(grant: Grant, lease: Lease): boolean {
+function isGrantOf(grant: Grant, lease: Lease, standby: readonly StandbyPart[]): boolean {
   const { leaseId, hostId, partitionId, cpuMode, size, tariff, sshPublicKey, period } = lease;
   const start = period?.start.toISOString();
   const said = [grant.leaseId, grant.aud, grant.sequence, grant.clientKey, grant.tariff];
@@ -58,6 +61,7 @@ function isGrantOf(grant: Grant, lease: Lease): boolean {
   return (
     canonicalJson([...said, partition.partitionId, partition.cpuMode, partition.size]) ===
       canonicalJson([leaseId, hostId, 1, sshPublicKey, tariff, partitionId, cpuMode, size]) &&
+    canonicalJson(grant.standby ?? []) === canonicalJson(standby) &&
     grant.period.start === start &&
     period !== null &&
     Date.parse(grant.period.end) <= period.end.getTime()

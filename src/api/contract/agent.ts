@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { lentCodeSchema } from "../../enablement/capacity/lent.ts";
 import { capacityOrderSchema } from "../../enablement/capacity/order.ts";
 import { demandSchema } from "../../enablement/capacity/report-file.ts";
 import { hostCapacitySchema } from "../../host/capacity.ts";
@@ -201,7 +202,11 @@ export const agentOperations = {
     method: "PUT",
     path: "/v1/agent/capacity",
     summary: "What this host has, at each start of its agent.",
-    body: hostCapacitySchema,
+    body: z.strictObject({
+      ...hostCapacitySchema.shape,
+      /** All codes that are lent at present; absent, from older agents: none. */
+      lentCodes: z.array(lentCodeSchema).max(1000).optional(),
+    }),
     response: z.strictObject({ hostId: idSchema("host"), serverKeys: z.array(jwkSchema) }),
   }),
   readDesired: operation({

@@ -11,7 +11,7 @@ import {
 } from "../../unit/schema.ts";
 import { operation } from "./operation.ts";
 import { idOrName } from "./people.ts";
-import { hostEventView, hostView, offerView, partitionView } from "./view.ts";
+import { hostEventView, hostView, lentCodeView, offerView, partitionView } from "./view.ts";
 
 /** What a lender says of an offer. */
 const conditions = {
@@ -56,6 +56,7 @@ export const lenderOperations = {
     response: z.strictObject({
       host: hostView,
       partitions: z.array(partitionView),
+      lentCodes: z.array(lentCodeView),
       events: z.array(hostEventView),
     }),
   }),

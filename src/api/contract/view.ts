@@ -59,6 +59,24 @@ export const hostView = z.strictObject({
   free: sizeSchema,
 });
 
+/** A code whose resource-time serves leases: lent by the host's owner, and not to be kept yet. */
+export const lentCodeView = z.strictObject({
+  codeId: idSchema("code"),
+  providerId: idSchema("party"),
+  resource: z.enum(["cpu", "memory"]),
+  /** The most at once, and what leases have of it now: milliCores or bytes. */
+  quantity: z.number().int(),
+  inUse: z.number().int(),
+  validity: z.strictObject({ start: instantText, end: instantText }),
+  /** milliCore- or byte-nanoseconds: when it was lent, and what no lease had or has reserved. */
+  resourceTime: naturalText,
+  unreserved: naturalText,
+  /** New leases may have of it. */
+  isOpen: z.boolean(),
+  /** When the last reservation of it ends; null: nothing is reserved. */
+  reservedUntil: instantText.nullable(),
+});
+
 export const hostEventView = z.strictObject({
   at: instantText,
   /** `enrolled`, `late`, `lost`, `back`, `drained`, `maintenance-set` … */

@@ -2,7 +2,7 @@ import { transaction } from "../../database/transaction.ts";
 import { getHostOfLender, lockHost } from "../../host/store.ts";
 import { listOffers, replaceOffer } from "../../market/offer-store.ts";
 import { refusal } from "../../refusal/refusal.ts";
-import { fitsWithin } from "../../unit/size.ts";
+import { addSizes, fitsWithin } from "../../unit/size.ts";
 import type { Handler } from "../handler.ts";
 import { viewOffer } from "../views.ts";
 import { conditionsOf, refuseInternetWhereNone } from "./offer-conditions.ts";
@@ -22,7 +22,7 @@ export const setCarveOffer: Handler<"setCarveOffer"> = async (
   return transaction(context.db, async (tx) => {
     const host = await lockHost(tx, found.hostId);
     refuseInternetWhereNone(host, conditions);
-    if (!fitsWithin(max, host.base)) {
+    if (!fitsWithin(max, addSizes(host.base, host.standby))) {
       const message = `${host.name} has less than that in all; lower the most that may be carved`;
       throw refusal("size-outside-limits", { message });
     }

@@ -5,6 +5,7 @@ import { readReservedNow } from "../../lease/reservation-store.ts";
 import { SIZE_ZERO } from "../../unit/size.ts";
 import type { Handler } from "../handler.ts";
 import { viewHost, viewPartition } from "../views.ts";
+import { viewLentCodes } from "./view-lent-codes.ts";
 
 const EVENTS_SHOWN = 20;
 
@@ -18,6 +19,7 @@ export const showHost: Handler<"showHost"> = async (context, { caller, params })
   return {
     host: viewHost(context, host, caller.name, reserved.get(host.hostId) ?? SIZE_ZERO),
     partitions: partitions.map(viewPartition),
+    lentCodes: await viewLentCodes(db.kysely, host.hostId, now),
     events: events.map(({ at, ...event }) => ({ ...event, at: at.toISOString() })),
   };
 };

@@ -52,16 +52,18 @@ export async function listOrders(db: Kysely<DB>, hostId: HostId): Promise<Stored
   }));
 }
 
-/** The first answer stays. */
+/** The first answer stays: what was ordered, when this is it. */
 export async function answerOrder(
   tx: Kysely<DB>,
   answer: { orderId: string; hostId: HostId; outcome: string; message: string; now: Date },
-): Promise<void> {
-  await tx
+): Promise<CapacityOrder | undefined> {
+  const row = await tx
     .updateTable("capacityOrder")
     .set({ outcome: answer.outcome, message: answer.message, answeredAt: answer.now })
     .where("orderId", "=", answer.orderId)
     .where("hostId", "=", answer.hostId)
     .where("outcome", "is", null)
-    .execute();
+    .returning("ordered")
+    .executeTakeFirst();
+  return row && capacityOrderSchema.parse(row.ordered);
 }

@@ -24,6 +24,14 @@ export const capacityOrderSchema = z.discriminatedUnion("kind", [
       z.strictObject({ shared: z.literal(true) }),
     ]),
   }),
+  /** A code serves leases from now on, and nothing else. */
+  z.strictObject({
+    kind: z.literal("lend"),
+    /** As it was issued, to accept it first; or one that is in the accounts. */
+    code: z.union([z.string().max(100_000), z.strictObject({ codeId: idSchema("code") })]),
+  }),
+  /** A code that was lent is the owner's own again, once nothing is reserved of it. */
+  z.strictObject({ kind: z.literal("keep"), codeId: idSchema("code") }),
   z.strictObject({
     kind: z.literal("threshold"),
     /** For whose codes; left out: whose capacity the pool has, or whose code came last. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { STANDBY_STEP } from "../../host/lent-code.ts";
 import type { Size } from "../../unit/size.ts";
 
 /** What a host can have installed and not enabled. */
@@ -7,7 +8,7 @@ export const capacityResourceSchema = z.enum(CAPACITY_RESOURCES);
 export type CapacityResource = z.infer<typeof capacityResourceSchema>;
 
 /** Memory is plugged in whole blocks of the guest's kernel. */
-export const MEMORY_STEP_BYTES = 128 * 1024 ** 2;
+export const MEMORY_STEP_BYTES = STANDBY_STEP.memory;
 
 /** A quantity in milliCores or bytes, as the size of a partition has it. */
 export function sizeOf(resource: CapacityResource, quantity: number): Size {
