@@ -1,5 +1,5 @@
 import type { Resized } from "../partition/driver.ts";
-import { isEnding } from "../partition/step.ts";
+import { isEnding, type LeaseStage } from "../partition/step.ts";
 import type { LeaseId, PartitionId } from "../unit/id.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
@@ -24,10 +24,10 @@ export interface Guest {
   readonly cpuNs: bigint;
 }
 
-/** Every own and leased guest that was started and is not ending, observed now. */
+/** Every own and leased guest that was started, until its stop is done; observed now. */
 export async function listGuests(context: AgentContext): Promise<readonly Guest[]> {
   const started = listLeases(context.db).filter(
-    ({ stage, bootedAtNs }) => bootedAtNs !== null && !isEnding(stage),
+    ({ stage, bootedAtNs }) => bootedAtNs !== null && mayRun(stage),
   );
   return Promise.all(
     started.map(async ({ leaseId, origin, partitionId, granted, cores }) => {
@@ -39,6 +39,10 @@ export async function listGuests(context: AgentContext): Promise<readonly Guest[
       return { guestId: leaseId, origin, partition, cpuMode, size, cores, ...seen };
     }),
   );
+}
+
+function mayRun(stage: LeaseStage): boolean {
+  return stage === "stopping" || !isEnding(stage);
 }
 
 /**

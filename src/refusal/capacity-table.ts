@@ -107,6 +107,18 @@ export const CAPACITY_REFUSALS = {
     ({ message }) =>
       `the client's consent does not count: ${message}; ask the client to sign it again`,
   ),
+  "capacity-not-reservable": row<{
+    wanted: string;
+    until: string;
+    needed: string;
+    left: string;
+    atOnce: string;
+    request: string;
+  }>(
+    409,
+    ({ wanted, until, needed, left, atOnce, request }) =>
+      `${wanted} until the lease's end at ${until} take ${needed}, and the codes that are valid for all of that have ${left} that is not reserved, ${atOnce} at once; ask for a code of that much with \`sublet capacity request ${request}\``,
+  ),
   "capacity-not-taken": row<{ message: string }>(
     409,
     ({ message }) =>

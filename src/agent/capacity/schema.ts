@@ -132,3 +132,18 @@ export const CAPACITY_STEP = `
     message  TEXT NOT NULL
   ) STRICT;
 `;
+
+/** Resource-time that is kept for leases, and codes that serve nothing else. */
+export const LENT_STEP = `
+  -- Of a code, what a service in a leased partition has reserved and not used yet.
+  CREATE TABLE capacity_reservation (
+    service_id TEXT NOT NULL REFERENCES capacity_service,
+    code_id    TEXT NOT NULL REFERENCES capacity_code,
+    quantity   TEXT NOT NULL,
+    PRIMARY KEY (service_id, code_id)
+  ) STRICT;
+
+  -- Since when leases alone draw on it, and what was left of it then; null: it is the owner's own.
+  ALTER TABLE capacity_code ADD COLUMN lent_at TEXT;
+  ALTER TABLE capacity_code ADD COLUMN lent_left TEXT;
+`;

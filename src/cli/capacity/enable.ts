@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Option } from "commander";
 import type { Enabled as EnabledAtAgent, EnableWish } from "../../agent/capacity/enable.ts";
+import { quantityText } from "../../enablement/capacity/resource-text.ts";
 import { isId } from "../../unit/id.ts";
 import { InputError } from "../../unit/quantity.ts";
 import { connect } from "../connect.ts";
@@ -13,7 +14,6 @@ import { claimCode } from "./claim.ts";
 import { hostInstead, order, placeOf } from "./order.ts";
 import { askForText, readPaper } from "./paper.ts";
 import { isPasted, readCode, readPasted } from "./pasted.ts";
-import { quantityText } from "./text.ts";
 import { type Amount, amountOf, amountOptions, type TypedAmount } from "./wish.ts";
 
 interface EnableInput extends TypedAmount {

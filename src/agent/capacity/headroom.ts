@@ -1,0 +1,113 @@
+import {
+  type CodeAccount,
+  inForce,
+  leftOf,
+  quantityInForce,
+} from "../../enablement/capacity/account.ts";
+import { type CapacityResource, quantityIn } from "../../enablement/capacity/resource.ts";
+import { type Refusal, refusal } from "../../refusal/refusal.ts";
+import type { PartyId } from "../../unit/id.ts";
+import { SIZE_ZERO } from "../../unit/size.ts";
+import type { AgentContext } from "../context.ts";
+import { type AccountKey, listCodes, ownerAccounts } from "./code-store.ts";
+import { readProvider } from "./provider-store.ts";
+import { reservedFor } from "./reservation-store.ts";
+import { listServices, type ServiceRow } from "./service-store.ts";
+
+/** How much more of the standby may be put into service, by the codes and by what there is. */
+
+/** What ended without being given back, or is unreported for too long, lets nothing new begin. */
+export function refuseProvider({ db }: AgentContext, providerId: PartyId): Refusal | null {
+  const unreturned = listServices(db).find(({ state }) => state === "unreturned");
+  if (unreturned) return refusal("capacity-unreturned", { serviceId: unreturned.serviceId });
+  const { overdueSince } = readProvider(db, providerId);
+  return overdueSince === null ? null : refusal("capacity-unreported", { providerId });
+}
+
+export function refuseMore(
+  context: AgentContext,
+  key: AccountKey,
+  { quantity: wanted, atMs }: { readonly quantity: number; readonly atMs: number },
+): Refusal | null {
+  const { resource } = key;
+  const free = freeAtOnce(context, key, atMs);
+  if (wanted > free) return refusal("capacity-beyond-codes", { resource, wanted, free });
+  const rest = freeStandby(context, resource, atMs);
+  return wanted > rest ? refusal("standby-taken", { resource, wanted, free: rest }) : null;
+}
+
+/** How much more the codes let the host's owner put into service at once. */
+export function freeAtOnce({ db }: AgentContext, key: AccountKey, atMs: number): number {
+  const accounts = ownerAccounts(db, key);
+  const usable = new Set(inForce(accounts, atMs).map(({ codeId }) => codeId));
+  const inService = listServices(db)
+    .filter((one) => one.providerId === key.providerId && one.resource === key.resource)
+    .filter((one) => !isByLentCode({ db }, one))
+    .reduce((sum, one) => sum + one.quantity - wholly(one), 0);
+  return Math.max(0, quantityInForce(accounts, atMs) - inService);
+
+  // A code whose rest is reserved counts no more; so what its lease has by it counts neither.
+  function wholly({ serviceId, quantity }: ServiceRow): number {
+    const codes = reservedFor(db, serviceId)
+      .map(({ codeId }) => accounts.find((account) => account.codeId === codeId))
+      .filter((account): account is CodeAccount => account !== undefined);
+    const gone = codes.filter(({ codeId }) => !usable.has(codeId));
+    return Math.min(
+      quantity,
+      gone.reduce((sum, account) => sum + account.quantity, 0),
+    );
+  }
+}
+
+/** What of the standby is in no service and promised by no code that is lent. */
+function freeStandby(context: AgentContext, resource: CapacityResource, atMs: number): number {
+  const { db, capacity } = context;
+  const standby = quantityIn(capacity.standby ?? SIZE_ZERO, resource);
+  const services = listServices(db).filter((service) => service.resource === resource);
+  const owners = services
+    .filter((service) => !isByLentCode({ db }, service))
+    .reduce((sum, { quantity }) => sum + quantity, 0);
+  const rest = standby - owners - promised(context, resource, atMs);
+  return resource === "cpu" ? Math.min(rest, freeCores(context).length * 1000) : rest;
+}
+
+/** To leases, by codes that are lent: what those let in at once, or still have in a guest. */
+export function promised({ db }: AgentContext, resource: CapacityResource, atMs: number): number {
+  const services = listServices(db);
+  return listCodes(db)
+    .filter(({ code, lentAt }) => code.resource === resource && lentAt !== null)
+    .reduce((sum, { code }) => {
+      const inService = services
+        .filter(({ codeId, leaseId }) => codeId === code.jti && leaseId !== null)
+        .reduce((total, { quantity }) => total + quantity, 0);
+      const isOver = Date.parse(code.validity.end) <= atMs;
+      return sum + Math.max(isOver ? 0 : code.quantity, inService);
+    }, 0);
+}
+
+/** It serves a lease as its owner has lent it, without the client's asking for more. */
+export function isByLentCode(
+  { db }: Pick<AgentContext, "db">,
+  { leaseId, codeId }: Pick<ServiceRow, "leaseId" | "codeId">,
+): boolean {
+  if (leaseId === null) return false;
+  return listCodes(db).some(({ code, lentAt }) => code.jti === codeId && lentAt !== null);
+}
+
+export function freeCores({ db, capacity }: AgentContext): readonly number[] {
+  const taken = new Set(listServices(db).flatMap(({ cores }) => cores));
+  return (capacity.facts.standbyCores ?? []).filter((core) => !taken.has(core));
+}
+
+/** Whose code expires first, of those that the owner may draw on. */
+export function firstProvider(
+  { db }: AgentContext,
+  resource: CapacityResource,
+  atMs: number,
+): PartyId | null {
+  const providers = new Set(listCodes(db).map(({ code }) => code.iss));
+  const accounts = [...providers]
+    .flatMap((providerId) => ownerAccounts(db, { providerId, resource }))
+    .filter((account) => leftOf(account) > 0n);
+  return inForce(accounts, atMs)[0]?.providerId ?? null;
+}
