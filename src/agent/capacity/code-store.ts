@@ -30,7 +30,7 @@ export function insertCode(
   ).run(code.jti, sha256, jws, JSON.stringify(code), acceptedAt);
 }
 
-export function readCode(db: DatabaseSync, codeId: CodeId): StoredCode | null {
+export function readCode(db: DatabaseSync, codeId: string): StoredCode | null {
   const row = db.prepare("SELECT * FROM capacity_code WHERE code_id = ?").get(codeId);
   return row === undefined ? null : parseRow(row);
 }
@@ -103,6 +103,19 @@ export function accountOf({ code, debited }: StoredCode): CodeAccount {
     validFromMs: Date.parse(code.validity.start),
     validUntilMs: Date.parse(code.validity.end),
   };
+}
+
+/** Null: it is the owner's own again. */
+export function setLent(
+  db: DatabaseSync,
+  codeId: CodeId,
+  lent: { readonly at: string; readonly left: bigint } | null,
+): void {
+  db.prepare("UPDATE capacity_code SET lent_at = ?, lent_left = ? WHERE code_id = ?").run(
+    lent?.at ?? null,
+    lent === null ? null : `${lent.left}`,
+    codeId,
+  );
 }
 
 export function debitCodes(db: DatabaseSync, debits: Draw["debits"]): void {

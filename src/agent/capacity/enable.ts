@@ -11,7 +11,7 @@ import type { AgentContext } from "../context.ts";
 import type { LeaseRow } from "../lease/store.ts";
 import { type Accepted, acceptCode } from "./accept.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
-import { ownerAccounts } from "./code-store.ts";
+import { ownerAccounts, readCode } from "./code-store.ts";
 import { firstProvider, freeAtOnce, freeCores, refuseMore, refuseProvider } from "./headroom.ts";
 import { type Place, placeOf, poolPlace, refuseUnasked } from "./place.ts";
 import { keepReserved, reserveRest } from "./reserve.ts";
@@ -48,6 +48,8 @@ export function enable(context: AgentContext, wish: EnableWish): Promise<Enabled
     if (accepted instanceof Refusal) return accepted;
     const codeId = accepted?.code.jti ?? null;
     const isAlreadyApplied = accepted?.isAlreadyApplied ?? false;
+    const isLent = codeId !== null && readCode(context.db, codeId)?.lentAt;
+    if (isLent) return refusal("code-lent", { codeId });
     if (wish.partition === undefined && wish.shared !== true) {
       return { codeId, isAlreadyApplied, service: null };
     }
@@ -90,7 +92,8 @@ function want(
   if (source instanceof Refusal) return source;
   const { providerId, resource, accounts } = source;
   const atMs = now.atMs;
-  const quantity = wish.quantity ?? accepted?.code.quantity ?? freeAtOnce(context, source, atMs);
+  const quantity =
+    wish.quantity ?? accepted?.code.quantity ?? Math.max(0, freeAtOnce(context, source, atMs));
   if (quantity === 0) {
     const wanted = resource === "cpu" ? 1000 : MEMORY_STEP_BYTES;
     return refusal("capacity-beyond-codes", { resource, wanted, free: 0 });

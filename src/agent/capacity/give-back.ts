@@ -1,5 +1,6 @@
 import { type Refusal, refusal } from "../../refusal/refusal.ts";
 import type { AgentContext } from "../context.ts";
+import { isByLentCode } from "./headroom.ts";
 import { serve } from "./serve.ts";
 import { changeService, listServices, readService, type ServiceRow } from "./service-store.ts";
 import { inCapacityTurn } from "./turn.ts";
@@ -12,14 +13,21 @@ export type ReturnWish =
 
 /**
  * Takes capacity out of service, after its last reading. What is unused stays in the accounts. A
- * guest that does not give it up keeps it, and goes on being metered; that is refused by name.
+ * guest that does not give it up keeps it, and goes on being metered; that is refused by name. What
+ * serves a lease by a code that is lent stays until the lease ends.
  */
 export function giveBack(
   context: AgentContext,
   wish: ReturnWish,
 ): Promise<readonly ServiceRow[] | Refusal> {
   return inCapacityTurn(context, async () => {
-    const found = listServices(context.db).filter((service) => isMeant(service, wish));
+    const meant = listServices(context.db).filter((service) => isMeant(service, wish));
+    const lent = meant.find((service) => isByLentCode(context, service));
+    const found = meant.filter((service) => !isByLentCode(context, service));
+    if (lent && found.length === 0) {
+      const { serviceId, leaseId } = lent;
+      return refusal("capacity-of-lease", { serviceId, leaseId: leaseId ?? "" });
+    }
     if (found.length === 0) {
       const what = "service of enabled capacity";
       return refusal("not-found", { what, id: Object.values(wish).join("") });

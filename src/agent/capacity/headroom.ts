@@ -6,7 +6,7 @@ import {
 } from "../../enablement/capacity/account.ts";
 import { type CapacityResource, quantityIn } from "../../enablement/capacity/resource.ts";
 import { type Refusal, refusal } from "../../refusal/refusal.ts";
-import type { PartyId } from "../../unit/id.ts";
+import type { CodeId, PartyId } from "../../unit/id.ts";
 import { SIZE_ZERO } from "../../unit/size.ts";
 import type { AgentContext } from "../context.ts";
 import { type AccountKey, listCodes, ownerAccounts } from "./code-store.ts";
@@ -30,21 +30,29 @@ export function refuseMore(
   { quantity: wanted, atMs }: { readonly quantity: number; readonly atMs: number },
 ): Refusal | null {
   const { resource } = key;
-  const free = freeAtOnce(context, key, atMs);
+  const free = Math.max(0, freeAtOnce(context, key, atMs));
   if (wanted > free) return refusal("capacity-beyond-codes", { resource, wanted, free });
   const rest = freeStandby(context, resource, atMs);
   return wanted > rest ? refusal("standby-taken", { resource, wanted, free: rest }) : null;
 }
 
-/** How much more the codes let the host's owner put into service at once. */
-export function freeAtOnce({ db }: AgentContext, key: AccountKey, atMs: number): number {
-  const accounts = ownerAccounts(db, key);
+/**
+ * How much more the codes let the host's owner put into service at once, without one of them; below
+ * zero when that lets in less than there is.
+ */
+export function freeAtOnce(
+  { db }: AgentContext,
+  key: AccountKey,
+  atMs: number,
+  without?: CodeId,
+): number {
+  const accounts = ownerAccounts(db, key).filter(({ codeId }) => codeId !== without);
   const usable = new Set(inForce(accounts, atMs).map(({ codeId }) => codeId));
   const inService = listServices(db)
     .filter((one) => one.providerId === key.providerId && one.resource === key.resource)
     .filter((one) => !isByLentCode({ db }, one))
     .reduce((sum, one) => sum + one.quantity - wholly(one), 0);
-  return Math.max(0, quantityInForce(accounts, atMs) - inService);
+  return quantityInForce(accounts, atMs) - inService;
 
   // A code whose rest is reserved counts no more; so what its lease has by it counts neither.
   function wholly({ serviceId, quantity }: ServiceRow): number {
@@ -60,7 +68,11 @@ export function freeAtOnce({ db }: AgentContext, key: AccountKey, atMs: number):
 }
 
 /** What of the standby is in no service and promised by no code that is lent. */
-function freeStandby(context: AgentContext, resource: CapacityResource, atMs: number): number {
+export function freeStandby(
+  context: AgentContext,
+  resource: CapacityResource,
+  atMs: number,
+): number {
   const { db, capacity } = context;
   const standby = quantityIn(capacity.standby ?? SIZE_ZERO, resource);
   const services = listServices(db).filter((service) => service.resource === resource);
