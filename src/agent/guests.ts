@@ -4,6 +4,7 @@ import type { LeaseId, PartitionId } from "../unit/id.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
 import type { AgentContext } from "./context.ts";
+import { baseSizeOf } from "./grant-parts.ts";
 import { type GuestOrigin, listLeases, readLease } from "./lease/store.ts";
 
 /** A guest of this host, whoever it is for: what metered capacity is put into and counted in. */
@@ -13,7 +14,7 @@ export interface Guest {
   readonly origin: GuestOrigin;
   readonly partition: { readonly id: PartitionId; readonly name: string };
   readonly cpuMode: CpuMode;
-  /** As it was granted, of the base. */
+  /** As it was granted, of the base: without what of its lease is standby's. */
   readonly size: Size;
   /** Of the base: dedicated ones, or the pool. */
   readonly cores: readonly number[];
@@ -32,7 +33,8 @@ export async function listGuests(context: AgentContext): Promise<readonly Guest[
   return Promise.all(
     started.map(async ({ leaseId, origin, partitionId, granted, cores }) => {
       if (granted === null) throw new Error(`${leaseId} was started without a verified grant`);
-      const { name, cpuMode, size } = granted.partition;
+      const { name, cpuMode } = granted.partition;
+      const size = baseSizeOf(granted);
       const { state, processId, cpuNs } = await context.driver.observe(leaseId);
       const partition = { id: partitionId, name };
       const seen = { processId, isRunning: state === "running", cpuNs };

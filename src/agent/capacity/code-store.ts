@@ -66,15 +66,22 @@ export function ownerAccounts(
  */
 export function accountsOf(
   db: DatabaseSync,
-  { serviceId, leaseId, codeId, ...key }: ServiceRow,
+  { serviceId, leaseId, isLent, codeId, ...key }: ServiceRow,
 ): readonly CodeAccount[] {
-  const begun = leaseId === null ? null : readCode(db, codeId);
-  if (begun !== null && begun.lentAt !== null) return [withReserved(db, begun, serviceId)];
+  const lent = isLent ? readCode(db, codeId) : null;
+  if (lent !== null) return [withReserved(db, lent, serviceId)];
   if (leaseId === null) return ownerAccounts(db, key);
   return ownerAccounts(db, key).flatMap((account) => {
     const stored = readCode(db, account.codeId);
     return stored === null ? [] : [withReserved(db, stored, serviceId)];
   });
+}
+
+/** What of a code is reserved, for whomever. */
+export function reservedOf(db: DatabaseSync, codeId: CodeId): bigint {
+  return listReservations(db)
+    .filter((row) => row.codeId === codeId)
+    .reduce((sum, { quantity }) => sum + quantity, 0n);
 }
 
 /** From the side of a service: what others have reserved is not there for it. */

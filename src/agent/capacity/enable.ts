@@ -113,6 +113,7 @@ function want(
   const count = resource === "cpu" ? quantity / 1000 : 0;
   insertService(db, {
     ...{ serviceId, providerId, codeId, resource, quantity, ...place.service },
+    isLent: false,
     cores: freeCores(context).slice(0, count),
     ...{ state: "wanted", processId: null, returnReason: null, means: null },
     ...{ failures: 0, retryAtNs: null, wantedAt: now.at },

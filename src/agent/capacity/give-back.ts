@@ -1,6 +1,5 @@
 import { type Refusal, refusal } from "../../refusal/refusal.ts";
 import type { AgentContext } from "../context.ts";
-import { isByLentCode } from "./headroom.ts";
 import { serve } from "./serve.ts";
 import { changeService, listServices, readService, type ServiceRow } from "./service-store.ts";
 import { inCapacityTurn } from "./turn.ts";
@@ -22,8 +21,8 @@ export function giveBack(
 ): Promise<readonly ServiceRow[] | Refusal> {
   return inCapacityTurn(context, async () => {
     const meant = listServices(context.db).filter((service) => isMeant(service, wish));
-    const lent = meant.find((service) => isByLentCode(context, service));
-    const found = meant.filter((service) => !isByLentCode(context, service));
+    const lent = meant.find(({ isLent }) => isLent);
+    const found = meant.filter(({ isLent }) => !isLent);
     if (lent && found.length === 0) {
       const { serviceId, leaseId } = lent;
       return refusal("capacity-of-lease", { serviceId, leaseId: leaseId ?? "" });

@@ -23,8 +23,9 @@ export function guestFor(
 }
 
 /** Of dedicated capacity: the life of the guest that runs has it. */
-export function isHeldBy(guest: Guest | null, { processId }: ServiceRow): boolean {
-  return guest?.isRunning === true && processId !== null && processId === guest.processId;
+export function isHeldBy(guest: Guest | null, { processId, isLent }: ServiceRow): boolean {
+  if (guest?.isRunning !== true) return false;
+  return isLent || (processId !== null && processId === guest.processId);
 }
 
 /** What a guest has, or is to have, with these services beside what it was granted. */

@@ -50,7 +50,7 @@ export function freeAtOnce(
   const usable = new Set(inForce(accounts, atMs).map(({ codeId }) => codeId));
   const inService = listServices(db)
     .filter((one) => one.providerId === key.providerId && one.resource === key.resource)
-    .filter((one) => !isByLentCode({ db }, one))
+    .filter(({ isLent }) => !isLent)
     .reduce((sum, one) => sum + one.quantity - wholly(one), 0);
   return quantityInForce(accounts, atMs) - inService;
 
@@ -77,7 +77,7 @@ export function freeStandby(
   const standby = quantityIn(capacity.standby ?? SIZE_ZERO, resource);
   const services = listServices(db).filter((service) => service.resource === resource);
   const owners = services
-    .filter((service) => !isByLentCode({ db }, service))
+    .filter(({ isLent }) => !isLent)
     .reduce((sum, { quantity }) => sum + quantity, 0);
   const rest = standby - owners - promised(context, resource, atMs);
   return resource === "cpu" ? Math.min(rest, freeCores(context).length * 1000) : rest;
@@ -90,20 +90,11 @@ export function promised({ db }: AgentContext, resource: CapacityResource, atMs:
     .filter(({ code, lentAt }) => code.resource === resource && lentAt !== null)
     .reduce((sum, { code }) => {
       const inService = services
-        .filter(({ codeId, leaseId }) => codeId === code.jti && leaseId !== null)
+        .filter(({ codeId, isLent }) => codeId === code.jti && isLent)
         .reduce((total, { quantity }) => total + quantity, 0);
       const isOver = Date.parse(code.validity.end) <= atMs;
       return sum + Math.max(isOver ? 0 : code.quantity, inService);
     }, 0);
-}
-
-/** It serves a lease as its owner has lent it, without the client's asking for more. */
-export function isByLentCode(
-  { db }: Pick<AgentContext, "db">,
-  { leaseId, codeId }: Pick<ServiceRow, "leaseId" | "codeId">,
-): boolean {
-  if (leaseId === null) return false;
-  return listCodes(db).some(({ code, lentAt }) => code.jti === codeId && lentAt !== null);
 }
 
 export function freeCores({ db, capacity }: AgentContext): readonly number[] {

@@ -8,7 +8,7 @@ import { acceptCode } from "./accept.ts";
 import { writeAct } from "./act-store.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
 import { accountOf, listCodes, readCode, type StoredCode, setLent } from "./code-store.ts";
-import { freeAtOnce, freeStandby, isByLentCode, refuseProvider } from "./headroom.ts";
+import { freeAtOnce, freeStandby, refuseProvider } from "./headroom.ts";
 import { hostIdOf } from "./host.ts";
 import { listReservations } from "./reservation-store.ts";
 import { listServices, readService } from "./service-store.ts";
@@ -81,7 +81,7 @@ function usersOf(context: AgentContext, now: CapacityNow, { code }: StoredCode):
   const reserved = listReservations(db)
     .filter((row) => row.codeId === codeId)
     .map(({ serviceId }) => serviceId);
-  const services = listServices(db).filter((service) => !isByLentCode(context, service));
+  const services = listServices(db).filter(({ isLent }) => !isLent);
   const begun = services.filter((service) => service.codeId === codeId);
   const others = services.filter(
     (one) => one.providerId === providerId && one.resource === resource,

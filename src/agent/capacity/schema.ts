@@ -147,3 +147,9 @@ export const LENT_STEP = `
   ALTER TABLE capacity_code ADD COLUMN lent_at TEXT;
   ALTER TABLE capacity_code ADD COLUMN lent_left TEXT;
 `;
+
+/** What a lease's grant says to be standby's. */
+export const LENT_SERVICE_STEP = `
+  -- By a code that is lent: every life of the lease's guest boots with it.
+  ALTER TABLE capacity_service ADD COLUMN is_lent INTEGER NOT NULL DEFAULT 0;
+`;

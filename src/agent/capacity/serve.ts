@@ -110,6 +110,7 @@ function factsOf(
     mode: service.mode,
     // A system that is still booting takes no notice of what is plugged.
     isGuestRunning: guest?.isRunning === true && readLease(db, guest.guestId)?.stage === "ready",
+    isAwaited: service.isLent,
     isHeld: isShared ? service.processId !== null : isHeldBy(guest, service),
     returnReason: service.returnReason,
     // What a lease has was reserved from codes that are valid until its end.
@@ -187,7 +188,7 @@ async function plug(context: AgentContext, service: ServiceRow, guests: readonly
   return true;
 }
 
-function begin(
+export function begin(
   context: AgentContext,
   now: CapacityNow,
   service: ServiceRow,

@@ -1,4 +1,4 @@
-import { CAPACITY_STEP, LENT_STEP } from "../capacity/schema.ts";
+import { CAPACITY_STEP, LENT_SERVICE_STEP, LENT_STEP } from "../capacity/schema.ts";
 
 /**
  * The agent's own state, one step per version; a step that was released is never edited.
@@ -130,4 +130,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   `,
   CAPACITY_STEP,
   LENT_STEP,
+  LENT_SERVICE_STEP,
 ];
