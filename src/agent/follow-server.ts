@@ -4,6 +4,7 @@ import { holdConnection } from "./connection.ts";
 import { instantNow, type JoinedContext } from "./context.ts";
 import { readDesiredOnce } from "./desired.ts";
 import { rotateKeyOnce } from "./identity/rotate.ts";
+import { reportCapacity } from "./report-capacity.ts";
 
 export interface Follow {
   readonly token: () => string;
@@ -51,16 +52,6 @@ async function hearRemoval(context: JoinedContext, reason: string): Promise<void
   context.log.error({ reason }, "this host was removed from its server");
   await context.time.anchor(context.server.client, context.server.joined);
   await readDesiredOnce(context);
-}
-
-async function reportCapacity(context: JoinedContext): Promise<void> {
-  try {
-    await context.server.client.call("reportCapacity", { body: context.capacity });
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "host-has-less") throw error;
-    // What was promised is served as far as it goes: each grant is checked against what is here.
-    context.log.error({ code: error.code, reason: error.message }, "less is lent than is reserved");
-  }
 }
 
 function setConnection(context: JoinedContext, state: "connected" | "connecting"): void {

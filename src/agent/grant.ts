@@ -9,6 +9,7 @@ import { formatBytes } from "../unit/quantity.ts";
 import { fitsWithin } from "../unit/size.ts";
 import { type PartitionAllocation, readPartition } from "./allocation/store.ts";
 import type { AgentContext } from "./context.ts";
+import { baseSizeOf, standbyParts } from "./grant-parts.ts";
 import { holderOf, type LeaseRow } from "./lease/store.ts";
 
 export type Judgement<G = Grant> = { readonly ok: true; readonly grant: G } | Refused;
@@ -67,20 +68,22 @@ function judgeContent(context: AgentContext, grant: Grant): Refused | null {
     return no("partition-has-guest", message);
   }
   return (
-    judgeFit(context, partition) ?? judgeTerms(context, known, grant) ?? judgeImage(context, grant)
+    judgeFit(context, grant) ?? judgeTerms(context, known, grant) ?? judgeImage(context, grant)
   );
 }
 
 function judgeTerms(
   context: AgentContext,
   known: PartitionAllocation,
-  { partition, ...grant }: Grant,
+  grant: Grant,
 ): Refused | null {
+  const { partition } = grant;
   const { internet, internetReason } = context.capacity.facts;
   if (grant.internet && !internet) {
     return no("internet-unsupported", `this host cannot give the internet: ${internetReason}`);
   }
-  if (!fitsWithin(known.min, partition.size) || !fitsWithin(partition.size, known.max)) {
+  // The lender's limits are of the base; what is standby's comes on top of it.
+  if (!fitsWithin(known.min, partition.size) || !fitsWithin(baseSizeOf(grant), known.max)) {
     return no("size-outside-limits", `${partition.name} is not to be re-cut to that size`);
   }
   return null;
@@ -88,7 +91,7 @@ function judgeTerms(
 
 /** Null when this host can run such a guest, whoever it is for. */
 export function judgeGuest(context: AgentContext, grant: Grant | OwnGrant): Refused | null {
-  return judgeFit(context, grant.partition) ?? judgeImage(context, grant);
+  return judgeFit(context, grant) ?? judgeImage(context, grant);
 }
 
 function judgeImage(context: AgentContext, grant: Grant | OwnGrant): Refused | null {
@@ -118,11 +121,17 @@ function judgeImage(context: AgentContext, grant: Grant | OwnGrant): Refused | n
   return null;
 }
 
-function judgeFit(context: AgentContext, partition: OwnGrant["partition"]): Refused | null {
+function judgeFit(context: AgentContext, grant: Grant | OwnGrant): Refused | null {
   const { facts, base } = context.capacity;
-  const shape = checkShape(partition.size, partition.cpuMode, facts.sharedCpu);
+  const { size, cpuMode } = grant.partition;
+  const shape = checkShape(size, cpuMode, facts.sharedCpu);
   if (!shape.ok) return shape;
-  if (fitsWithin(partition.size, base)) return null;
+  const own = baseSizeOf(grant);
+  if (standbyParts(grant).length > 0 && (own.cpuMilli < 1000 || own.memoryBytes <= 0)) {
+    const message = "at least a core and some memory of a guest are the base's, and not standby's";
+    return no("capacity-exceeded", message);
+  }
+  if (fitsWithin(own, base)) return null;
   return no("capacity-exceeded", "more is granted than this host has in all");
 }
 

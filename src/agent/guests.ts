@@ -1,9 +1,10 @@
 import type { Resized } from "../partition/driver.ts";
-import { isEnding } from "../partition/step.ts";
+import { isEnding, type LeaseStage } from "../partition/step.ts";
 import type { LeaseId, PartitionId } from "../unit/id.ts";
 import type { CpuMode } from "../unit/schema.ts";
 import type { Size } from "../unit/size.ts";
 import type { AgentContext } from "./context.ts";
+import { baseSizeOf } from "./grant-parts.ts";
 import { type GuestOrigin, listLeases, readLease } from "./lease/store.ts";
 
 /** A guest of this host, whoever it is for: what metered capacity is put into and counted in. */
@@ -13,7 +14,7 @@ export interface Guest {
   readonly origin: GuestOrigin;
   readonly partition: { readonly id: PartitionId; readonly name: string };
   readonly cpuMode: CpuMode;
-  /** As it was granted, of the base. */
+  /** As it was granted, of the base: without what of its lease is standby's. */
   readonly size: Size;
   /** Of the base: dedicated ones, or the pool. */
   readonly cores: readonly number[];
@@ -28,15 +29,16 @@ export interface Guest {
   readonly isOffWished: boolean;
 }
 
-/** Every own and leased guest that was started and is not ending, observed now. */
+/** Every own and leased guest that was started, until its stop is done; observed now. */
 export async function listGuests(context: AgentContext): Promise<readonly Guest[]> {
   const started = listLeases(context.db).filter(
-    ({ stage, bootedAtNs }) => bootedAtNs !== null && !isEnding(stage),
+    ({ stage, bootedAtNs }) => bootedAtNs !== null && mayRun(stage),
   );
   return Promise.all(
     started.map(async ({ leaseId, origin, partitionId, granted, cores, ...row }) => {
       if (granted === null) throw new Error(`${leaseId} was started without a verified grant`);
-      const { name, cpuMode, size } = granted.partition;
+      const { name, cpuMode } = granted.partition;
+      const size = baseSizeOf(granted);
       const { state, processId, cpuNs, exitReason } = await context.driver.observe(leaseId);
       const partition = { id: partitionId, name };
       const isOffWished = row.powerState === "off" || row.isPowerCut;
@@ -44,6 +46,10 @@ export async function listGuests(context: AgentContext): Promise<readonly Guest[
       return { guestId: leaseId, origin, partition, cpuMode, size, cores, ...seen };
     }),
   );
+}
+
+function mayRun(stage: LeaseStage): boolean {
+  return stage === "stopping" || !isEnding(stage);
 }
 
 /**

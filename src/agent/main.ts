@@ -20,6 +20,7 @@ import { listLeases } from "./lease/store.ts";
 import { lockFolder } from "./lock.ts";
 import { meterOnce, nextReadingMs } from "./metering.ts";
 import { createOverlap } from "./overlap.ts";
+import { tellLentOnce } from "./report-capacity.ts";
 import { reportOnce } from "./reports.ts";
 import { sendUsageOnce } from "./send-usage.ts";
 import { listenLocally } from "./socket.ts";
@@ -174,6 +175,7 @@ function startRemoteLoops(context: JoinedContext, token: () => string, onNews: (
       onNews();
       await answerConsoles(context, told.consoleRequests);
       await followOrders(context, told);
+      await tellLentOnce(context);
     },
     { name: "desired", everyMs: () => DESIRED_EVERY_MS, ...remote },
   );

@@ -561,6 +561,25 @@ create table ledger_transaction (
   constraint ledger_transaction_entries TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 
+create table lent_code (
+  host_id text not null,
+  code_id text not null,
+  provider_party_id text not null,
+  resource text not null,
+  quantity bigint not null,
+  resource_time numeric(40,0) not null,
+  validity tstzrange not null,
+  lent_at timestamp with time zone not null,
+  reported boolean not null,
+  constraint lent_code_pkey PRIMARY KEY (host_id, code_id),
+  constraint lent_code_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint lent_code_code_id_check CHECK ((code_id ~~ 'code\_%'::text)),
+  constraint lent_code_quantity_check CHECK ((quantity > 0)),
+  constraint lent_code_resource_check CHECK ((resource = ANY (ARRAY['cpu'::text, 'memory'::text]))),
+  constraint lent_code_resource_time_check CHECK ((resource_time >= (0)::numeric)),
+  constraint lent_code_validity_check CHECK ((NOT isempty(validity)))
+);
+
 create table migration (
   number integer not null,
   name text not null,
@@ -715,7 +734,10 @@ create table reservation (
   memory_bytes bigint not null,
   disk_bytes bigint not null,
   period tstzrange not null,
+  standby_cpu_milli integer default 0 not null,
+  standby_memory_bytes bigint default 0 not null,
   constraint reservation_pkey PRIMARY KEY (reservation_id),
+  constraint reservation_of_host UNIQUE (reservation_id, host_id),
   constraint reservation_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
   constraint reservation_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES lease(lease_id),
   constraint reservation_partition_id_fkey FOREIGN KEY (partition_id) REFERENCES partition(partition_id),
@@ -726,8 +748,12 @@ create table reservation (
   constraint reservation_memory_bytes_check CHECK ((memory_bytes > 0)),
   constraint reservation_period_check CHECK ((NOT isempty(period))),
   constraint reservation_reservation_id_check CHECK ((reservation_id ~~ 'reservation\_%'::text)),
+  constraint standby_for_leases CHECK (((lease_id IS NOT NULL) OR ((standby_cpu_milli = 0) AND (standby_memory_bytes = 0)))),
+  constraint standby_has_base CHECK ((((standby_cpu_milli = 0) OR ((cpu_milli - standby_cpu_milli) >= 1000)) AND ((standby_memory_bytes = 0) OR ((memory_bytes - standby_memory_bytes) >= 134217728)))),
+  constraint standby_whole CHECK (((standby_cpu_milli >= 0) AND ((standby_cpu_milli % 1000) = 0) AND (standby_memory_bytes >= 0) AND ((standby_memory_bytes % (134217728)::bigint) = 0))),
   constraint reservation_capacity TRIGGER DEFERRABLE INITIALLY DEFERRED,
-  constraint reservation_carved TRIGGER DEFERRABLE INITIALLY DEFERRED
+  constraint reservation_carved TRIGGER DEFERRABLE INITIALLY DEFERRED,
+  constraint reservation_standby TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 
 create table run (
@@ -793,6 +819,18 @@ create table signing_key (
   retired_at timestamp with time zone,
   succession_jws text,
   constraint signing_key_pkey PRIMARY KEY (kid)
+);
+
+create table standby_reservation (
+  reservation_id text not null,
+  host_id text not null,
+  code_id text not null,
+  quantity bigint not null,
+  constraint standby_reservation_pkey PRIMARY KEY (reservation_id, code_id),
+  constraint standby_reservation_host_id_code_id_fkey FOREIGN KEY (host_id, code_id) REFERENCES lent_code(host_id, code_id),
+  constraint standby_reservation_reservation_id_host_id_fkey FOREIGN KEY (reservation_id, host_id) REFERENCES reservation(reservation_id, host_id) ON DELETE CASCADE,
+  constraint standby_reservation_quantity_check CHECK ((quantity > 0)),
+  constraint standby_reservation_part TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 
 create table usage_batch (
@@ -883,6 +921,7 @@ CREATE INDEX run_of_client ON public.run USING btree (client_party_id, run_id);
 CREATE INDEX run_lease_kept ON public.run_lease USING btree (outputs_until) WHERE ((outputs_digest IS NOT NULL) AND (outputs_gone IS NULL));
 CREATE INDEX run_lease_of_run ON public.run_lease USING btree (run_id);
 CREATE UNIQUE INDEX signing_key_current ON public.signing_key USING btree ((true)) WHERE (retired_at IS NULL);
+CREATE INDEX standby_reservation_code ON public.standby_reservation USING btree (host_id, code_id);
 CREATE INDEX usage_batch_chain ON public.usage_batch USING btree (chain_id);
 CREATE INDEX usage_record_batch ON public.usage_record USING btree (batch_id);
 
@@ -916,15 +955,13 @@ begin
   end if;
   select * into strict the_host from host
     where host_id = coalesce(new.host_id, old.host_id) for update;
-  select p.at, sum(r.cpu_milli) as cpu_milli, sum(r.memory_bytes) as memory_bytes,
-      sum(r.disk_bytes) as disk_bytes
-    into worst
+  select p.at into worst
     from (select distinct greatest(lower(period), now()) as at from reservation
       where host_id = the_host.host_id and (upper_inf(period) or upper(period) > now())) p
     join reservation r on r.host_id = the_host.host_id and r.period @> p.at
     group by p.at
-    having sum(r.cpu_milli) > the_host.base_cpu_milli
-      or sum(r.memory_bytes) > the_host.base_memory_bytes
+    having sum(r.cpu_milli - r.standby_cpu_milli) > the_host.base_cpu_milli
+      or sum(r.memory_bytes - r.standby_memory_bytes) > the_host.base_memory_bytes
       or sum(r.disk_bytes) > the_host.base_disk_bytes
     order by p.at limit 1;
   if found then
@@ -1055,8 +1092,8 @@ begin
       where host_id = new.host_id and (upper_inf(period) or upper(period) > now())) p
     join reservation r on r.host_id = new.host_id and r.period @> p.at
     group by p.at
-    having sum(r.cpu_milli) > new.base_cpu_milli
-      or sum(r.memory_bytes) > new.base_memory_bytes
+    having sum(r.cpu_milli - r.standby_cpu_milli) > new.base_cpu_milli
+      or sum(r.memory_bytes - r.standby_memory_bytes) > new.base_memory_bytes
       or sum(r.disk_bytes) > new.base_disk_bytes;
   if found then
     raise exception 'host % would have less than is reserved on it', new.name
@@ -1080,6 +1117,23 @@ begin
     perform refuse_closed_host(new.host_id, new.period);
   end if;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_lent_code()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (old.host_id, old.code_id, old.resource) is distinct from (new.host_id, new.code_id, new.resource)
+    or lent_code_reserved(new.host_id, new.code_id) > new.resource_time
+    or lent_code_peak(new.host_id, new.code_id, tstzrange(now(), null)) > new.quantity
+    or exists (select 1 from standby_reservation s join reservation r using (reservation_id)
+      join lease l using (lease_id) where s.host_id = new.host_id and s.code_id = new.code_id
+        and l.state <> 'ended' and not r.period <@ new.validity) then
+    raise exception 'more of % is reserved than that', new.code_id
+      using errcode = 'SL002', constraint = 'lent_code_reserved';
+  end if;
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.check_minimums()
@@ -1123,6 +1177,32 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.check_reserved_standby()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  is_same boolean := false;
+begin
+  if tg_op = 'UPDATE' then
+    is_same := (old.standby_cpu_milli, old.standby_memory_bytes)
+      = (new.standby_cpu_milli, new.standby_memory_bytes);
+  else
+    is_same := new.standby_cpu_milli = 0 and new.standby_memory_bytes = 0;
+  end if;
+  if is_same and (new.standby_cpu_milli = 0 and new.standby_memory_bytes = 0
+      or tg_op = 'UPDATE' and old.period @> new.period) then
+    return null;
+  end if;
+  perform check_standby(new.reservation_id,
+    tg_op = 'UPDATE' and is_same and lower(old.period) = lower(new.period)
+    and exists (select 1 from lease l where l.lease_id = new.lease_id
+      and l.state in ('preparing', 'ready', 'ending') and upper(old.period) > upper(l.period))
+    and not exists (select 1 from lease_extension x
+      where x.lease_id = new.lease_id and x.state = 'pending'));
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.check_reversal()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1138,6 +1218,70 @@ begin
     raise exception 'transaction % does not reverse %', new.transaction_id, new.reverses
       using errcode = 'SL004', constraint = 'ledger_reversal';
   end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_standby(the_reservation_id text, overruns boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  own reservation%rowtype;
+  the_host host%rowtype;
+  part record;
+begin
+  select * into own from reservation where reservation_id = the_reservation_id;
+  if not found then return; end if;
+  -- The host's lock makes writers take turns.
+  select * into strict the_host from host where host_id = own.host_id for update;
+  select coalesce(sum(s.quantity) filter (where c.resource = 'cpu'), 0) as cpu_milli,
+      coalesce(sum(s.quantity) filter (where c.resource = 'memory'), 0) as memory_bytes
+    into part
+    from standby_reservation s join lent_code c using (host_id, code_id)
+    where s.reservation_id = the_reservation_id;
+  if part.cpu_milli <> own.standby_cpu_milli or part.memory_bytes <> own.standby_memory_bytes then
+    perform refuse_standby(the_reservation_id, 'standby_by_code', 'is not what its codes give');
+  end if;
+  perform 1 from partition where partition_id = own.partition_id and cpu_mode = 'dedicated';
+  if not found then
+    perform refuse_standby(the_reservation_id, 'standby_dedicated', 'would be of shared cpu');
+  end if;
+  perform 1 from (select distinct greatest(lower(period), lower(own.period), now()) as at
+      from reservation where host_id = own.host_id and period && own.period) p
+    join reservation r on r.host_id = own.host_id and r.period @> p.at
+    group by p.at
+    having sum(r.standby_cpu_milli) > the_host.standby_cpu_milli
+      or sum(r.standby_memory_bytes) > the_host.standby_memory_bytes;
+  if found then
+    perform refuse_standby(the_reservation_id, 'standby_capacity', 'is more than is installed');
+  end if;
+  for part in select c.* from standby_reservation s join lent_code c using (host_id, code_id)
+      where s.reservation_id = the_reservation_id loop
+    if lent_code_peak(part.host_id, part.code_id, own.period) > part.quantity then
+      perform refuse_standby(the_reservation_id, 'lent_code_quantity',
+        'is more than ' || part.code_id || ' has');
+    end if;
+    continue when overruns;
+    if not own.period <@ part.validity then
+      perform refuse_standby(the_reservation_id, 'lent_code_validity', 'outlasts ' || part.code_id);
+    end if;
+    if lent_code_reserved(part.host_id, part.code_id) > part.resource_time then
+      perform refuse_standby(the_reservation_id, 'lent_code_time',
+        'needs more resource-time than ' || part.code_id || ' has');
+    end if;
+  end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.check_standby_part()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not lent_code_open(new.host_id, new.code_id) then
+    perform refuse_standby(new.reservation_id, 'lent_code_closed',
+      'is of ' || new.code_id || ', which is lent no more');
+  end if;
+  perform check_standby(new.reservation_id, false);
   return null;
 end $function$;
 
@@ -1181,10 +1325,10 @@ begin
   held_by := partition_in_use(old.partition_id);
   if held_by is not null and (old.lease_id = held_by or old.period @> now()) and (tg_op = 'DELETE'
     or (old.host_id, old.partition_id, old.lease_id, old.cpu_milli, old.memory_bytes,
-        old.disk_bytes, lower(old.period))
+        old.disk_bytes, old.standby_cpu_milli, old.standby_memory_bytes, lower(old.period))
       is distinct from
        (new.host_id, new.partition_id, new.lease_id, new.cpu_milli, new.memory_bytes,
-        new.disk_bytes, lower(new.period))
+        new.disk_bytes, new.standby_cpu_milli, new.standby_memory_bytes, lower(new.period))
     or (old.lease_id = held_by and upper(new.period) < upper(old.period)
       and upper(new.period) <= (select upper(period) from lease where lease_id = held_by))) then
     perform refuse_in_use(old.partition_id, held_by);
@@ -1429,6 +1573,65 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.guard_standby_part()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform 1 from reservation r join lease l using (lease_id)
+      where r.reservation_id = new.reservation_id and l.state = 'booked';
+    if found then return new; end if;
+  elsif tg_op = 'DELETE' then
+    perform 1 from reservation where reservation_id = old.reservation_id;
+    if not found then return old; end if;
+  end if;
+  raise exception 'the standby part of a reservation is taken at the booking'
+    using errcode = 'SL003', constraint = 'standby_fixed';
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.lent_code_open(the_host_id text, the_code_id text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select reported and not exists (select 1 from capacity_order o
+      where o.host_id = the_host_id and o.outcome is null and o.ordered ->> 'kind' = 'keep'
+        and o.ordered ->> 'codeId' = the_code_id)
+    from lent_code where host_id = the_host_id and code_id = the_code_id
+$function$;
+
+CREATE OR REPLACE FUNCTION public.lent_code_peak(the_host_id text, the_code_id text, during tstzrange)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with taken as (
+    select s.quantity, r.period from standby_reservation s join reservation r using (reservation_id)
+      where s.host_id = the_host_id and s.code_id = the_code_id and r.period && during
+  ), instants as (
+    select distinct greatest(lower(period), lower(during)) as at from taken
+  )
+  select coalesce(max(total), 0)::bigint from (
+    select sum(t.quantity) as total from instants i join taken t on t.period @> i.at group by i.at
+  ) sums
+$function$;
+
+CREATE OR REPLACE FUNCTION public.lent_code_reserved(the_host_id text, the_code_id text)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(sum(s.quantity
+      * extract(epoch from upper(r.period) - lower(r.period)) * 1000000000), 0)::numeric(60)
+    from standby_reservation s
+    join lent_code c using (host_id, code_id)
+    join reservation r using (reservation_id)
+    join lease l using (lease_id)
+    where s.host_id = the_host_id and s.code_id = the_code_id and upper(r.period) > c.lent_at
+      and not (l.state = 'ended' and l.grant_jws is null)
+$function$;
+
 CREATE OR REPLACE FUNCTION public.notify_desired()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1509,6 +1712,15 @@ begin
     using errcode = 'SL001', constraint = 'partition_in_use', detail = lease_id;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.refuse_standby(the_reservation_id text, rule text, why text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'the standby part of % %', the_reservation_id, why
+    using errcode = 'SL002', constraint = rule;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.refuse_unconfirmed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1567,6 +1779,7 @@ CREATE CONSTRAINT TRIGGER ledger_reversal AFTER INSERT ON public.ledger_transact
 CREATE TRIGGER ledger_transaction_append BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER ledger_transaction_entries AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_entries();
 CREATE TRIGGER ledger_transaction_keep BEFORE TRUNCATE ON public.ledger_transaction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lent_code_kept AFTER UPDATE ON public.lent_code FOR EACH ROW WHEN ((((((((old.host_id IS DISTINCT FROM new.host_id) OR (old.code_id IS DISTINCT FROM new.code_id)) OR (old.resource IS DISTINCT FROM new.resource)) OR (old.quantity IS DISTINCT FROM new.quantity)) OR (old.resource_time IS DISTINCT FROM new.resource_time)) OR (old.validity IS DISTINCT FROM new.validity)) OR (old.lent_at IS DISTINCT FROM new.lent_at))) EXECUTE FUNCTION check_lent_code();
 CREATE TRIGGER operator_fee_append BEFORE DELETE OR UPDATE ON public.operator_fee FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER operator_fee_keep BEFORE TRUNCATE ON public.operator_fee FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER partition_freeze BEFORE DELETE OR UPDATE ON public.partition FOR EACH ROW EXECUTE FUNCTION freeze_partition();
@@ -1582,10 +1795,13 @@ CREATE CONSTRAINT TRIGGER reservation_carved AFTER INSERT OR UPDATE ON public.re
 CREATE TRIGGER reservation_freeze BEFORE INSERT OR DELETE OR UPDATE ON public.reservation FOR EACH ROW EXECUTE FUNCTION freeze_reservation();
 CREATE TRIGGER reservation_host_open BEFORE INSERT ON public.reservation FOR EACH ROW WHEN ((new.lease_id IS NOT NULL)) EXECUTE FUNCTION check_reserved_host();
 CREATE TRIGGER reservation_keep BEFORE TRUNCATE ON public.reservation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE CONSTRAINT TRIGGER reservation_standby AFTER INSERT OR UPDATE ON public.reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_reserved_standby();
 CREATE TRIGGER setting_guard BEFORE DELETE OR UPDATE ON public.setting FOR EACH ROW EXECUTE FUNCTION guard_setting();
 CREATE TRIGGER setting_keep BEFORE TRUNCATE ON public.setting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER signing_key_guard BEFORE DELETE OR UPDATE ON public.signing_key FOR EACH ROW EXECUTE FUNCTION guard_signing_key();
 CREATE TRIGGER signing_key_keep BEFORE TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER standby_reservation_guard BEFORE INSERT OR DELETE OR UPDATE ON public.standby_reservation FOR EACH ROW EXECUTE FUNCTION guard_standby_part();
+CREATE CONSTRAINT TRIGGER standby_reservation_part AFTER INSERT ON public.standby_reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_standby_part();
 CREATE TRIGGER usage_batch_append BEFORE DELETE OR UPDATE ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_batch_chain BEFORE INSERT ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION check_chain();
 CREATE TRIGGER usage_batch_keep BEFORE TRUNCATE ON public.usage_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

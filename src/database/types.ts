@@ -374,6 +374,18 @@ export interface LedgerTransaction {
   transactionId: string;
 }
 
+export interface LentCode {
+  codeId: string;
+  hostId: string;
+  lentAt: Timestamp;
+  providerPartyId: string;
+  quantity: Int8;
+  reported: boolean;
+  resource: string;
+  resourceTime: Numeric;
+  validity: string;
+}
+
 export interface Offer {
   borrowerPartyIds: Generated<string[]>;
   borrowers: Generated<string>;
@@ -464,6 +476,8 @@ export interface Reservation {
   partitionId: string;
   period: string;
   reservationId: string;
+  standbyCpuMilli: Generated<number>;
+  standbyMemoryBytes: Generated<Int8>;
 }
 
 export interface Run {
@@ -507,6 +521,13 @@ export interface SigningKey {
   publicJwk: Json;
   retiredAt: Timestamp | null;
   successionJws: string | null;
+}
+
+export interface StandbyReservation {
+  codeId: string;
+  hostId: string;
+  quantity: Int8;
+  reservationId: string;
 }
 
 export interface UsageBatch {
@@ -566,6 +587,7 @@ export interface DB {
   leaseExtension: LeaseExtension;
   ledgerEntry: LedgerEntry;
   ledgerTransaction: LedgerTransaction;
+  lentCode: LentCode;
   offer: Offer;
   operatorFee: OperatorFee;
   partition: Partition;
@@ -577,6 +599,7 @@ export interface DB {
   runLease: RunLease;
   setting: Setting;
   signingKey: SigningKey;
+  standbyReservation: StandbyReservation;
   usageBatch: UsageBatch;
   usageRecord: UsageRecord;
 }

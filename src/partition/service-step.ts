@@ -6,7 +6,7 @@ import type { CpuMode } from "../unit/schema.ts";
  *
  * | state        | means                                             | goes on to                |
  * |--------------|---------------------------------------------------|---------------------------|
- * | `wanted`     | asked for; nothing is metered                      | `in-service`, or away     |
+ * | `wanted`     | asked for, or granted; nothing is metered          | `in-service`, or away     |
  * | `in-service` | metered; a guest that boots gets it                | `returning`, `unreturned` |
  * | `unreturned` | had to be given back and was not; metered as that  | `returning`, `returned`, or back |
  * | `returning`  | its last reading is stored; it is being taken out  | `returned`, or back       |
@@ -30,6 +30,8 @@ export interface ServiceFacts {
   readonly isGuestRunning: boolean;
   /** The guest that runs has it; of shared capacity: any guest has more than its entitlement. */
   readonly isHeld: boolean;
+  /** Its lease's guest boots with it, and is not delivered yet. */
+  readonly isAwaited: boolean;
   /** Why it is to be given back; null: it is not. */
   readonly returnReason: string | null;
   /** A code that it draws on is valid. */
@@ -66,6 +68,7 @@ export function serviceStep(facts: ServiceFacts): ServiceAction {
   switch (state) {
     case "wanted":
       if (returnReason !== null) return { do: "abandon" };
+      if (facts.isAwaited) return { do: "wait" };
       return mayPlug ? { do: "plug" } : { do: "begin" };
     case "in-service":
       if (returnReason !== null) return { do: "retire", means: null };

@@ -133,6 +133,43 @@ export const CAPACITY_REFUSALS = {
     ({ message }) =>
       `the client's consent does not count: ${message}; ask the client to sign it again`,
   ),
+  "capacity-not-reservable": row<{
+    wanted: string;
+    until: string;
+    needed: string;
+    left: string;
+    atOnce: string;
+    request: string;
+  }>(
+    409,
+    ({ wanted, until, needed, left, atOnce, request }) =>
+      `${wanted} until the lease's end at ${until} take ${needed}, and the codes that are valid for all of that have ${left} that is not reserved, ${atOnce} at once; ask for a code of that much with \`sublet capacity request ${request}\``,
+  ),
+  "code-in-service": row<{ codeId: string; services: readonly string[] }>(
+    409,
+    ({ codeId, services }) =>
+      `${codeId} is in service (${services.join(", ")}) and cannot be lent; return that first with \`sublet capacity return\`, or wait for its lease's end`,
+  ),
+  "code-lent": row<{ codeId: string }>(
+    409,
+    ({ codeId }) =>
+      `${codeId} is lent, and serves leases alone; use another code, or have the server keep it for you with \`sublet capacity keep ${codeId} --host NAME\``,
+  ),
+  "code-serves-lease": row<{ codeId: string; leaseId: string }>(
+    409,
+    ({ codeId, leaseId }) =>
+      `resource-time of ${codeId} is reserved for ${leaseId}; wait for that lease's end, then ask again`,
+  ),
+  "keep-by-server": row<{ codeId: string }>(
+    409,
+    ({ codeId }) =>
+      `only the server knows whether leases are booked on ${codeId}; have it do that with \`sublet capacity keep ${codeId} --host NAME\``,
+  ),
+  "capacity-of-lease": row<{ serviceId: string; leaseId: string }>(
+    409,
+    ({ serviceId, leaseId }) =>
+      `${serviceId} is part of what ${leaseId} was promised; wait for that lease's end, which returns it`,
+  ),
   "capacity-not-taken": row<{ message: string }>(
     409,
     ({ message }) =>

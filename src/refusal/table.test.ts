@@ -18,7 +18,7 @@ const detail = (list: readonly unknown[]): object =>
     {},
     {
       get: (_, name) =>
-        ["roles", "known", "leases", "reasons", "providers"].includes(String(name))
+        ["roles", "known", "leases", "reasons", "providers", "services"].includes(String(name))
           ? list
           : `its-${String(name)}`,
     },

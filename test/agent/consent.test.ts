@@ -1,14 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import {
-  CONSENT_NAMESPACE,
-  checkConsent,
-  consentStatement,
-} from "../../src/enablement/capacity/consent.ts";
+import { checkConsent, consentStatement } from "../../src/enablement/capacity/consent.ts";
 import { newId } from "../../src/unit/id.ts";
+import { makeClientKey } from "./client-key.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sublet-consent-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -18,35 +14,14 @@ const wish = {
   ...{ resource: "cpu" as const, quantity: 1000 },
 };
 
-/** Makes a key as a client has it; gives its public line. */
-function makeKey(name: string): string {
-  const path = join(folder, name);
-  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path]);
-  return readFileSync(`${path}.pub`, "utf8").trim();
-}
-
-/** What the client's own ssh-keygen writes. */
-function signWith(name: string, text: string, namespace = CONSENT_NAMESPACE): string {
-  const path = join(folder, "statement");
-  writeFileSync(path, text);
-  rmSync(`${path}.sig`, { force: true });
-  execFileSync(
-    "ssh-keygen",
-    ["-q", "-Y", "sign", "-n", namespace, "-f", join(folder, name), path],
-    {
-      stdio: "ignore",
-    },
-  );
-  return readFileSync(`${path}.sig`, "utf8");
-}
-
 test("what the client's ssh-keygen has signed is its consent, to exactly that", () => {
-  const key = makeKey("client");
+  const client = makeClientKey(folder);
+  const key = client.publicLine;
   const statement = consentStatement(wish);
   for (const text of [statement, `${statement}\n`]) {
-    expect(checkConsent(wish, signWith("client", text), key)).toEqual({ ok: true });
+    expect(checkConsent(wish, client.sign(text), key)).toEqual({ ok: true });
   }
-  const signed = signWith("client", statement);
+  const signed = client.sign(statement);
   const others = [
     { ...wish, quantity: 2000 },
     { ...wish, resource: "memory" as const },
@@ -57,16 +32,17 @@ test("what the client's ssh-keygen has signed is its consent, to exactly that", 
 });
 
 test("another key, another purpose and damaged text are told apart", () => {
-  const key = makeKey("right");
-  makeKey("wrong");
+  const right = makeClientKey(folder, "right");
+  const wrong = makeClientKey(folder, "wrong");
+  const key = right.publicLine;
   const statement = consentStatement(wish);
-  expect(checkConsent(wish, signWith("wrong", statement), key)).toMatchObject({
+  expect(checkConsent(wish, wrong.sign(statement), key)).toMatchObject({
     message: "it was signed with another key",
   });
-  expect(checkConsent(wish, signWith("right", statement, "file"), key)).toMatchObject({
+  expect(checkConsent(wish, right.sign(statement, "file"), key)).toMatchObject({
     message: 'it was signed for "file" and not with -n sublet-consent',
   });
-  const signed = signWith("right", statement);
+  const signed = right.sign(statement);
   expect(checkConsent(wish, signed.replace(/.{8}\n-----END/, "\n-----END"), key).ok).toBe(false);
   expect(checkConsent(wish, "yes, please", key)).toMatchObject({
     message: "it is no signature of ssh-keygen -Y sign",

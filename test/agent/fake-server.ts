@@ -3,6 +3,7 @@ import { ApiError, UnreachableError } from "../../src/api/client/error.ts";
 import type { DesiredState, Report } from "../../src/api/contract/agent.ts";
 import { contract } from "../../src/api/contract/contract.ts";
 import type { Operation } from "../../src/api/contract/operation.ts";
+import type { LentCode } from "../../src/enablement/capacity/lent.ts";
 import type { Grant } from "../../src/enablement/grant.ts";
 import type { PowerState } from "../../src/enablement/power.ts";
 import { writeJoinToken } from "../../src/host/join-token.ts";
@@ -60,6 +61,10 @@ export function createFakeServer(timeMs: () => number) {
     /** The present one and those before it. */
     agentKeys: new Map<string, PublicJwk>(),
     consoles: [] as string[],
+    /** As the agent last told them. */
+    lentCodes: [] as readonly LentCode[],
+    /** To the owner's orders. */
+    answers: [] as { outcome: string; message: string }[],
     reports: new Map<string, Report>(),
     /** Who gives the receipts for enabled capacity here. */
     provider: null as { readonly providerId: PartyId; readonly key: SigningKey } | null,
@@ -108,7 +113,6 @@ export function createFakeServer(timeMs: () => number) {
         },
       ],
     }),
-    reportCapacity: () => ({ hostId, serverKeys: [key.publicJwk] }),
     readDesired: () => state.desired,
     report: ({ reports }: { reports: Report[] }) => {
       for (const report of reports) {
@@ -119,6 +123,14 @@ export function createFakeServer(timeMs: () => number) {
     answerConsole: ({ contentBase64 }: { contentBase64: string }) => {
       state.consoles.push(Buffer.from(contentBase64, "base64").toString());
       return { isAwaited: true };
+    },
+    reportCapacity: ({ lentCodes = [] }: { lentCodes?: readonly LentCode[] }) => {
+      state.lentCodes = lentCodes;
+      return { hostId, serverKeys: [key.publicJwk] };
+    },
+    answerCapacityOrder: (answer: { outcome: string; message: string }) => {
+      state.answers.push(answer);
+      return { orderId: newId("order") };
     },
     sendUsage: ({ usageJws }: { usageJws: string }) => takeUsage(usageJws),
   };

@@ -182,6 +182,15 @@ test("what is returned is out of service, and is to be billed", async () => {
   expect((await type("capacity bill-now")).stdout).toContain("nothing was used since");
 });
 
+test("a host without a server lends nothing, and only a server keeps what was lent", async () => {
+  const lent = await type(`capacity lend ${path("first.code")}`);
+  expect(lent.stderr).toContain("use it for your own guests with `sublet capacity enable`");
+  const [{ codeId }] = (await json("capacity show")).accounts;
+  const kept = await type(`capacity keep ${codeId}`);
+  expect(kept.stderr).toContain(`sublet capacity keep ${codeId} --host NAME`);
+  expect((await type("capacity keep first")).stderr).toContain("is not the id of a code");
+});
+
 test("the history shows every act, and an altered one is named", async () => {
   const { stdout } = await type("capacity history");
   for (const kind of ["code-accepted", "service-begun", "service-returned"]) {

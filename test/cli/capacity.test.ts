@@ -287,6 +287,19 @@ describe("an owner who is elsewhere", () => {
     expect(JSON.parse(ran.stdout).error.code).toBe("code-refused");
   });
 
+  test("lends a code by way of the server, and what was issued elsewhere by its id", async () => {
+    const { codes } = (await json(owner("capacity list --json"))).own;
+    const found = codes.find((one: { host: { name: string } }) => one.host.name === "h1");
+    const typed = patientOwner(`capacity lend ${found.codeId} --host h1`);
+    expect(await answer("done", "")).toEqual({ kind: "lend", code: found.codeJws });
+    expect((await typed).stdout).toMatch(/^h1 has done it/);
+    const codeId = newId("code");
+    const other = patientOwner(`capacity lend ${codeId} --host h1`);
+    const refusal = "there is no code of that id; list what there is";
+    expect(await answer("not-found", refusal)).toEqual({ kind: "lend", code: { codeId } });
+    expect((await other).stderr).toContain(refusal);
+  });
+
   test("is told that a host has not answered, and what becomes of the order", async () => {
     const ran = await owner("capacity return --shared --host h1");
     expect(ran.exitCode).toBe(0);

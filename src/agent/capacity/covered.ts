@@ -1,7 +1,7 @@
 import { quantityInForce } from "../../enablement/capacity/account.ts";
 import type { AgentContext } from "../context.ts";
 import type { CapacityNow } from "./clock-store.ts";
-import { listAccounts } from "./code-store.ts";
+import { ownerAccounts } from "./code-store.ts";
 import { readProvider } from "./provider-store.ts";
 import { listServices, type ServiceRow } from "./service-store.ts";
 
@@ -18,7 +18,9 @@ export function isCovered({ db }: AgentContext, service: ServiceRow, now: Capaci
   if (readProvider(db, providerId).overdueSince !== null) return false;
   const beside = listServices(db)
     .filter((one) => one.providerId === providerId && one.resource === resource)
-    .filter((one) => one.serviceId !== serviceId && one.state !== "unreturned")
+    .filter((one) => one.serviceId !== serviceId && one.state !== "unreturned" && !one.isLent)
     .reduce((sum, one) => sum + one.quantity, 0);
-  return beside + quantity <= quantityInForce(listAccounts(db, providerId, resource), now.atMs);
+  return (
+    beside + quantity <= quantityInForce(ownerAccounts(db, { providerId, resource }), now.atMs)
+  );
 }

@@ -1,32 +1,23 @@
-import {
-  type CodeAccount,
-  inForce,
-  leftOf,
-  quantityInForce,
-} from "../../enablement/capacity/account.ts";
-import { checkConsent, consentStatement } from "../../enablement/capacity/consent.ts";
+import { type CodeAccount, inForce } from "../../enablement/capacity/account.ts";
 import {
   type CapacityResource,
   isWholeQuantity,
   MEMORY_STEP_BYTES,
-  quantityIn,
 } from "../../enablement/capacity/resource.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
-import { type LeaseId, newId, type PartyId, type ServiceId } from "../../unit/id.ts";
-import { SIZE_ZERO } from "../../unit/size.ts";
-import { listPartitions } from "../allocation/store.ts";
+import { type CodeId, newId, type PartyId, type ServiceId } from "../../unit/id.ts";
 import type { AgentContext } from "../context.ts";
 import { listGuests } from "../guests.ts";
-import { holderOf } from "../lease/store.ts";
-import { isTrusted, readPinned } from "../trust/store.ts";
+import type { LeaseRow } from "../lease/store.ts";
 import { type Accepted, acceptCode } from "./accept.ts";
 import { listOpenChains } from "./chain-store.ts";
-import { tellCapacityTime } from "./clock-store.ts";
-import { accountOf, listAccounts, listCodes } from "./code-store.ts";
-import { isLeased } from "./host.ts";
+import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
+import { ownerAccounts, readCode } from "./code-store.ts";
+import { firstProvider, freeAtOnce, freeCores, refuseMore, refuseProvider } from "./headroom.ts";
 import { readMeters } from "./meters.ts";
-import { readProvider } from "./provider-store.ts";
+import { type Place, placeOf, poolPlace, refuseUnasked } from "./place.ts";
+import { keepReserved, reserveRest } from "./reserve.ts";
 import { serve } from "./serve.ts";
 import { insertService, listServices, readService, type ServiceRow } from "./service-store.ts";
 import { inCapacityTurn } from "./turn.ts";
@@ -60,6 +51,8 @@ export function enable(context: AgentContext, wish: EnableWish): Promise<Enabled
     if (accepted instanceof Refusal) return accepted;
     const codeId = accepted?.code.jti ?? null;
     const isAlreadyApplied = accepted?.isAlreadyApplied ?? false;
+    const isLent = codeId !== null && readCode(context.db, codeId)?.lentAt;
+    if (isLent) return refusal("code-lent", { codeId });
     if (wish.partition === undefined && wish.shared !== true) {
       return { codeId, isAlreadyApplied, service: null };
     }
@@ -130,6 +123,56 @@ function want(
 ): ServiceId | Refusal {
   const { db } = context;
   const now = tellCapacityTime(context);
+  const source = sourceOf(context, now, wish, accepted);
+  if (source instanceof Refusal) return source;
+  const { providerId, resource, accounts } = source;
+  const atMs = now.atMs;
+  const quantity =
+    wish.quantity ?? accepted?.code.quantity ?? Math.max(0, freeAtOnce(context, source, atMs));
+  if (quantity === 0) {
+    const wanted = resource === "cpu" ? 1000 : MEMORY_STEP_BYTES;
+    return refusal("capacity-beyond-codes", { resource, wanted, free: 0 });
+  }
+  if (!isWholeQuantity(resource, quantity)) return refusal("capacity-not-whole", { resource });
+  const no = refuseProvider(context, providerId) ?? refuseMore(context, source, { quantity, atMs });
+  if (no !== null) return no;
+  const place =
+    wish.shared === true
+      ? poolPlace(context, resource, providerId)
+      : placeOf(context, wish.partition ?? "", resource);
+  if (place instanceof Refusal) return place;
+  const codeId = codeToBegin(accounts, accepted, place.lease);
+  const kept = keptFor(context, now, place, { providerId, resource, quantity, codeId }, wish);
+  if (kept instanceof Refusal) return kept;
+  const serviceId = newId("service", now.atMs);
+  const count = resource === "cpu" ? quantity / 1000 : 0;
+  insertService(db, {
+    ...{ serviceId, providerId, codeId, resource, quantity, ...place.service },
+    isLent: false,
+    cores: freeCores(context).slice(0, count),
+    ...{ state: "wanted", processId: null, returnReason: null, means: null },
+    ...{ failures: 0, retryAtNs: null, wantedAt: now.at },
+  });
+  if (place.lease !== null) {
+    keepReserved(context, now, { serviceId, leaseId: place.lease.leaseId }, kept);
+  }
+  return serviceId;
+}
+
+interface Source {
+  readonly providerId: PartyId;
+  readonly resource: CapacityResource;
+  /** In force, with something left, the one that expires first before the next; not empty. */
+  readonly accounts: readonly CodeAccount[];
+}
+
+/** Whose codes, of what. */
+function sourceOf(
+  context: AgentContext,
+  now: CapacityNow,
+  wish: EnableWish,
+  accepted: Accepted | null,
+): Source | Refusal {
   const resource = accepted?.code.resource ?? wish.resource ?? "cpu";
   if (wish.resource !== undefined && wish.resource !== resource) {
     const message = `the code enables ${resource} and not ${wish.resource}`;
@@ -137,145 +180,35 @@ function want(
   }
   const providerId = accepted?.code.iss ?? firstProvider(context, resource, now.atMs);
   if (providerId === null) return refusal("capacity-none", { resource });
-  const accounts = listAccounts(db, providerId, resource);
-  const usable = inForce(accounts, now.atMs);
-  const codeId = usable.some((one) => one.codeId === accepted?.code.jti)
-    ? accepted?.code.jti
-    : usable[0]?.codeId;
-  if (codeId === undefined) return refusal("capacity-none", { resource });
-  const quantity = wish.quantity ?? accepted?.code.quantity ?? freeOf(context, accounts, now.atMs);
-  if (quantity === 0) {
-    const wanted = resource === "cpu" ? 1000 : MEMORY_STEP_BYTES;
-    return refusal("capacity-beyond-codes", { resource, wanted, free: 0 });
-  }
-  if (!isWholeQuantity(resource, quantity)) return refusal("capacity-not-whole", { resource });
-  const no =
-    refuseProvider(context, providerId) ??
-    refuseMore(context, accounts, { resource, quantity, atMs: now.atMs });
-  if (no !== null) return no;
-  const place =
-    wish.shared === true
-      ? poolPlace(context, resource, providerId)
-      : placeOf(context, wish, { resource, quantity, codeId });
-  if (place instanceof Refusal) return place;
-  const serviceId = newId("service", now.atMs);
-  const count = resource === "cpu" ? quantity / 1000 : 0;
-  insertService(db, {
-    ...{ serviceId, providerId, codeId, resource, quantity, ...place },
-    cores: freeCores(context).slice(0, count),
-    ...{ state: "wanted", processId: null, returnReason: null, means: null },
-    ...{ failures: 0, retryAtNs: null, wantedAt: now.at },
-  });
-  return serviceId;
+  const accounts = inForce(ownerAccounts(context.db, { providerId, resource }), now.atMs);
+  if (accounts.length === 0) return refusal("capacity-none", { resource });
+  return { providerId, resource, accounts };
 }
 
-type Place = Pick<ServiceRow, "mode" | "partition" | "leaseId">;
-
-function poolPlace(
-  { db, capacity }: AgentContext,
-  resource: CapacityResource,
-  providerId: PartyId,
-): Place | Refusal {
-  if (resource === "memory") {
-    const message = "memory is not shared between guests; give it to one with --partition";
-    return refusal("capacity-wrong-mode", { message });
-  }
-  if (!capacity.facts.sharedCpu) {
-    const message = `this host cannot share cpu: ${capacity.facts.controlGroupsReason}; enable it for one partition with --partition`;
-    return refusal("capacity-wrong-mode", { message });
-  }
-  const other = listServices(db).find(
-    (service) => service.mode === "shared" && service.providerId !== providerId,
-  );
-  if (other) return refusal("capacity-in-use-otherwise", { providerId: other.providerId });
-  return { mode: "shared", partition: null, leaseId: null };
-}
-
-function placeOf(
-  { db }: AgentContext,
-  { partition: name = "", consent }: EnableWish,
-  about: {
-    readonly resource: CapacityResource;
-    readonly quantity: number;
-    readonly codeId: string;
-  },
-): Place | Refusal {
-  const known = listPartitions(db).find((one) => one.name === name);
-  if (known === undefined) return refusal("not-found", { what: "partition", id: name });
-  if (known.cpuMode === "shared" && about.resource === "cpu") {
-    const message = `${name} has shared cpu, which gets more through the pool; enable it with --shared`;
-    return refusal("capacity-wrong-mode", { message });
-  }
-  const partition = { id: known.partitionId, name };
-  const holder = holderOf(db, known.partitionId);
-  if (holder === null || !isLeased(holder)) return { mode: "dedicated", partition, leaseId: null };
-  const { leaseId } = holder;
-  const consented = { leaseId, ...about };
-  if (consent === undefined) {
-    const statement = consentStatement(consented);
-    return refusal("capacity-consent-missing", { partition: name, leaseId, statement });
-  }
-  const checked = checkConsent(consented, consent, holder.granted?.clientKey ?? "");
-  if (!checked.ok) return refusal("capacity-consent-refused", { message: checked.message });
-  return { mode: "dedicated", partition, leaseId: leaseId as LeaseId };
-}
-
-/** An untrusted provider, what was not given back, or is unreported too long, lets nothing begin. */
-function refuseProvider({ db }: AgentContext, providerId: PartyId): Refusal | null {
-  if (!isTrusted(db, providerId)) {
-    const name = readPinned(db, providerId)?.name ?? providerId;
-    return refusal("provider-untrusted", { providerId, name });
-  }
-  const unreturned = listServices(db).find(({ state }) => state === "unreturned");
-  if (unreturned) return refusal("capacity-unreturned", { serviceId: unreturned.serviceId });
-  const { overdueSince } = readProvider(db, providerId);
-  return overdueSince === null ? null : refusal("capacity-unreported", { providerId });
-}
-
-function refuseMore(
-  context: AgentContext,
+/** The one that was given, if it counts; for a lease one that lasts as long as it, if there is any. */
+function codeToBegin(
   accounts: readonly CodeAccount[],
-  wish: { readonly resource: CapacityResource; readonly quantity: number; readonly atMs: number },
-): Refusal | null {
-  const { resource, quantity: wanted, atMs } = wish;
-  const { db, capacity } = context;
-  const free = freeOf(context, accounts, atMs);
-  if (wanted > free) return refusal("capacity-beyond-codes", { resource, wanted, free });
-  const standby = quantityIn(capacity.standby ?? SIZE_ZERO, resource);
-  const inUse = listServices(db)
-    .filter((service) => service.resource === resource)
-    .reduce((sum, { quantity }) => sum + quantity, 0);
-  const rest =
-    resource === "cpu"
-      ? Math.min(standby - inUse, freeCores(context).length * 1000)
-      : standby - inUse;
-  return wanted > rest ? refusal("standby-taken", { resource, wanted, free: rest }) : null;
+  accepted: Accepted | null,
+  lease: LeaseRow | null,
+): CodeId {
+  const untilMs = Date.parse(lease?.endsAt ?? "");
+  const lasting = accounts.filter(({ validUntilMs }) => lease === null || untilMs <= validUntilMs);
+  const given = [lasting, accounts].flat().find(({ codeId }) => codeId === accepted?.code.jti);
+  const [first] = [given, lasting[0], accounts[0]].filter((account) => account !== undefined);
+  if (first === undefined) throw new Error("a source has accounts");
+  return first.codeId;
 }
 
-/** How much more the codes let into service at once. */
-function freeOf({ db }: AgentContext, accounts: readonly CodeAccount[], atMs: number): number {
-  const [first] = accounts;
-  if (first === undefined) return 0;
-  const inService = listServices(db)
-    .filter((one) => one.providerId === first.providerId && one.resource === first.resource)
-    .reduce((sum, { quantity }) => sum + quantity, 0);
-  return Math.max(0, quantityInForce(accounts, atMs) - inService);
-}
-
-function freeCores({ db, capacity }: AgentContext): readonly number[] {
-  const taken = new Set(listServices(db).flatMap(({ cores }) => cores));
-  return (capacity.facts.standbyCores ?? []).filter((core) => !taken.has(core));
-}
-
-/** Whose code expires first, of those that are trusted. */
-function firstProvider(
-  { db }: AgentContext,
-  resource: CapacityResource,
-  atMs: number,
-): PartyId | null {
-  const accounts = listCodes(db)
-    .map(accountOf)
-    .filter((one) => one.resource === resource && leftOf(one) > 0n);
-  const usable = inForce(accounts, atMs).map(({ providerId }) => providerId);
-  return usable.find((providerId) => isTrusted(db, providerId)) ?? usable[0] ?? null;
+/** What is kept for a lease, whose client has signed that it is given more; of others nothing. */
+function keptFor(
+  context: AgentContext,
+  now: CapacityNow,
+  { lease }: Place,
+  wanted: Pick<ServiceRow, "providerId" | "resource" | "quantity" | "codeId">,
+  wish: EnableWish,
+) {
+  if (lease === null) return [];
+  const parts = reserveRest(context, now, lease, wanted);
+  if (parts instanceof Refusal) return parts;
+  return refuseUnasked(lease, wanted, wish) ?? parts;
 }

@@ -12,14 +12,21 @@ export type ReturnWish =
 
 /**
  * Takes capacity out of service, after its last reading. What is unused stays in the accounts. A
- * guest that does not give it up keeps it, and goes on being metered; that is refused by name.
+ * guest that does not give it up keeps it, and goes on being metered; that is refused by name. What
+ * serves a lease by a code that is lent stays until the lease ends.
  */
 export function giveBack(
   context: AgentContext,
   wish: ReturnWish,
 ): Promise<readonly ServiceRow[] | Refusal> {
   return inCapacityTurn(context, async () => {
-    const found = listServices(context.db).filter((service) => isMeant(service, wish));
+    const meant = listServices(context.db).filter((service) => isMeant(service, wish));
+    const lent = meant.find(({ isLent }) => isLent);
+    const found = meant.filter(({ isLent }) => !isLent);
+    if (lent && found.length === 0) {
+      const { serviceId, leaseId } = lent;
+      return refusal("capacity-of-lease", { serviceId, leaseId: leaseId ?? "" });
+    }
     if (found.length === 0) {
       const what = "service of enabled capacity";
       return refusal("not-found", { what, id: Object.values(wish).join("") });

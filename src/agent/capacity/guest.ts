@@ -4,14 +4,28 @@ import type { AgentContext } from "../context.ts";
 import type { Guest } from "../guests.ts";
 import { listServices, type ServiceRow } from "./service-store.ts";
 
-/** The guest of a service's partition; null: there is none, or it is ending. */
+/** Who is in a partition; null: nobody. */
 export function guestOf(guests: readonly Guest[], { partition }: Pick<ServiceRow, "partition">) {
   return guests.find((guest) => guest.partition.id === partition?.id) ?? null;
 }
 
+/**
+ * The guest that a dedicated service is for: the owner's own, or that of its lease. Who else is in the
+ * partition has nothing of it.
+ */
+export function guestFor(
+  guests: readonly Guest[],
+  { partition, leaseId }: Pick<ServiceRow, "partition" | "leaseId">,
+): Guest | null {
+  const guest = guestOf(guests, { partition });
+  if (guest === null) return null;
+  return (guest.origin === "own" ? null : guest.guestId) === leaseId ? guest : null;
+}
+
 /** Of dedicated capacity: the life of the guest that runs has it. */
-export function isHeldBy(guest: Guest | null, { processId }: ServiceRow): boolean {
-  return guest?.isRunning === true && processId !== null && processId === guest.processId;
+export function isHeldBy(guest: Guest | null, { processId, isLent }: ServiceRow): boolean {
+  if (guest?.isRunning !== true) return false;
+  return isLent || (processId !== null && processId === guest.processId);
 }
 
 /** What a guest has, or is to have, with these services beside what it was granted. */

@@ -8,7 +8,7 @@ import type { Guest } from "../guests.ts";
 import { sayTimeToBill } from "./bill.ts";
 import { type ChainRow, listOpenChains } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
-import { guestOf, isHeldBy } from "./guest.ts";
+import { guestFor, guestOf, isHeldBy } from "./guest.ts";
 import { offReasonOf } from "./pause.ts";
 import { beginMeter, codeOf, type ReadingMode, type Seen, takeReadingOf } from "./reading.ts";
 import { IN_FORCE, listServices, readService, type ServiceRow } from "./service-store.ts";
@@ -19,9 +19,8 @@ export function seenOf(
   { partition, leaseId }: Pick<ChainRow, "partition" | "leaseId">,
   guests: readonly Guest[],
 ): Seen {
-  const guest = guestOf(guests, { partition });
-  const isIts = guest !== null && (guest.origin === "own" ? null : guest.guestId) === leaseId;
-  if (!isIts) return { observation: null, isHeld: false, off: "no-guest" };
+  const guest = guestFor(guests, { partition, leaseId });
+  if (guest === null) return { observation: null, isHeld: false, off: "no-guest" };
   const isHeld = isHeldBy(guest, service) && IN_FORCE.has(service.state);
   const observation = { ...guest, port: null, state: stateOf(guest) } as const;
   return { observation, isHeld, off: offReasonOf(guest) };

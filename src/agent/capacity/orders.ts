@@ -5,6 +5,7 @@ import { Refusal } from "../../refusal/refusal.ts";
 import type { AgentContext, JoinedContext } from "../context.ts";
 import { enable } from "./enable.ts";
 import { giveBack } from "./give-back.ts";
+import { keep as keepCode, lend } from "./lend.ts";
 import { answerDemand } from "./once.ts";
 import { setThreshold } from "./threshold.ts";
 
@@ -86,6 +87,10 @@ function obey(context: AgentContext, ordered: CapacityOrder): Promise<unknown> |
       return giveBack(context, ordered.of);
     case "threshold":
       return setThreshold(context, ordered);
+    case "lend":
+      return lend(context, ordered.code);
+    case "keep":
+      return keepCode(context, ordered.codeId);
   }
 }
 

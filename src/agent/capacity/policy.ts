@@ -8,7 +8,7 @@ import type { Guest } from "../guests.ts";
 import { writeAct } from "./act-store.ts";
 import { listOpenChains, unreportedOf } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
-import { listAccounts, listCodes } from "./code-store.ts";
+import { listCodes, ownerAccounts } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
 import { billNow } from "./meters.ts";
 import { readProvider, writeProvider } from "./provider-store.ts";
@@ -40,8 +40,11 @@ function keepExhaustion(
 ): void {
   const { db } = context;
   const { providerId, resource } = account;
-  const services = servicesOf(context, providerId).filter((one) => one.resource === resource);
-  const accounts = listAccounts(db, providerId, resource);
+  // What leases have was reserved for them, and does not run out.
+  const services = servicesOf(context, providerId).filter(
+    (one) => one.resource === resource && one.leaseId === null,
+  );
+  const accounts = ownerAccounts(db, account);
   // Codes that are over are another matter: what they enabled is unreturned.
   const isUsedUp = isAnyValid(accounts, now.atMs) && inForce(accounts, now.atMs).length === 0;
   if (!isUsedUp) forgetUsedUp(db, account);
@@ -98,13 +101,18 @@ export interface Outlook {
   readonly runsOutInSeconds: number | null;
 }
 
-/** At what rate the codes are used, by the last record of each meter, and how long they last. */
+/**
+ * At what rate the owner uses its codes, by the last record of each meter, and how long they last.
+ * What leases use is reserved beside that.
+ */
 export function outlookOf({ db }: AgentContext, account: Account, atMs: number): Outlook {
+  const isOwners = (service: ServiceRow | null) =>
+    service?.resource === account.resource && service.leaseId === null;
   const burn = listOpenChains(db)
     .filter((chain) => chain.providerId === account.providerId && chain.lastElapsed > 0n)
-    .filter((chain) => readService(db, chain.serviceId)?.resource === account.resource)
+    .filter((chain) => isOwners(readService(db, chain.serviceId)))
     .reduce((sum, { lastMetered, lastElapsed }) => sum + Number(lastMetered / lastElapsed), 0);
-  const accounts = listAccounts(db, account.providerId, account.resource);
+  const accounts = ownerAccounts(db, account);
   const leftNs = runsOutInNs(accounts, atMs, burn);
   return { burn, runsOutInSeconds: leftNs === null ? null : Number(leftNs / 1_000_000_000n) };
 }

@@ -17,12 +17,14 @@ import type { GuestObservation } from "../../partition/driver.ts";
 import { newId } from "../../unit/id.ts";
 import { readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
+import { readLease } from "../lease/store.ts";
 import { writeAct } from "./act-store.ts";
 import { type ChainRow, insertChain, noteRecord } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
-import { debitCodes, listAccounts, readCode } from "./code-store.ts";
+import { accountsOf, debitCodes, readCode } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
 import { notePause } from "./pause.ts";
+import { drawReserved } from "./reservation-store.ts";
 import type { ServiceRow } from "./service-store.ts";
 import {
   type PeriodKey,
@@ -85,7 +87,7 @@ export function takeReadingOf(
   const { db, config } = context;
   const { code } = codeOf(context, service);
   const last = lastReadingOf(db, chain.chainId);
-  const reading = readingOf(now, service, seen, last);
+  const reading = readingOf(withinLease(context, now, service, last), service, seen, last);
   const taken = takeCapacityReading(db, chain.chainId, reading, {
     ...mode,
     recordEveryNs: recordEveryNs(context, now, service, code),
@@ -96,6 +98,23 @@ export function takeReadingOf(
   if (!taken.ok) throw new Error(`${taken.code}: ${taken.message}`);
   for (const hashed of taken.records) noteRecord(db, hashed);
   if (mode.final !== true) notePause(context, now, service, { last, reading, off: seen.off });
+}
+
+/** Of what a lease has, nothing is metered behind its end, however late that is seen. */
+function withinLease(
+  { db }: AgentContext,
+  now: CapacityNow,
+  { leaseId }: ServiceRow,
+  last: Reading | null,
+): CapacityNow {
+  const lease = leaseId === null ? null : readLease(db, leaseId);
+  const endsAtNs = lease?.endsBootId === now.bootId ? lease.endsAtNs : null;
+  if (endsAtNs === null || now.monotonicNs <= endsAtNs) return now;
+  const isSameBoot = last?.bootId === now.bootId;
+  const readNs = isSameBoot && last.monotonicNs > endsAtNs ? last.monotonicNs : endsAtNs;
+  const atNs = now.atNs - (now.monotonicNs - readNs);
+  const atMs = Math.max(Number(atNs / 1_000_000n), last === null ? 0 : Date.parse(last.at));
+  return { ...now, monotonicNs: readNs, atNs, atMs, at: new Date(atMs).toISOString() };
 }
 
 /** The code that a service began with. */
@@ -148,16 +167,17 @@ function describe(
   open: OpenInterval,
 ) {
   const { db } = context;
-  const { serviceId, providerId, resource, quantity, mode } = service;
+  const { serviceId, resource, quantity, mode } = service;
   const use = periodUse(context, code, partition.id, Date.parse(open.from.at));
   const isShared = mode === "shared";
   const described = describeCapacity(open, {
     ...{ serviceId, resource, quantity, period: use.period, usedBefore: use.used },
     threshold: isShared ? use.threshold : null,
-    accounts: listAccounts(db, providerId, resource),
+    accounts: accountsOf(db, service),
     isUnreturned: service.state === "unreturned",
   });
   debitCodes(db, described.debits);
+  drawReserved(db, serviceId, described.debits);
   if (isShared) {
     const excess = use.excess + BigInt(described.capacity.meteredQuantity);
     const { threshold } = use;
@@ -169,13 +189,13 @@ function describe(
 /** Where records must end: at the edges of periods, and where a code begins or ends to be valid. */
 function edgesOf(
   { db }: AgentContext,
-  { providerId, resource }: ServiceRow,
+  service: ServiceRow,
   rule: BillingPeriod,
   last: Reading,
   next: Reading,
 ): readonly number[] {
   const [fromMs, toMs] = [Date.parse(last.at), Date.parse(next.at)];
-  const validity = listAccounts(db, providerId, resource).flatMap((account) => [
+  const validity = accountsOf(db, service).flatMap((account) => [
     account.validFromMs,
     account.validUntilMs,
   ]);
@@ -190,14 +210,15 @@ function edgesOf(
 function recordEveryNs(
   { db, config }: AgentContext,
   now: CapacityNow,
-  { mode, providerId, resource, quantity }: ServiceRow,
+  service: ServiceRow,
   { threshold }: CapacityCode,
 ): bigint {
+  const { mode, quantity } = service;
   const isRate = mode === "shared" && threshold.kind === "rate";
   const everyMs = isRate ? threshold.intervalSeconds * 1000 : config.recordEveryMs;
   const everyNs = BigInt(everyMs) * 1_000_000n;
   if (mode === "shared") return everyNs;
-  const lastsNs = runsOutInNs(listAccounts(db, providerId, resource), now.atMs, quantity);
+  const lastsNs = runsOutInNs(accountsOf(db, service), now.atMs, quantity);
   return lastsNs === null || lastsNs === 0n || lastsNs > everyNs ? everyNs : lastsNs;
 }
 

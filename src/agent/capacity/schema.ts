@@ -208,3 +208,24 @@ export const CAPACITY_RECEIPTS_STEP = `
   -- The most that a receipt has covered: what a provider loses later was reported all the same.
   ALTER TABLE capacity_chain ADD COLUMN receipted_seq INTEGER NOT NULL DEFAULT 0;
 `;
+
+/** Resource-time that is kept for leases, and codes that serve nothing else. */
+export const LENT_STEP = `
+  -- Of a code, what a service in a leased partition has reserved and not used yet.
+  CREATE TABLE capacity_reservation (
+    service_id TEXT NOT NULL REFERENCES capacity_service,
+    code_id    TEXT NOT NULL REFERENCES capacity_code,
+    quantity   TEXT NOT NULL,
+    PRIMARY KEY (service_id, code_id)
+  ) STRICT;
+
+  -- Since when leases alone draw on it, and what was left of it then; null: it is the owner's own.
+  ALTER TABLE capacity_code ADD COLUMN lent_at TEXT;
+  ALTER TABLE capacity_code ADD COLUMN lent_left TEXT;
+`;
+
+/** What a lease's grant says to be standby's. */
+export const LENT_SERVICE_STEP = `
+  -- By a code that is lent: every life of the lease's guest boots with it.
+  ALTER TABLE capacity_service ADD COLUMN is_lent INTEGER NOT NULL DEFAULT 0;
+`;

@@ -7,6 +7,7 @@ import {
   type ServiceFacts,
   serviceStep,
 } from "../../partition/service-step.ts";
+import { isEnding } from "../../partition/step.ts";
 import { BACKOFF, backoffMs } from "../../process/backoff.ts";
 import type { ServiceId } from "../../unit/id.ts";
 import { readPartition } from "../allocation/store.ts";
@@ -16,13 +17,14 @@ import { readLease } from "../lease/store.ts";
 import { writeAct } from "./act-store.ts";
 import { listOpenChains } from "./chain-store.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
-import { listAccounts } from "./code-store.ts";
+import { accountsOf } from "./code-store.ts";
 import { isCovered } from "./covered.ts";
-import { guestOf, heldServices, isHeldBy, sizeWith } from "./guest.ts";
+import { guestFor, heldServices, isHeldBy, sizeWith } from "./guest.ts";
 import { hostIdOf } from "./host.ts";
 import { billNow, keepSharedMeters, readMeters, seenOf } from "./meters.ts";
 import { isPoolHeld, keepRaisedOnce, repinPool } from "./pool.ts";
 import { beginMeter, codeOf } from "./reading.ts";
+import { freeReserved } from "./reserve.ts";
 import {
   changeService,
   deleteService,
@@ -50,7 +52,7 @@ export async function serve(
     const guests = await listGuests(context);
     const found = readService(context.db, serviceId);
     if (found === null) return null;
-    noteReason(context, found, guests);
+    noteReason(context, found);
     const service = readService(context.db, serviceId) ?? found;
     const now = inTransaction(context.db, () => tellCapacityTime(context));
     const action = serviceStep(factsOf(context, now, service, guests));
@@ -68,22 +70,27 @@ export async function serve(
 }
 
 /** What ends a service beside its owner's word and the codes. */
-function noteReason(context: AgentContext, service: ServiceRow, guests: readonly Guest[]): void {
+function noteReason(context: AgentContext, service: ServiceRow): void {
   const { partition, leaseId, serviceId, mode, resource, state } = service;
   if (partition === null || service.returnReason !== null || state === "returning") return;
   const known = readPartition(context.db, partition.id);
-  const guest = guestOf(guests, service);
   const isOtherMode = mode === "dedicated" && resource === "cpu" && known?.cpuMode === "shared";
-  const isLeaseOver = leaseId !== null && guest?.guestId !== leaseId;
+  const isLeaseOver = leaseId !== null && isOver(context, leaseId);
   const reason =
     known === null
       ? "partition-removed"
       : isLeaseOver
-        ? "lease-end"
+        ? LEASE_END
         : isOtherMode
           ? "mode-change"
           : null;
   if (reason !== null) changeService(context.db, serviceId, { returnReason: reason });
+}
+
+/** From the begin of its end on; only its guest's process still has what it was given. */
+function isOver({ db }: AgentContext, leaseId: string): boolean {
+  const lease = readLease(db, leaseId);
+  return lease === null || isEnding(lease.stage);
 }
 
 function factsOf(
@@ -93,9 +100,9 @@ function factsOf(
   guests: readonly Guest[],
 ): ServiceFacts {
   const { db, clock } = context;
-  const guest = guestOf(guests, service);
+  const guest = guestFor(guests, service);
   const { code } = codeOf(context, service);
-  const accounts = listAccounts(db, service.providerId, service.resource);
+  const accounts = accountsOf(db, service);
   const isShared = service.mode === "shared";
   const retryAtNs = service.retryAtNs ?? 0n;
   const waitNs = retryAtNs - clock.monotonicNs();
@@ -104,9 +111,11 @@ function factsOf(
     mode: service.mode,
     // A system that is still booting takes no notice of what is plugged.
     isGuestRunning: guest?.isRunning === true && readLease(db, guest.guestId)?.stage === "ready",
+    isAwaited: service.isLent,
     isHeld: isShared ? isPoolHeld(context, service, guests) : isHeldBy(guest, service),
     returnReason: service.returnReason,
-    isValid: isAnyValid(accounts, now.atMs),
+    // What a lease has was reserved from codes that are valid until its end.
+    isValid: service.leaseId !== null || isAnyValid(accounts, now.atMs),
     isCovered: isCovered(context, service, now),
     isTakenOut: service.processId === null,
     isBackingOff: waitNs > 0n && waitNs < BigInt(BACKOFF.effect.mostMs) * 1_000_000n,
@@ -129,7 +138,7 @@ async function perform(
   const chains = listOpenChains(db).filter((chain) => chain.serviceId === serviceId);
   switch (action.do) {
     case "abandon":
-      deleteService(db, serviceId);
+      record((now) => abandon(context, now, service));
       return false;
     case "plug":
       return plug(context, service, guests);
@@ -174,8 +183,13 @@ async function perform(
   }
 }
 
+function abandon(context: AgentContext, now: CapacityNow, service: ServiceRow): void {
+  freeReserved(context, now, service);
+  deleteService(context.db, service.serviceId);
+}
+
 async function plug(context: AgentContext, service: ServiceRow, guests: readonly Guest[]) {
-  const guest = guestOf(guests, service);
+  const guest = guestFor(guests, service);
   if (guest === null || guest.processId === null) return false;
   const services = [...heldServices(context, guest), service];
   if ((await resizeGuest(context, guest.guestId, sizeWith(guest, services))) === null) return false;
@@ -190,7 +204,7 @@ async function plug(context: AgentContext, service: ServiceRow, guests: readonly
   return true;
 }
 
-function begin(
+export function begin(
   context: AgentContext,
   now: CapacityNow,
   service: ServiceRow,
@@ -216,7 +230,7 @@ async function unplug(context: AgentContext, service: ServiceRow, guests: readon
     const failure = await keepRaisedOnce(context, guests);
     if (failure !== null) throw failure;
   } else {
-    const guest = guestOf(guests, service);
+    const guest = guestFor(guests, service);
     if (guest === null) return false;
     const rest = heldServices(context, guest).filter((one) => one.serviceId !== service.serviceId);
     if ((await resizeGuest(context, guest.guestId, sizeWith(guest, rest))) === null) return false;
@@ -229,7 +243,7 @@ async function unplug(context: AgentContext, service: ServiceRow, guests: readon
 async function repin(context: AgentContext, service: ServiceRow, guests: readonly Guest[]) {
   const { db } = context;
   const { serviceId } = service;
-  const guest = guestOf(guests, service);
+  const guest = guestFor(guests, service);
   if (service.resource === "memory") return changeService(db, serviceId, { means: "repin" });
   if (service.mode === "shared") {
     changeService(db, serviceId, { state: "returning", means: "repin" });
@@ -240,6 +254,33 @@ async function repin(context: AgentContext, service: ServiceRow, guests: readonl
   }
   changeService(db, serviceId, { processId: null, means: "repin" });
 }
+
+/** At the end of its lease, while the guest runs: the last reading that counts. */
+export function retireService(
+  context: AgentContext,
+  now: CapacityNow,
+  service: ServiceRow,
+  guests: readonly Guest[],
+): void {
+  const { serviceId, state } = service;
+  if (state !== "in-service" && state !== "unreturned") return;
+  const chains = listOpenChains(context.db).filter((chain) => chain.serviceId === serviceId);
+  readMeters(context, now, chains, guests, { close: true });
+  changeService(context.db, serviceId, { state: "returning", returnReason: LEASE_END });
+}
+
+/** At the end of its lease, when no process is left that has it. */
+export function endService(
+  context: AgentContext,
+  now: CapacityNow,
+  service: ServiceRow,
+  guests: readonly Guest[],
+): void {
+  if (service.state === "wanted") abandon(context, now, service);
+  else finish(context, now, { ...service, returnReason: LEASE_END }, service.means, guests);
+}
+
+const LEASE_END = "lease-end";
 
 function finish(
   context: AgentContext,
@@ -252,6 +293,7 @@ function finish(
   const { serviceId, providerId } = service;
   const chains = listOpenChains(db).filter((chain) => chain.serviceId === serviceId);
   readMeters(context, now, chains, guests, { final: true });
+  freeReserved(context, now, service);
   const reason = service.returnReason ?? "validity-end";
   changeService(db, serviceId, { state: "returned", returnReason: reason });
   writeAct(db, hostIdOf(context), now, { kind: "service-returned", serviceId, reason, means });
@@ -279,7 +321,7 @@ function recordFailure(
   const { serviceId, state } = service;
   context.log.warn({ serviceId, state, action: action.do, err: error }, "capacity: no effect");
   if (state === "wanted") {
-    deleteService(db, serviceId);
+    inTransaction(db, () => abandon(context, tellCapacityTime(context), service));
     return;
   }
   if (state === "returning" && service.returnReason === "owner" && service.means === null) {

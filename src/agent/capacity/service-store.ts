@@ -22,6 +22,8 @@ export interface ServiceRow {
   /** Of dedicated capacity. */
   readonly partition: { readonly id: PartitionId; readonly name: string } | null;
   readonly leaseId: LeaseId | null;
+  /** By a code that is lent: every life of the lease's guest boots with it. */
+  readonly isLent: boolean;
   readonly cores: readonly number[];
   readonly state: ServiceState;
   readonly processId: string | null;
@@ -42,12 +44,12 @@ export type ServiceChange = Partial<
 export function insertService(db: DatabaseSync, row: ServiceRow): void {
   db.prepare(
     `INSERT INTO capacity_service (service_id, provider_id, code_id, mode, resource, quantity,
-       partition_id, partition_name, lease_id, cores, state, wanted_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       partition_id, partition_name, lease_id, is_lent, cores, state, wanted_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     ...[row.serviceId, row.providerId, row.codeId, row.mode, row.resource, row.quantity],
     ...[row.partition?.id ?? null, row.partition?.name ?? null, row.leaseId],
-    ...[JSON.stringify(row.cores), row.state, row.wantedAt],
+    ...[row.isLent ? 1 : 0, JSON.stringify(row.cores), row.state, row.wantedAt],
   );
 }
 
@@ -98,6 +100,13 @@ export function pooledCores(db: DatabaseSync): readonly number[] {
     .flatMap(({ cores }) => cores);
 }
 
+/** Standby cores that a lease's guest boots with. */
+export function lentCores(db: DatabaseSync, leaseId: LeaseId): readonly number[] {
+  return listServices(db)
+    .filter((service) => service.leaseId === leaseId && service.isLent)
+    .flatMap(({ cores }) => cores);
+}
+
 /** Services that are metered and not being taken out. */
 export const IN_FORCE: ReadonlySet<ServiceState> = new Set(["in-service", "unreturned"]);
 
@@ -111,6 +120,7 @@ const rowSchema = z.object({
   partition_id: idSchema("partition").nullable(),
   partition_name: z.string().nullable(),
   lease_id: idSchema("lease").nullable(),
+  is_lent: z.number(),
   cores: z.string().transform((text) => z.array(z.number()).parse(JSON.parse(text))),
   state: z.enum(SERVICE_STATES),
   process_id: z.string().nullable(),
@@ -133,6 +143,7 @@ function parseRow(found: unknown): ServiceRow {
     quantity: row.quantity,
     partition: id === null || name === null ? null : { id, name },
     leaseId: row.lease_id,
+    isLent: row.is_lent === 1,
     cores: row.cores,
     state: row.state,
     processId: row.process_id,

@@ -12,6 +12,7 @@ import { sharedService } from "./meters.ts";
 import { outlookOf } from "./policy.ts";
 import { readProvider } from "./provider-store.ts";
 import { codeOf, periodUse } from "./reading.ts";
+import { listReservations } from "./reservation-store.ts";
 import { listServices } from "./service-store.ts";
 
 /** What the host's owner sees of its capacity. Quantities of use are text; no secrets. */
@@ -19,11 +20,15 @@ export function showCapacity(context: AgentContext) {
   const { db } = context;
   const now = inTransaction(db, () => tellCapacityTime(context));
   const codes = listCodes(db);
+  const kept = listReservations(db);
   const providers = [...new Set(codes.map(({ code }) => code.iss))];
   const warnings: string[] = [];
   const accounts = codes.map((stored) => {
     const account = accountOf(stored);
-    const { code, debited } = stored;
+    const { code, debited, lentAt } = stored;
+    const reserved = kept
+      .filter(({ codeId }) => codeId === code.jti)
+      .reduce((sum, { quantity }) => sum + quantity, 0n);
     return {
       codeId: code.jti,
       providerId: code.iss,
@@ -32,6 +37,9 @@ export function showCapacity(context: AgentContext) {
       resourceTime: code.resourceTime,
       debited: debited.toString(),
       left: leftOf(account).toString(),
+      // Of what is left, for leases.
+      reserved: reserved.toString(),
+      lentAt,
       validity: code.validity,
       isValid: account.validFromMs <= now.atMs && now.atMs < account.validUntilMs,
       isTrusted: isTrusted(db, code.iss),

@@ -23,6 +23,16 @@ export function deadlineAt(context: AgentContext, endsAt: string): LeaseChange {
   };
 }
 
+/** How long a lease still lasts, in nanoseconds; nothing when its end is past. */
+export function restOf(context: AgentContext, { endsAt, endsAtNs, endsBootId }: LeaseRow): bigint {
+  if (endsAt === null || endsAtNs === null) return 0n;
+  const isThisBoot = endsBootId === context.clock.bootId();
+  const restNs = isThisBoot
+    ? endsAtNs - context.clock.monotonicNs()
+    : BigInt(Date.parse(endsAt) - context.time.nowMs()) * 1_000_000n;
+  return restNs > 0n ? restNs : 0n;
+}
+
 /**
  * After a restart of the computer its monotonic clock began anew: the end is reckoned once more,
  * from the wall clock until the server has told the time, and then once from that.

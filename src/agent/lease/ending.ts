@@ -6,6 +6,7 @@ import type { WipeReceipt } from "../../partition/signed.ts";
 import { sign } from "../../signature/envelope.ts";
 import { sha256Hex } from "../../unit/canonical.ts";
 import { releasePartition } from "../allocation/apply.ts";
+import { retireLease, returnLease } from "../capacity/lease-end.ts";
 import { type AgentContext, instantNow } from "../context.ts";
 import { doesGuestAnswer, storeFinalReading } from "../metering.ts";
 import { queueReport } from "../report/store.ts";
@@ -49,11 +50,14 @@ export async function stop(context: AgentContext, lease: LeaseRow): Promise<void
     const answered = await doesGuestAnswer(context, lease, observation);
     storeFinalReading(context, lease, observation, answered);
   }
+  await retireLease(context, lease.leaseId);
   await context.driver.stop(lease.leaseId, context.config.stopGraceMs);
   changeLease(context.db, lease.leaseId, { stage: "stopped" });
 }
 
+/** No process is left: the chain gets its final record, and what was enabled is out of service. */
 export async function close(context: AgentContext, lease: LeaseRow): Promise<void> {
+  await returnLease(context, lease.leaseId);
   const observation = await context.driver.observe(lease.leaseId);
   inTransaction(context.db, () => {
     if (chainEnd(context.db, lease.leaseId)?.closed === false) {

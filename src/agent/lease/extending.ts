@@ -3,6 +3,8 @@ import { isEnding } from "../../partition/step.ts";
 import { sign } from "../../signature/envelope.ts";
 import { sha256Hex } from "../../unit/canonical.ts";
 import type { LeaseId } from "../../unit/id.ts";
+import { tellCapacityTime } from "../capacity/clock-store.ts";
+import { reserveLonger } from "../capacity/reserve.ts";
 import { type AgentContext, instantNow } from "../context.ts";
 import { judgeExtension } from "../grant.ts";
 import { queueReport, queueReportAgain } from "../report/store.ts";
@@ -61,14 +63,22 @@ function takeOne(context: AgentContext, lease: LeaseRow, jws: string): void {
   const word = { leaseId, hostId: context.host.hostId, grantJti: jti, sequence };
   const acknowledged = { ...word, end: period.end, acknowledgedAt: at };
   const acknowledgementJws = sign("sublet-extended", acknowledged, context.keys.of(lease));
-  inTransaction(context.db, () => {
+  const unreserved = inTransaction(context.db, () => {
+    const now = tellCapacityTime(context);
+    const message = reserveLonger(context, now, lease, period.end);
+    if (message !== null) return message;
     const body = { kind: "extended", extensionJws: jws, acknowledgementJws } as const;
     const report = queueReport(context.db, { leaseId, at }, body);
     changeLease(context.db, leaseId, {
       ...{ sequence, endsAt: period.end, endsAtNs: laterDeadline(lease, period.end) },
       extensions: judged(lease, { jws, verdict: "taken", report }),
     });
+    return null;
   });
+  if (unreserved !== null) {
+    refuse(context, lease, { jws, code: "capacity-exceeded", message: unreserved });
+    return;
+  }
   context.log.info({ leaseId, until: period.end }, "a lease was extended");
 }
 

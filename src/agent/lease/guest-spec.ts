@@ -1,6 +1,7 @@
 import type { GuestSpec } from "../../partition/driver.ts";
 import { mapSize, SIZE_ZERO } from "../../unit/size.ts";
 import { readPartition } from "../allocation/store.ts";
+import { lentCores } from "../capacity/service-store.ts";
 import type { AgentContext } from "../context.ts";
 import { guestImage } from "../image/cache.ts";
 import type { LeaseRow } from "./store.ts";
@@ -30,7 +31,7 @@ export function guestSpec(context: AgentContext, lease: LeaseRow): GuestSpec {
       ),
     ),
     cpuMode: partition.cpuMode,
-    cores: lease.cores,
+    cores: [...lease.cores, ...lentCores(context.db, lease.leaseId)],
     uid,
     internet: "internet" in granted && granted.internet === true,
     image: guestImage(context, image.manifest),

@@ -2,7 +2,9 @@ import { beginChain } from "../../meter/spool.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import type { Access } from "../../partition/signed.ts";
 import { sign } from "../../signature/envelope.ts";
+import { beginParts, partsOf } from "../capacity/lease-parts.ts";
 import { type AgentContext, instantNow } from "../context.ts";
+import { listGuests } from "../guests.ts";
 import { ensureImage } from "../image/cache.ts";
 import { storeReading } from "../metering.ts";
 import { queueReport } from "../report/store.ts";
@@ -17,7 +19,10 @@ export async function deliver(context: AgentContext, lease: LeaseRow): Promise<v
   const { db } = context;
   const observation = await context.driver.observe(lease.leaseId);
   const accessJws = signAccess(context, lease);
+  const guests = partsOf(context, lease.leaseId).length === 0 ? [] : await listGuests(context);
   inTransaction(db, () => {
+    // What the client pays for from now on it has.
+    beginParts(context, lease.leaseId, guests);
     if (lease.origin === "lease") beginMetering(context, lease);
     storeReading(context, lease, observation, true);
     const readyReport = queueReport(db, aboutNow(context, lease), { kind: "ready", accessJws });

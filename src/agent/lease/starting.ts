@@ -1,10 +1,13 @@
 import type { Grant } from "../../enablement/grant.ts";
 import type { OwnGrant } from "../../enablement/own-grant.ts";
 import { inTransaction } from "../../meter/transaction.ts";
+import type { Placement } from "../../partition/allocation.ts";
 import type { CpuMode } from "../../unit/schema.ts";
 import { allocatePartition } from "../allocation/apply.ts";
+import { acceptParts, arePartsFree, takePartCores } from "../capacity/lease-parts.ts";
 import { type AgentContext, instantNow } from "../context.ts";
 import { judgeGrant } from "../grant.ts";
+import { baseSizeOf } from "../grant-parts.ts";
 import { ensureImage } from "../image/cache.ts";
 import { judgeOwnGrant } from "../own/judge.ts";
 import { queueReport } from "../report/store.ts";
@@ -24,10 +27,14 @@ export function judge(context: AgentContext, lease: LeaseRow): void {
     return;
   }
   const { grant } = judgement;
-  advance(context, lease, "grant-verified", {
-    stage: "accepted",
-    granted: grant,
-    ...("period" in grant ? deadlineAt(context, grant.period.end) : {}),
+  const deadline = "period" in grant ? deadlineAt(context, grant.period.end) : {};
+  inTransaction(context.db, () => {
+    const restNs = (deadline.endsAtNs ?? 0n) - context.clock.monotonicNs();
+    // With the lease's acceptance, or neither: what it was promised of the standby is kept for it.
+    const message = "period" in grant ? acceptParts(context, grant, restNs) : null;
+    if (message !== null) return fail(context, lease, { reason: "capacity-exceeded", message });
+    const accepted: LeaseChange = { stage: "accepted", granted: grant, ...deadline };
+    advance(context, lease, "grant-verified", accepted);
   });
 }
 
@@ -50,8 +57,9 @@ const ALLOCATE_AGAIN_NS = 500_000_000n;
 export function allocate(context: AgentContext, lease: LeaseRow): void {
   const hostKey = generateHostKey();
   inTransaction(context.db, () => {
-    const placement = allocatePartition(context, lease.leaseId, grantOf(lease).partition);
+    const placement = placementOf(context, lease);
     if (placement.ok) {
+      takePartCores(context, lease.leaseId);
       advance(context, lease, "allocated", {
         stage: "allocated",
         cores: placement.cores,
@@ -66,6 +74,18 @@ export function allocate(context: AgentContext, lease: LeaseRow): void {
       fail(context, lease, { reason: placement.code, message: placement.message });
     }
   });
+}
+
+/** Of the base as it is cut; and of the standby what nobody has any more. */
+function placementOf(context: AgentContext, lease: LeaseRow): Placement {
+  const free = arePartsFree(context, lease.leaseId);
+  if (free === "free") {
+    const granted = grantOf(lease);
+    const wanted = { ...granted.partition, size: baseSizeOf(granted) };
+    return allocatePartition(context, lease.leaseId, wanted);
+  }
+  const message = "what is granted of the standby is in service elsewhere";
+  return { ok: false, code: "capacity-exceeded", message, mayPass: free === "soon" };
 }
 
 function freeUid(context: AgentContext, cpuMode: CpuMode, cores: readonly number[]): number {

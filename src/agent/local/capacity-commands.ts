@@ -9,12 +9,14 @@ import { listActs } from "../capacity/act-store.ts";
 import { listCodes } from "../capacity/code-store.ts";
 import { enable } from "../capacity/enable.ts";
 import { giveBack } from "../capacity/give-back.ts";
+import { lend } from "../capacity/lend.ts";
 import { answerDemand, billOnDemand } from "../capacity/once.ts";
 import { importReceipts } from "../capacity/receipts.ts";
 import { exportReport } from "../capacity/report.ts";
 import { showCapacity } from "../capacity/show.ts";
 import { setThreshold } from "../capacity/threshold.ts";
 import type { AgentContext } from "../context.ts";
+import { tellLentOnce } from "../report-capacity.ts";
 import { type Answer, ok, problem } from "./answer.ts";
 
 export const enableSchema = z.strictObject({
@@ -30,6 +32,10 @@ export const returnSchema = z.union([
   z.strictObject({ partition: nameText }),
   z.strictObject({ shared: z.literal(true) }),
 ]);
+const lendSchema = z.strictObject({
+  code: z.union([z.string().max(100_000), z.strictObject({ codeId: idSchema("code") })]),
+});
+const keepSchema = z.strictObject({ codeId: idSchema("code") });
 export const thresholdWishSchema = z.strictObject({
   providerId: idSchema("party").optional(),
   partition: nameText,
@@ -65,6 +71,20 @@ export const CAPACITY_COMMANDS = [
       const returned = await giveBack(context, wish);
       return returned instanceof Refusal ? returned : { returned: returned.map(idOf) };
     }),
+  ],
+  [
+    "POST",
+    /^\/v1\/capacity\/lend$/,
+    command(lendSchema, async (context, { code }) => {
+      const lent = await lend(context, code);
+      if (!(lent instanceof Refusal)) await tellLentOnce(context);
+      return lent;
+    }),
+  ],
+  [
+    "POST",
+    /^\/v1\/capacity\/keep$/,
+    command(keepSchema, (_context, { codeId }) => refusal("keep-by-server", { codeId })),
   ],
   ["POST", /^\/v1\/capacity\/threshold$/, command(thresholdWishSchema, setThreshold)],
   [

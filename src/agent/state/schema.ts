@@ -3,6 +3,8 @@ import {
   CAPACITY_RECEIPTS_STEP,
   CAPACITY_STEP,
   CAPACITY_USED_UP_STEP,
+  LENT_SERVICE_STEP,
+  LENT_STEP,
 } from "../capacity/schema.ts";
 
 /**
@@ -137,4 +139,6 @@ export const SCHEMA_STEPS: readonly string[] = [
   CAPACITY_PROVIDERS_STEP,
   CAPACITY_USED_UP_STEP,
   CAPACITY_RECEIPTS_STEP,
+  LENT_STEP,
+  LENT_SERVICE_STEP,
 ];

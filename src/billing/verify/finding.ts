@@ -110,6 +110,7 @@ export const FINDINGS = {
   "metered-differs": "differs",
   "draw-not-valid": "differs",
   "draw-order-differs": "differs",
+  "draw-of-lent": "differs",
   "bill-other-parties": "differs",
   "bill-act-differs": "differs",
   "bill-act-repeated": "differs",

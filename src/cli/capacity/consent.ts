@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { CONSENT_NAMESPACE, consentStatement } from "../../enablement/capacity/consent.ts";
+import { quantityText } from "../../enablement/capacity/resource-text.ts";
 import { isId, type LeaseId } from "../../unit/id.ts";
 import { InputError } from "../../unit/quantity.ts";
 import { DEFAULT_PROFILE } from "../config/profile.ts";
@@ -13,7 +14,6 @@ import { identityFor } from "../ssh/key.ts";
 import { runQuietly } from "../ssh/programs.ts";
 import { verb } from "../verb.ts";
 import { outputOption, written } from "./paper.ts";
-import { quantityText } from "./text.ts";
 import { amountOf, amountOptions, type TypedAmount } from "./wish.ts";
 
 interface ConsentInput extends TypedAmount {

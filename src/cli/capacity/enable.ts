@@ -1,19 +1,14 @@
-import { existsSync } from "node:fs";
 import { Option } from "commander";
 import type { Enabled as EnabledAtAgent, EnableWish } from "../../agent/capacity/enable.ts";
-import { isId } from "../../unit/id.ts";
+import { quantityText } from "../../enablement/capacity/resource-text.ts";
 import { InputError } from "../../unit/quantity.ts";
-import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
-import { CliError } from "../failure.ts";
 import { facts } from "../output/table.ts";
 import { verb } from "../verb.ts";
 import { agentInstead, askAgent } from "./at-agent.ts";
-import { claimCode } from "./claim.ts";
+import { readGivenCode } from "./given-code.ts";
 import { hostInstead, order, placeOf } from "./order.ts";
-import { askForText, readPaper } from "./paper.ts";
-import { isPasted, readCode, readPasted } from "./pasted.ts";
-import { quantityText } from "./text.ts";
+import { readPaper } from "./paper.ts";
 import { type Amount, amountOf, amountOptions, type TypedAmount } from "./wish.ts";
 
 interface EnableInput extends TypedAmount {
@@ -82,43 +77,9 @@ function amountText(amount: Amount | null): string {
 
 /** The code itself, wherever it came from; undefined: those that were accepted before. */
 async function codeText(context: Context, input: EnableInput): Promise<string | undefined> {
-  if (input.accepted) {
-    if (input.code === undefined) return undefined;
-    throw new InputError("give either a code or --accepted");
-  }
-  const pasted = readPasted(await givenText(context, input.code));
-  if (pasted.kind === "code") return pasted.jws;
-  return readCode((await claimCode(context, pasted.number)).codeJws).jws;
-}
-
-async function givenText(context: Context, given: string | undefined): Promise<string> {
-  if (given === undefined) {
-    if (context.stdin.isTTY) {
-      return askForText(
-        context,
-        "Paste the code, or type its claim number; an empty line ends it.",
-      );
-    }
-    throw new InputError("give the code, its file, its claim number, or - to read it from stdin");
-  }
-  if (given === "-") return readPaper(context, given);
-  if (isId("code", given)) return codeOfServer(context, given);
-  // A file wins over a claim number that nobody would call a file.
-  if (existsSync(given)) return readPaper(context, given);
-  return isPasted(given) ? given : readPaper(context, given);
-}
-
-/** The server keeps what was issued for one's own hosts. */
-async function codeOfServer(context: Context, codeId: string): Promise<string> {
-  const { client } = await connect(context);
-  const { codes } = await client.call("listOwnCapacity");
-  const found = codes.find((one) => one.codeId === codeId);
-  if (found) return found.codeJws;
-  throw new CliError(
-    "not-found",
-    `no code for a host of yours is ${codeId}; \`sublet capacity list\` shows which there are`,
-    { what: "code", id: codeId },
-  );
+  if (!input.accepted) return readGivenCode(context, input.code);
+  if (input.code === undefined) return undefined;
+  throw new InputError("give either a code or --accepted");
 }
 
 function enabledText({ codeId, isAlreadyApplied, service }: Enabled): string {

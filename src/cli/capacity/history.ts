@@ -1,5 +1,6 @@
 import type { AgentState } from "../../agent/show-state.ts";
 import { type Act, actOrigin, type HashedAct, hashAct } from "../../enablement/capacity/act.ts";
+import { quantityText } from "../../enablement/capacity/resource-text.ts";
 import { callAgentSocket, requiredAgentOption } from "../agent-socket.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";
@@ -7,7 +8,7 @@ import { table } from "../output/table.ts";
 import { instant } from "../output/words.ts";
 import { verb } from "../verb.ts";
 import { askAgent } from "./at-agent.ts";
-import { quantityText, thresholdText } from "./text.ts";
+import { thresholdText } from "./text.ts";
 
 interface Told {
   readonly hostId: string;
@@ -87,6 +88,8 @@ function aboutText(act: Act["act"]): string {
     case "provider-untrusted":
       return act.providerId;
     case "code-accepted":
+    case "code-lent":
+    case "code-kept":
       return act.codeId;
     case "service-begun":
       return `${quantityText(act.resource, act.quantity)} for ${act.partition?.name ?? "the pool"}`;
@@ -100,6 +103,10 @@ function aboutText(act: Act["act"]): string {
       return `${act.partition.name}: ${thresholdText(act.threshold)} from ${instant(act.from)}`;
     case "resource-time-used-up":
       return act.resource;
+    case "resource-time-reserved":
+      return `${act.codes.map(({ codeId }) => codeId).join(", ")} for ${act.serviceId} of ${act.leaseId}`;
+    case "resource-time-freed":
+      return act.serviceId;
     case "unreturned":
       return `${act.serviceId}: ${act.reason}`;
     case "service-resumed":

@@ -2,6 +2,7 @@ import { Option } from "commander";
 import type { Client } from "../../api/client/client.ts";
 import type { Response } from "../../api/contract/contract.ts";
 import type { CapacityCode } from "../../enablement/capacity/code.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
 import { claimedPayload, unwrapPasted } from "../../signature/envelope.ts";
 import { newId } from "../../unit/id.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
@@ -17,7 +18,6 @@ import { verb } from "../verb.ts";
 import { outputOption, pasteable, readPaper, writePaper } from "./paper.ts";
 import { svgText, terminalText } from "./qr.ts";
 import { changedTerms, type TypedTerms, termsOptions } from "./terms-options.ts";
-import { quantityText, useText } from "./text.ts";
 
 interface IssueInput extends TypedTerms {
   readonly request: string;

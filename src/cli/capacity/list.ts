@@ -1,5 +1,6 @@
 import type { Client } from "../../api/client/client.ts";
 import type { Response } from "../../api/contract/contract.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
 import { formatDurationSeconds } from "../../unit/quantity.ts";
 import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
@@ -7,7 +8,6 @@ import { table } from "../output/table.ts";
 import { instant } from "../output/words.ts";
 import { plainText } from "../plain-text.ts";
 import { verb } from "../verb.ts";
-import { quantityText, useText } from "./text.ts";
 
 type Requests = Response<"listOwnCapacity">["requests"];
 type Codes = Response<"listOwnCapacity">["codes"];

@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import type { CapacityRequest } from "../../enablement/capacity/card.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
 import { newId } from "../../unit/id.ts";
 import { InputError } from "../../unit/quantity.ts";
 import { callAgentSocket } from "../agent-socket.ts";
@@ -10,7 +11,6 @@ import { untilAnswered } from "../until-answered.ts";
 import { verb } from "../verb.ts";
 import { agentInstead } from "./at-agent.ts";
 import { outputOption, written } from "./paper.ts";
-import { quantityText, useText } from "./text.ts";
 import { type Amount, amountOf, amountOptions, type TypedAmount } from "./wish.ts";
 
 interface RequestInput extends TypedAmount {

@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import type { ShownCapacity } from "../../agent/capacity/show.ts";
+import { perSecond, quantityText } from "../../enablement/capacity/resource-text.ts";
 import { isId } from "../../unit/id.ts";
 import { InputError, parseCpu, parseDurationSeconds } from "../../unit/quantity.ts";
 import { requiredAgentOption } from "../agent-socket.ts";
@@ -12,7 +13,7 @@ import { verb } from "../verb.ts";
 import { agentInstead, askAgent } from "./at-agent.ts";
 import { hostInstead, order, placeOf } from "./order.ts";
 import { capacityText, type ShownService } from "./show-text.ts";
-import { perSecond, quantityText, thresholdText } from "./text.ts";
+import { thresholdText } from "./text.ts";
 
 export const show = verb<{ agent: string }>({
   usage: "show",

@@ -1,10 +1,11 @@
 import type { ShownCapacity } from "../../agent/capacity/show.ts";
 import type { CapacityResource } from "../../enablement/capacity/resource.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
 import { formatBytes, formatDurationSeconds } from "../../unit/quantity.ts";
 import type { Context } from "../context.ts";
 import { facts, table } from "../output/table.ts";
 import { coresText, instant } from "../output/words.ts";
-import { quantityText, thresholdText, useText } from "./text.ts";
+import { thresholdText } from "./text.ts";
 
 export type ShownService = ShownCapacity["services"][number];
 
@@ -15,8 +16,8 @@ export function capacityText(context: Context, shown: ShownCapacity): string {
     quantityText(one.resource, one.quantity),
     useText(one.resource, BigInt(one.resourceTime)),
     useText(one.resource, BigInt(one.debited)),
-    useText(one.resource, BigInt(one.left)),
-    `${instant(one.validity.end)}${one.isValid && one.isTrusted ? "" : " (not in force)"}`,
+    leftText(one),
+    `${instant(one.validity.end)}${one.isValid && one.isTrusted ? "" : " (not in force)"}${one.lentAt === null ? "" : " (lent)"}`,
   ]);
   const serviceRows = services.map((one) => [
     one.serviceId,
@@ -43,6 +44,12 @@ export function capacityText(context: Context, shown: ShownCapacity): string {
     ...warnings.map((warning) => `warning: ${warning}`),
   ];
   return accounts.length === 0 ? emptyText(parts.at(-1)) : parts.filter(Boolean).join("\n\n");
+}
+
+/** What is kept for leases is the owner's, and not to be had meanwhile. */
+function leftText({ resource, left, reserved }: ShownCapacity["accounts"][number]): string {
+  const all = useText(resource, BigInt(left));
+  return reserved === "0" ? all : `${all}, ${useText(resource, BigInt(reserved))} reserved`;
 }
 
 function emptyText(warning = ""): string {

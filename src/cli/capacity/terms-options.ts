@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import type { BillingPeriod } from "../../enablement/capacity/billing-period.ts";
 import type { CapacityResource } from "../../enablement/capacity/resource.ts";
+import { perSecond } from "../../enablement/capacity/resource-text.ts";
 import {
   type CapacityTerms,
   RETURN_MEANS,
@@ -9,7 +10,6 @@ import {
 } from "../../enablement/capacity/terms.ts";
 import { InputError, parseDurationSeconds } from "../../unit/quantity.ts";
 import { duration, price, quantity } from "../option/quantity.ts";
-import { perSecond } from "./text.ts";
 
 /** What was typed of a resource's terms; names are those of the options. */
 export interface TypedTerms {

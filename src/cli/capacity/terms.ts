@@ -1,6 +1,7 @@
 import { Argument } from "commander";
 import type { Response } from "../../api/contract/contract.ts";
 import { CAPACITY_RESOURCES, type CapacityResource } from "../../enablement/capacity/resource.ts";
+import { useText } from "../../enablement/capacity/resource-text.ts";
 import type { CapacityTerms } from "../../enablement/capacity/terms.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
 import { formatDurationSeconds } from "../../unit/quantity.ts";
@@ -8,7 +9,7 @@ import { connect } from "../connect.ts";
 import { facts } from "../output/table.ts";
 import { verb } from "../verb.ts";
 import { mergeTerms, type TypedTerms, termsOptions } from "./terms-options.ts";
-import { periodText, ruleText, useText } from "./text.ts";
+import { periodText, ruleText } from "./text.ts";
 
 type ShownTerms = Response<"listCapacityTerms">["terms"];
 

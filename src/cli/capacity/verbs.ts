@@ -6,6 +6,7 @@ import { consent } from "./consent.ts";
 import { enable } from "./enable.ts";
 import { history } from "./history.ts";
 import { issue } from "./issue.ts";
+import { keep, lend } from "./lend.ts";
 import { list } from "./list.ts";
 import { request } from "./request.ts";
 import { billNow, giveBack, show, threshold } from "./service.ts";
@@ -16,6 +17,7 @@ export const capacityVerbs: VerbGroup = {
   summary: "Standby capacity: enabled by a provider's code, metered, billed",
   verbs: [
     ...[request, claim, list, enable, show, giveBack, threshold, billNow, history, consent],
+    ...[lend, keep],
     ...[card, trust, untrust, terms, providerCard, register, confirmHost, issue],
   ],
 };

@@ -9,6 +9,7 @@ import {
   quantityInForce,
   runsOutInNs,
 } from "./account.ts";
+import { reserveTime } from "./reserve.ts";
 
 const provider = newId("party");
 const account = (change: Partial<CodeAccount>): CodeAccount => ({
@@ -39,6 +40,41 @@ test("what no code is left for is overdraft", () => {
   expect(draw([account({})], 10, 1_500n).overdraft).toBe(500n);
   expect(draw([account({ validUntilMs: 5 })], 10, 7n)).toEqual({ debits: [], overdraft: 7n });
   expect(draw([account({ validFromMs: 11 })], 10, 7n)).toEqual({ debits: [], overdraft: 7n });
+});
+
+test("what is reserved for it is taken first, and what is reserved for others not at all", () => {
+  const early = account({ validUntilMs: 500, reserved: 600n });
+  const late = account({ validUntilMs: 900, own: 300n, reserved: 100n });
+  expect(draw([early, late], 10, 1_500n)).toEqual({
+    debits: [
+      { codeId: late.codeId, quantity: 900n },
+      { codeId: early.codeId, quantity: 400n },
+    ],
+    overdraft: 200n,
+  });
+  expect(draw([early, late], 10, 350n).debits).toEqual([
+    { codeId: late.codeId, quantity: 300n },
+    { codeId: early.codeId, quantity: 50n },
+  ]);
+  expect(inForce([account({ reserved: 1_000n })], 10)).toEqual([]);
+});
+
+test("time is reserved from codes that are valid for all of it, or not at all", () => {
+  const short = account({ validUntilMs: 499 });
+  const early = account({ validUntilMs: 500, debited: 300n });
+  const late = account({ validUntilMs: 900, reserved: 500n });
+  const wish = { quantity: 1000, needed: 900n, fromMs: 10, untilMs: 500 };
+  expect(reserveTime([short, late, early], wish)).toEqual({
+    ok: true,
+    parts: [
+      { codeId: early.codeId, quantity: 700n },
+      { codeId: late.codeId, quantity: 200n },
+    ],
+  });
+  const beyond = reserveTime([short, late, early], { ...wish, needed: 1_201n });
+  expect(beyond).toEqual({ ok: false, left: 1_200n, atOnce: 2000 });
+  expect(reserveTime([late, early], { ...wish, quantity: 2001 })).toMatchObject({ ok: false });
+  expect(reserveTime([account({ validFromMs: 11 })], wish)).toMatchObject({ left: 0n });
 });
 
 test("a second code adds to what may be in service", () => {

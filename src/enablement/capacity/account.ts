@@ -10,6 +10,10 @@ export interface CodeAccount {
   readonly quantity: number;
   readonly resourceTime: bigint;
   readonly debited: bigint;
+  /** Reserved for others than who draws: not there for it. Left out: nothing. */
+  readonly reserved?: bigint;
+  /** Reserved for who draws, and taken first. Left out: nothing. */
+  readonly own?: bigint;
   readonly validFromMs: number;
   readonly validUntilMs: number;
 }
@@ -20,8 +24,9 @@ export interface Draw {
   readonly overdraft: bigint;
 }
 
-export function leftOf({ resourceTime, debited }: CodeAccount): bigint {
-  return resourceTime > debited ? resourceTime - debited : 0n;
+export function leftOf({ resourceTime, debited, reserved = 0n }: CodeAccount): bigint {
+  const taken = debited + reserved;
+  return resourceTime > taken ? resourceTime - taken : 0n;
 }
 
 /** Those in force at an instant with something left, in the order in which they are used. */
@@ -33,20 +38,23 @@ export function inForce(accounts: readonly CodeAccount[], atMs: number): readonl
 }
 
 /**
- * Takes `amount` from the codes: from the one that expires first, then the next. Every code keeps
- * its own terms, so the draw says what came from which. What is left over is overdraft: nothing is
- * lost and nothing is taken twice.
+ * Takes `amount` from the codes: what is reserved for it first, then from the one that expires first,
+ * then the next. Every code keeps its own terms, so the draw says what came from which. What is left
+ * over is overdraft: nothing is lost and nothing is taken twice.
  */
 export function draw(accounts: readonly CodeAccount[], atMs: number, amount: bigint): Draw {
+  const usable = inForce(accounts, atMs);
+  const taken = new Map<CodeId, bigint>();
   let rest = amount;
-  const debits: { codeId: CodeId; quantity: bigint }[] = [];
-  for (const account of inForce(accounts, atMs)) {
-    if (rest === 0n) break;
-    const left = leftOf(account);
-    const quantity = lesser(left, rest);
-    debits.push({ codeId: account.codeId, quantity });
+  const take = (account: CodeAccount, most: bigint) => {
+    const before = taken.get(account.codeId) ?? 0n;
+    const quantity = lesser(lesser(most, leftOf(account) - before), rest);
+    if (quantity > 0n) taken.set(account.codeId, before + quantity);
     rest -= quantity;
-  }
+  };
+  for (const account of usable) take(account, account.own ?? 0n);
+  for (const account of usable) take(account, rest);
+  const debits = [...taken].map(([codeId, quantity]) => ({ codeId, quantity }));
   return { debits, overdraft: rest };
 }
 
@@ -76,6 +84,7 @@ export function runsOutInNs(
   return ns;
 }
 
-function lesser(a: bigint, b: bigint): bigint {
+/** Of two quantities. */
+export function lesser(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }

@@ -110,6 +110,18 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
     from: instantText,
   }),
   z.strictObject({ kind: z.literal("resource-time-used-up"), resource: capacityResourceSchema }),
+  /** From here on leases alone draw on the code, until its owner keeps it again. */
+  z.strictObject({ kind: z.literal("code-lent"), codeId: idSchema("code") }),
+  z.strictObject({ kind: z.literal("code-kept"), codeId: idSchema("code") }),
+  /** Resource-time is kept for a service of a lease; again when the lease gets longer. */
+  z.strictObject({
+    kind: z.literal("resource-time-reserved"),
+    serviceId: idSchema("service"),
+    leaseId: idSchema("lease"),
+    codes: z.array(z.strictObject({ codeId: idSchema("code"), quantity: naturalText })).max(1000),
+  }),
+  /** What that service has not used is anybody's again. */
+  z.strictObject({ kind: z.literal("resource-time-freed"), serviceId: idSchema("service") }),
   z.strictObject({
     kind: z.literal("unreturned"),
     serviceId: idSchema("service"),

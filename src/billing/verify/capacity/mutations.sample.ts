@@ -275,6 +275,15 @@ export const CAPACITY_MUTATIONS: readonly (readonly [string, CapacityBend, Findi
     "draw-order-differs",
   ],
   [
+    "the owner's use of a code that was lent",
+    act("code-accepted", ({ act: said, seq }) =>
+      said.kind === "code-accepted" && seq === 2
+        ? { act: { kind: "code-lent", codeId: said.codeId } }
+        : {},
+    ),
+    "draw-of-lent",
+  ],
+  [
     "unreturned without a word in the bill",
     capacity(() => ({ state: "unreturned" })),
     "line-missing",

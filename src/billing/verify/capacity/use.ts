@@ -4,7 +4,6 @@ import type { HashedRecord } from "../../../meter/record.ts";
 import { canonicalJson } from "../../../unit/canonical.ts";
 import type { Report } from "../report.ts";
 import type { Meter } from "./chains.ts";
-import type { Evidence } from "./evidence.ts";
 
 /** What a bill must charge for one partition and period: recomputed from the period's totals. */
 export interface Use {
@@ -165,69 +164,4 @@ function excessOf(pieces: readonly Piece[], threshold: Capacity["threshold"], us
     const free = BigInt(threshold.cpuMilli) * BigInt(record.elapsedNs);
     return sum + over(BigInt(record.cpuNs) * 1000n - free);
   }, 0n);
-}
-
-/** No code gives more than it had, none before or after its time, and none out of turn. */
-export function checkDraws(
-  evidence: Evidence,
-  meters: readonly Meter[],
-  isWhole: boolean,
-  report: Report,
-): void {
-  const drawn = new Map<string, bigint>();
-  const pieces = meters.flatMap((meter) => meter.records.map(({ record }) => ({ meter, record })));
-  for (const { record, meter } of pieces) {
-    for (const { codeId, quantity } of record.capacity?.debits ?? []) {
-      drawn.set(codeId, (drawn.get(codeId) ?? 0n) + BigInt(quantity));
-      const code = evidence.codes.get(codeId)?.code;
-      const where = `record ${record.seq} of ${meter.chainId}`;
-      const at = Date.parse(record.from.at);
-      const isValid =
-        code !== undefined &&
-        code.resource === meter.resource &&
-        Date.parse(code.validity.start) <= at &&
-        at < Date.parse(code.validity.end);
-      report.require(isValid, "draw-not-valid", where, `${codeId} was not there to be drawn on`);
-    }
-  }
-  for (const [codeId, quantity] of drawn) {
-    const had = BigInt(evidence.codes.get(codeId)?.code.resourceTime ?? 0);
-    report.require(quantity <= had, "code-overdrawn", codeId, `${quantity} was drawn of ${had}`);
-  }
-  if (isWhole) checkTurns(evidence, pieces, drawn, report);
-}
-
-function checkTurns(
-  { acts, codes }: Evidence,
-  pieces: readonly Piece[],
-  drawn: ReadonlyMap<string, bigint>,
-  report: Report,
-): void {
-  const accepted = new Map<string, number>();
-  for (const { record } of acts) {
-    if (record.act.kind === "code-accepted") {
-      accepted.set(record.act.codeId, Date.parse(record.at));
-    }
-  }
-  for (const { meter, record } of pieces) {
-    const at = Date.parse(record.from.at);
-    const capacity = record.capacity;
-    if (!capacity) continue;
-    const ends = capacity.debits.map(({ codeId }) =>
-      Date.parse(codes.get(codeId)?.code.validity.end ?? ""),
-    );
-    const latest = capacity.overdraft === "0" ? Math.max(...ends) : Infinity;
-    const skipped = [...codes.values()].find(
-      ({ code }) =>
-        code.resource === meter.resource &&
-        (accepted.get(code.jti) ?? Infinity) <= at &&
-        Date.parse(code.validity.start) <= at &&
-        at < Date.parse(code.validity.end) &&
-        Date.parse(code.validity.end) < latest &&
-        (drawn.get(code.jti) ?? 0n) < BigInt(code.resourceTime),
-    );
-    const message = `${skipped?.code.jti} had resource-time left and expires before what it drew on`;
-    const where = `record ${record.seq} of ${meter.chainId}`;
-    report.require(skipped === undefined, "draw-order-differs", where, message);
-  }
 }

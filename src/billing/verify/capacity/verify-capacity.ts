@@ -7,10 +7,11 @@ import type { Report } from "../report.ts";
 import { checkSeal } from "../seal.ts";
 import type { BillFacts } from "../verify-lease.ts";
 import { type Meter, readMeters } from "./chains.ts";
+import { checkDraws } from "./draws.ts";
 import { type Evidence, readEvidence, type TrustedProviderKeys } from "./evidence.ts";
 import { checkCapacityLines } from "./lines.ts";
 import { checkPauses } from "./pauses.ts";
-import { checkDraws, type Shown, shownUpTo, totalUse } from "./use.ts";
+import { type Shown, shownUpTo, totalUse } from "./use.ts";
 
 interface Server {
   readonly serverId: string;
