@@ -9,8 +9,11 @@ import {
   sendMissing,
 } from "../meter/spool-batch.ts";
 import { sign, verify } from "../signature/envelope.ts";
+import { keyRing } from "../signature/key.ts";
+import { listChains } from "./capacity/chain-store.ts";
 import type { JoinedContext } from "./context.ts";
 import { readLease } from "./lease/store.ts";
+import { listTrusted } from "./trust/store.ts";
 
 /** So many are looked at in one pass; the rest follows in the next. */
 const BATCHES_PER_PASS_MAX = 50;
@@ -53,13 +56,16 @@ async function sendBatch(context: JoinedContext, batch: PendingBatch): Promise<E
 }
 
 function takeReceipt(context: JoinedContext, batch: PendingBatch, receiptJws: string) {
+  const signer = signerFor(context, batch.chainId);
   const verified = verify({
     jws: receiptJws,
     typ: "sublet-receipt",
-    keys: context.serverKeys,
+    keys: signer.keys,
     schema: usageReceiptSchema,
   });
-  const reason = verified.ok ? mismatch(context, batch, verified.payload) : verified.message;
+  const reason = verified.ok
+    ? mismatch(context, batch, signer.iss, verified.payload)
+    : verified.message;
   if (verified.ok && reason === null) {
     const { chainId, contiguousSeq } = verified.payload;
     if (contiguousSeq < acknowledgedSeq(context.db, chainId)) {
@@ -74,6 +80,14 @@ function takeReceipt(context: JoinedContext, batch: PendingBatch, receiptJws: st
     return refuse(context, batch, taken.message);
   }
   return refuse(context, batch, reason ?? "");
+}
+
+/** Leases are the server's; enabled capacity is its provider's, who signs with keys of its own. */
+function signerFor({ db, server, serverKeys }: JoinedContext, chainId: string) {
+  const chain = listChains(db).find((one) => one.chainId === chainId);
+  if (chain === undefined) return { iss: server.joined.serverId, keys: serverKeys };
+  const trusted = listTrusted(db).find(({ providerId }) => providerId === chain.providerId);
+  return { iss: chain.providerId, keys: keyRing(trusted?.keys ?? []) };
 }
 
 /** Numbers that the server lacks go again, as far as they are still here. */
@@ -93,9 +107,10 @@ export function sendAskedFor(
 function mismatch(
   context: JoinedContext,
   batch: PendingBatch,
+  iss: string,
   receipt: { iss: string; aud: string; batchId: string; chainId: string },
 ): string | null {
-  if (receipt.iss !== context.server.joined.serverId) return `it is from ${receipt.iss}`;
+  if (receipt.iss !== iss) return `it is from ${receipt.iss}`;
   if (receipt.aud !== context.server.joined.hostId) return `it is for ${receipt.aud}`;
   const isSame = receipt.batchId === batch.batchId && receipt.chainId === batch.chainId;
   return isSame ? null : `it is for ${receipt.batchId} of ${receipt.chainId}`;
