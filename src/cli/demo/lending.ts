@@ -10,22 +10,14 @@ import {
   tellWayIn,
   type Wish,
 } from "./borrow.ts";
-import type { DemoFacts } from "./facts.ts";
+import type { LendingFacts } from "./facts.ts";
 import { bookLater, giveBack } from "./later.ts";
 import { leaveExport } from "./leave-export.ts";
-import { type OpenedMarket, openMarket, type Timed } from "./open-market.ts";
+import { type OpenedMarket, openMarket } from "./open-market.ts";
+import type { OpenedServer } from "./open-server.ts";
 import { type Settled, settleUp } from "./settle-up.ts";
-import type { Stage } from "./stage.ts";
-import type { Teller } from "./teller.ts";
+import type { Play, Timed } from "./story.ts";
 import { compute, type Refusals, tellRefusals, tryToResize } from "./work.ts";
-
-export interface Play {
-  readonly stage: Stage;
-  readonly teller: Teller;
-  readonly images: { readonly smallLinux: string; readonly debian: string };
-  /** Where the evidence of its bills is left. */
-  readonly exportFolder: string;
-}
 
 const DEBIAN_SIZE = ["--memory", "448MiB", "--disk", "1GiB", "--os", "debian-12"];
 const TOO_MUCH = {
@@ -55,19 +47,17 @@ interface Borrowed {
 }
 
 /**
- * The whole of it: requirements, search, two leases beside each other, work, refusals, a booking
- * for later, ends, bills.
+ * Requirements, search, two leases beside each other, work, refusals, a booking for later, ends,
+ * bills.
  */
-export async function playStory(play: Play): Promise<DemoFacts & { pids: readonly number[] }> {
+export async function playLending(
+  play: Play,
+  server: OpenedServer,
+  timed: Timed,
+  durationsMs: Record<string, number>,
+): Promise<LendingFacts> {
   const { teller } = play;
-  const durationsMs: Record<string, number> = {};
-  const timed: Timed = async (name, what, work) => {
-    const since = performance.now();
-    const value = await teller.during(what, work);
-    durationsMs[name] = Math.round(performance.now() - since);
-    return value;
-  };
-  const market = await openMarket(play, timed);
+  const market = await openMarket(play, server, timed);
 
   teller.say("The client says what it needs, and the server searches its resource database.");
   const matches = await askTooMuch(play, WISHES.tooMuch, TOO_MUCH);
@@ -98,19 +88,16 @@ export async function playStory(play: Play): Promise<DemoFacts & { pids: readonl
     await settleUp(play, small.lease, timed),
     await settleUp(play, debianLease, timed),
   ];
-  const path = await leaveExport(play);
-  durationsMs.total = teller.elapsedMs();
+  const path = await leaveExport(play, "export.json", ["--as", "client"]);
   const borrowed = [small, { lease: debianLease, guest: debianGuest }];
   return {
-    durationsMs,
-    ...factsOf(market, borrowed, settled),
+    ...factsOf(server, market, borrowed, settled),
     besideEachOther,
     counterOffer: { matches, bookedCpuMilli: debianLease.size.cpuMilli },
     later: { leaseId: later.leaseId, state: later.state, outcome: cancelled },
     refusals: small.refusals,
     resultEqual: small.resultEqual,
     export: path,
-    pids: [market.serverPid, market.agentPid].filter((pid) => pid !== undefined),
   };
 }
 
@@ -132,14 +119,19 @@ async function borrowSmall(play: Play, timed: Timed, durationsMs: Record<string,
   return { lease, guest, refusals, resultEqual };
 }
 
-function factsOf(market: OpenedMarket, borrowed: readonly Borrowed[], bills: readonly Settled[]) {
+function factsOf(
+  { serverId }: OpenedServer,
+  market: OpenedMarket,
+  borrowed: readonly Borrowed[],
+  bills: readonly Settled[],
+) {
   const [first] = borrowed;
   const [bill] = bills;
   if (!first || !bill) throw new Error("nothing was borrowed");
   const total = bills.reduce((sum, { totalMicros }) => sum + BigInt(totalMicros), 0n);
   return {
     ids: {
-      serverId: market.serverId,
+      serverId,
       hostId: first.lease.host.id,
       partitionId: first.lease.partition.id,
       imageId: first.lease.image.imageId,
