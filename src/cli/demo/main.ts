@@ -90,8 +90,12 @@ function tellHowToGoOn(stage: Stage, teller: Teller, { lending, capacity }: Told
   if (capacity !== null && !("skipped" in capacity)) {
     teller.detail("sublet bill list --as vendor; sublet capacity list --as owner");
   }
-  if (lending === null) {
-    teller.detail(`sublet capacity show --agent ${stage.socketOf("standby")}`);
+  if (lending === null && capacity !== null && "shared" in capacity) {
+    const at = `--agent ${stage.socketOf("standby")}`;
+    teller.detail(`sublet capacity show ${at}; sublet partition list ${at}`);
+    // They outlive their agent.
+    const guests = "skipped" in capacity.shared ? [] : Object.keys(capacity.shared.kernelNs);
+    for (const name of guests) teller.detail(`sublet partition wipe ${name} --yes ${at}`);
   }
   teller.detail(`kill ${stage.pids().join(" ")}; rm -r ${stage.folder}`);
 }

@@ -39,10 +39,10 @@ export async function settle(
   name: string,
   service: InService,
 ): Promise<Billed> {
-  const { stage, teller } = play;
+  const { stage, teller, only } = play;
   const bills = await timed(`${name}Bill`, "the vendor bills", closedBills(play, host, service));
   if (bills.length > 1) {
-    teller.say("A billing period ended meanwhile, which is a time to bill as well: so it has two.");
+    teller.say(`A period ended meanwhile, which is a time to bill as well: ${bills.length} bills.`);
   }
   const list = ["bill", "list", ...VENDOR];
   teller.command(list);
@@ -56,7 +56,9 @@ export async function settle(
     teller.command(verify);
     const result = await stage.verbs.do<BillVerification>(...verify);
     for (const { severity, message } of result.findings) {
-      teller.detail(`${severity === "differs" ? "differs" : "cannot be proven"}: ${message}`);
+      // The same of every bill, and told of those of leases.
+      if (severity === "differs") teller.detail(`differs: ${message}`);
+      else if (only !== undefined) teller.detail(`cannot be proven: ${message}`);
     }
     const word = result.verified ? "verified" : "NOT verified";
     teller.detail(`${word}: ${formatMoneyMicros(BigInt(totalMicros))} ${currency}`);

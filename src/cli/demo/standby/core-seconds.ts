@@ -1,4 +1,6 @@
-/** Nanoseconds of a core, for a person: `2.41`. */
-export function inSeconds(ns: bigint): string {
-  return (Number(ns / 1_000_000n) / 1000).toFixed(2);
+import { useText } from "../../capacity/text.ts";
+
+/** As bills write it: `2.41 core-seconds`. */
+export function coreSeconds(ns: bigint): string {
+  return useText("cpu", ns * 1000n);
 }

@@ -3,7 +3,7 @@ import type { DedicatedFacts, Skipped } from "../facts.ts";
 import type { Play, Timed } from "../story.ts";
 import { settle } from "./bills.ts";
 import type { IssuedCode } from "./code.ts";
-import { inSeconds } from "./core-seconds.ts";
+import { coreSeconds } from "./core-seconds.ts";
 import type { StandbyHost } from "./host.ts";
 import { countCpus, type OwnGuest } from "./own-guest.ts";
 
@@ -41,7 +41,7 @@ export async function playDedicated(
   const ranNs = await host.kernelNs(guest.guestId);
   await timed("dedicatedUse", "both compute", host.inside(partition, BURN));
   const usedNs = (await host.kernelNs(guest.guestId)) - ranNs;
-  teller.detail(`both of them compute for 2 s: ${inSeconds(usedNs)} core-seconds of work`);
+  teller.detail(`both of them compute for 2 s: ${coreSeconds(usedNs)} of work`);
 
   teller.say("The owner gives the core back. What is left of the code can be used later.");
   const giveBack = host.tell("capacity", "return", "--partition", partition);

@@ -2,7 +2,7 @@ import type { CapacityBill } from "../../../billing/capacity/bill.ts";
 import { formatMoneyMicros } from "../../../unit/money.ts";
 import type { SharedFacts, SharedLine } from "../facts.ts";
 import type { Play } from "../story.ts";
-import { inSeconds } from "./core-seconds.ts";
+import { coreSeconds } from "./core-seconds.ts";
 
 /** A line of a bill is of all use in its period so far, so the last of a period counts. */
 export function sharedLines(bills: readonly CapacityBill[]): readonly SharedLine[] {
@@ -22,22 +22,22 @@ export function sharedLines(bills: readonly CapacityBill[]): readonly SharedLine
       amountMicros: (before + BigInt(amountMicros)).toString(),
     });
   }
-  return [...lines.values()];
+  return [...lines.values()].toSorted(
+    (a, b) => a.periodStart.localeCompare(b.periodStart) || a.partition.localeCompare(b.partition),
+  );
 }
 
 export function tellLines({ teller }: Play, { lines, kernelNs }: SharedFacts): void {
   for (const { partition, usedNs, thresholdNs, excessNs, amountMicros } of lines) {
     const amount = `${formatMoneyMicros(BigInt(amountMicros))} EUR`;
-    const [used, free] = [usedNs, thresholdNs].map((ns) => inSeconds(BigInt(ns)));
     teller.detail(
       excessNs === "0"
-        ? `${partition}: ${used} of ${free} core-seconds without charge: ${amount}`
+        ? `${partition}: ${coreSeconds(BigInt(usedNs))}, of ${coreSeconds(BigInt(thresholdNs))} without charge: ${amount}`
         : `${partition}: ${usedNs} ns used − ${thresholdNs} ns without charge = ${excessNs} ns: ${amount}`,
     );
   }
   for (const [partition, { atLeast, atMost }] of Object.entries(kernelNs)) {
-    const [from, to] = [atLeast, atMost].map((ns) => inSeconds(BigInt(ns)));
-    teller.detail(`the kernel's own counter for ${partition}: from ${from} to ${to} core-seconds`);
+    teller.detail(`the kernel's own counter for ${partition}: from ${atLeast} to ${atMost} ns`);
   }
 }
 

@@ -12,13 +12,13 @@ const HALF = ["--cpu", "0.5", "--max-cpu", "1", ...SAME_AT_MOST, "--shared"];
 const CALM = "calm";
 const BUSY = "busy";
 /** Of the busy one; the calm one has the default: what it is entitled to, over the period. */
-const THRESHOLD_SECONDS = 3;
-/** So far above it, a reader sees it. */
-const ABOVE_NS = 2_000_000_000n;
+const THRESHOLD_SECONDS = 2;
+/** So far above it that a reader sees it. */
+const ABOVE_NS = 1_000_000_000n;
 /** What the scene needs of one period, so that its bill is of one. */
 const WINDOW_MS = 9_000;
-/** Kept of the period for the return. */
-const MARGIN_MS = 1_500;
+/** Whatever else this computer does. */
+const COMPUTE_MS_MAX = 90_000;
 
 type Counted = Readonly<Record<string, bigint>>;
 
@@ -38,8 +38,6 @@ export async function playShared(
   }
   const guests = await openPool(play, host, timed);
   const [, busy] = guests;
-  const limitNs = BigInt(THRESHOLD_SECONDS) * 1_000_000_000n + ABOVE_NS;
-
   teller.say("What was left of the code is enabled for the pool.");
   const first = await count(host, guests);
   const fromMs = Date.now();
@@ -48,12 +46,8 @@ export async function playShared(
   );
   const { service } = await timed("sharedEnable", "the pool grows", enable);
   const second = await count(host, guests);
-  const isEnough = async () => {
-    const used = (await host.kernelNs(busy.guestId)) - (first[BUSY] ?? 0n);
-    return used > limitNs || Date.now() > periodAt(PERIOD, fromMs).endMs - MARGIN_MS;
-  };
   teller.say("Both compute: the calm one for a second, the busy one until it is above.");
-  await timed("sharedUse", "they compute", computeBoth(host, isEnough));
+  await timed("sharedUse", "they compute", computeBoth(host, busy));
   const third = await count(host, guests);
   const giveBack = host.tell("capacity", "return", "--shared");
   await timed("sharedReturn", "the pool shrinks", giveBack);
@@ -90,7 +84,7 @@ async function openPool(
   const set = ["capacity", "threshold", BUSY, `${THRESHOLD_SECONDS}s`];
   const { from } = await host.tell<{ from: string }>(...set);
   teller.detail(
-    `without charge in each period: ${BUSY} 3 core-seconds, ${CALM} its half core's ${PERIOD.seconds / 2}`,
+    `without charge in each period: ${BUSY} ${THRESHOLD_SECONDS} core-seconds, ${CALM} what half a core gives: ${PERIOD.seconds / 2}`,
   );
   const starts = Promise.all([startGuest(host, CALM), startGuest(host, BUSY)]);
   const guests = await timed("sharedReady", "both partitions boot", starts);
@@ -105,12 +99,25 @@ async function openPool(
   return guests;
 }
 
-/** In pieces of a second or two, so that it ends soon after it is enough. */
-async function computeBoth(host: StandbyHost, isEnough: () => Promise<boolean>): Promise<void> {
+/**
+ * In pieces of a second or two, until the busy one is above within one period: on a computer that
+ * has much else to do the first may be too short.
+ */
+async function computeBoth(host: StandbyHost, { guestId }: OwnGuest): Promise<void> {
+  const limitNs = BigInt(THRESHOLD_SECONDS) * 1_000_000_000n + ABOVE_NS;
   const calm = host.inside(CALM, "timeout 1 yes >/dev/null; true");
-  do {
+  const since = performance.now();
+  let beganNs = await host.kernelNs(guestId);
+  let { endMs } = periodAt(PERIOD, Date.now());
+  for (;;) {
     await host.inside(BUSY, "timeout 2 yes >/dev/null; true");
-  } while (!(await isEnough()));
+    const ns = await host.kernelNs(guestId);
+    if (Date.now() >= endMs) {
+      endMs = periodAt(PERIOD, Date.now()).endMs;
+      beganNs = ns;
+    }
+    if (ns - beganNs > limitNs || performance.now() - since > COMPUTE_MS_MAX) break;
+  }
   await calm;
 }
 
