@@ -1,14 +1,14 @@
-import { readMachine } from "../../../agent/machine.ts";
 import type { AgentState } from "../../../agent/show-state.ts";
 import type { StandbyFacts } from "../facts.ts";
 import { leaveExport } from "../leave-export.ts";
 import type { OpenedServer } from "../open-server.ts";
 import type { Play, Timed } from "../story.ts";
 import { obtainCode } from "./code.ts";
+import { ownCores } from "./cores.ts";
 import { playDedicated } from "./dedicated.ts";
 import { HOST, OWNER, openStandbyHost, PERIOD_SECONDS, type StandbyHost } from "./host.ts";
 import { countCpus, cut, type OwnGuest, startGuest, wipeGuest } from "./own-guest.ts";
-import { playShared } from "./shared.ts";
+import { playShared } from "./pool.ts";
 
 /** One core in use, one in standby. */
 const CORES = 2;
@@ -24,7 +24,7 @@ export async function playStandby(
   timed: Timed,
 ): Promise<StandbyFacts> {
   const { stage, teller, only, images } = play;
-  const cores = readMachine(stage.folder).cores.slice(-CORES);
+  const cores = ownCores().slice(-CORES);
   if (cores.length < CORES) {
     const skipped = `the demo may run on ${cores.length} core, and standby is a second one`;
     teller.say(`Standby capacity is not shown: ${skipped}.`);

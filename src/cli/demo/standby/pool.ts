@@ -5,7 +5,7 @@ import type { Play, Timed } from "../story.ts";
 import { type InService, PERIOD, settle } from "./bills.ts";
 import type { StandbyHost } from "./host.ts";
 import { cut, type OwnGuest, SAME_AT_MOST, startGuest } from "./own-guest.ts";
-import { fits, sharedLines, tellLines } from "./shared-lines.ts";
+import { fits, sharedLines, tellLines } from "./pool-lines.ts";
 
 /** Each is entitled to half a core, and may use a whole one while the pool has more. */
 const HALF = ["--cpu", "0.5", "--max-cpu", "1", ...SAME_AT_MOST, "--shared"];
