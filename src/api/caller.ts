@@ -38,7 +38,11 @@ export async function authenticate(
     return { kind: "agent", host: await hostOfToken(context, token, options) };
   }
   const party = await findPartyByKey(context.db.kysely, token);
+  if (!party && permission === "known") {
+    return { kind: "agent", host: await hostOfToken(context, token, options) };
+  }
   if (!party) throw refusal("not-authenticated", {});
+  if (permission === "known") return { kind: "party", party };
   if (permission !== "party" && !permission.some((role) => party.roles.includes(role))) {
     throw refusal("not-permitted", { roles: permission });
   }

@@ -8,7 +8,9 @@ type CallerOf<N extends OperationName> = (typeof PERMISSIONS)[N] extends "anyone
   ? undefined
   : (typeof PERMISSIONS)[N] extends "agent"
     ? Host
-    : KeyHolder;
+    : (typeof PERMISSIONS)[N] extends "known"
+      ? Host | KeyHolder
+      : KeyHolder;
 
 export interface Input<N extends OperationName> {
   /** The party or host that calls, as the permission table lets in. */

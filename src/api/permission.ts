@@ -1,14 +1,18 @@
 import type { Role } from "../party/role.ts";
 import type { OperationName } from "./contract/contract.ts";
 
-/** Who may call: anyone at all, a host's agent, any party with a key, or parties with a role. */
-export type Permission = "anyone" | "agent" | "party" | readonly Role[];
+/**
+ * Who may call: anyone at all, a host's agent, any party with a key, either of these two (`known`),
+ * or parties with a role.
+ */
+export type Permission = "anyone" | "agent" | "party" | "known" | readonly Role[];
 
 /** The one table of who may do what. Whose things one sees is the operation's own question. */
 export const PERMISSIONS = {
   describeServer: "anyone",
   whoami: "party",
-  listImages: "party",
+  // An agent looks up the name of an image for its owner's own guest.
+  listImages: "known",
 
   addParty: ["operator"],
   listParties: ["operator"],

@@ -116,7 +116,7 @@ export function billCsv({ lines, ...bill }: BillDocument): string {
 }
 
 /** Hours of a core or a GiB to four decimals: shown so, billed exactly. */
-export function quantityText({ unit, quantity }: Pick<BillLine, "unit" | "quantity">): string {
+function quantityText({ unit, quantity }: Pick<BillLine, "unit" | "quantity">): string {
   const amount = BigInt(quantity);
   switch (unit) {
     case "milliCoreNs":

@@ -1,6 +1,6 @@
 import type { Response } from "../api/contract/contract.ts";
+import { useText } from "../enablement/capacity/resource-text.ts";
 import { formatMoneyMicros } from "../unit/money.ts";
-import { quantityText } from "./bill-text.ts";
 import type { Context } from "./context.ts";
 import { facts, table } from "./output/table.ts";
 import { instant, money } from "./output/words.ts";
@@ -34,8 +34,8 @@ export function capacityBillText(context: Context, bill: CapacityBill): string {
     line.partition.name,
     line.resource,
     ruleText(line),
-    quantityText({ unit: line.unit, quantity: line.used }),
-    quantityText({ unit: line.unit, quantity: line.billedQuantity }),
+    useText(line.resource, BigInt(line.used)),
+    useText(line.resource, BigInt(line.billedQuantity)),
     formatMoneyMicros(BigInt(line.priceMicrosPerHour)),
     money(line.amountMicros, currency),
   ]);
@@ -53,12 +53,12 @@ export function capacityBillText(context: Context, bill: CapacityBill): string {
 }
 
 /** With what was free, and what the line corrects or goes on from. */
-function ruleText({ rule, threshold, unit, chargedMicros, corrects }: CapacityLine): string {
+function ruleText({ rule, threshold, chargedMicros, corrects }: CapacityLine): string {
   const free =
     threshold === null
       ? ""
       : threshold.kind === "allowance"
-        ? ` over ${quantityText({ unit, quantity: threshold.milliCoreNs })}`
+        ? ` over ${useText("cpu", BigInt(threshold.milliCoreNs))}`
         : ` over ${threshold.cpuMilli} milliCores`;
   const of = corrects ? `, corrects bill ${corrects.number}` : "";
   const less = chargedMicros === "0" ? "" : `, less ${formatMoneyMicros(BigInt(chargedMicros))}`;

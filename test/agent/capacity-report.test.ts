@@ -10,13 +10,15 @@ import { exportReport } from "../../src/agent/capacity/report.ts";
 import { sendActsOnce } from "../../src/agent/capacity/send-acts.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
 import { showCapacity } from "../../src/agent/capacity/show.ts";
-import type { AgentContext } from "../../src/agent/context.ts";
+import type { AgentContext, JoinedContext } from "../../src/agent/context.ts";
+import { sendUsageOnce } from "../../src/agent/send-usage.ts";
 import { listenLocally } from "../../src/agent/socket.ts";
 import { actsBatchSchema } from "../../src/enablement/capacity/act.ts";
 import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
 import type { ReceiptFile, ReportFile } from "../../src/enablement/capacity/report-file.ts";
 import { setBackBy } from "../../src/enablement/capacity/set-back.ts";
 import { usageBatchSchema } from "../../src/meter/record.ts";
+import { unsentCount } from "../../src/meter/spool-batch.ts";
 import { claimedPayload, sign, verify } from "../../src/signature/envelope.ts";
 import { generateKey, keyRing } from "../../src/signature/key.ts";
 import { newId } from "../../src/unit/id.ts";
@@ -290,6 +292,39 @@ test("on line the same acts are sent until a receipt covers them", async () => {
   });
   expect(sent).toEqual([report.acts[0], report.acts[0]]);
   expect(actsIn(exportReport(agent, provider.providerId))).toEqual([]);
+});
+
+test("on line records are sent until the provider's own receipt covers them", async () => {
+  const { rig, provider, agent } = await world();
+  await serveRounds(rig, agent, 7, 10_000);
+  await returned(agent, { partition: "p1" });
+  const hostId = agent.host.hostId;
+  const report = exportReport(agent, provider.providerId);
+  const kept = unsentCount(agent.db);
+  expect(kept).toBeGreaterThan(0);
+  const [serverKey, serverId] = [generateKey(), "server-1"];
+  const about = { serverId, hostId };
+  const online = (by: Provider["key"], iss: string): JoinedContext => {
+    const call = (_: string, { body }: { body: { usageJws: string } }) => {
+      const one = { ...report, acts: [], usage: [body.usageJws] };
+      const [receiptJws] = receiptsFor(agent, { ...provider, providerId: iss } as Provider, one, {
+        by,
+      }).receipts;
+      return Promise.resolve({ receiptJws });
+    };
+    const serverKeys = keyRing([serverKey.publicJwk]);
+    return { ...agent, serverKeys, server: { client: { call }, joined: about } } as never;
+  };
+  for (const [by, iss] of [
+    [serverKey, serverId],
+    [serverKey, provider.providerId],
+    [provider.key, serverId],
+  ] as const) {
+    await expect(sendUsageOnce(online(by, iss))).rejects.toThrow(/receipt/);
+    expect(unsentCount(agent.db)).toBe(kept);
+  }
+  await sendUsageOnce(online(provider.key, provider.providerId));
+  expect(unsentCount(agent.db)).toBe(0);
 });
 
 test("the socket enables, shows, bills, exports, imports and returns", async () => {

@@ -177,7 +177,7 @@ describe("what was not given back when its codes had ended", () => {
     const code = provider.code(agent);
     const done = await enabled(agent, { code, partition: "p1" });
     expect(done).toMatchObject({ isAlreadyApplied: false, service: { state: "in-service" } });
-    expect(kindsOf(agent).slice(-2)).toEqual(["code-accepted", "service-resumed"]);
+    expect(kindsOf(agent).slice(-2)).toEqual(["code-accepted", "service-covered"]);
     await serveRounds(rig, agent, 6, 10_000);
     expect(listServices(agent.db)).toHaveLength(1);
     await returned(agent, { partition: "p1" });

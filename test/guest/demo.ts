@@ -11,7 +11,7 @@ import { end, processesIn } from "./processes.ts";
 import { ROOT, smallLinux } from "./small-linux.ts";
 import { ownEnvironment } from "./sublet.ts";
 
-/** `sublet demo --json` as a process, with a temporary folder in which nothing else is. */
+/** `sublet demo --json`, and what is typed besides, as a process, with a temporary folder in which nothing else is. */
 export interface PlayedDemo {
   /** What it has told until now. */
   told(): string;
@@ -26,13 +26,14 @@ export interface PlayedDemo {
   close(): Promise<void>;
 }
 
-export async function playDemo(): Promise<PlayedDemo> {
+export async function playDemo(...typed: string[]): Promise<PlayedDemo> {
   await smallLinux();
   await debian12();
   const temporary = makeTempFolder("story");
   const folder = temporary.path;
   const janitor = hireJanitor(folder);
-  const child = spawn(process.execPath, [join(ROOT, "bin/sublet.js"), "demo", "--json"], {
+  const argv = [join(ROOT, "bin/sublet.js"), "demo", "--json", ...typed];
+  const child = spawn(process.execPath, argv, {
     // A database that nobody answers at: the story has one of its own.
     env: { ...ownEnvironment(), TMPDIR: folder, DATABASE_URL: "postgres://127.0.0.1:1/nothing" },
     stdio: ["ignore", "pipe", "inherit"],

@@ -9,6 +9,7 @@ import { type PlayedDemo, playDemo } from "./demo.ts";
 import { until } from "./processes.ts";
 import { ROOT } from "./small-linux.ts";
 import { sublet } from "./sublet.ts";
+import { expectStandby } from "./told-standby.ts";
 
 /** The program behind `npm run demo`, played as it is, and with its processes killed under it. */
 
@@ -16,25 +17,30 @@ let demo: PlayedDemo;
 
 afterEach(() => demo?.close());
 
-test("the story ends with a verified bill and leaves nothing", async () => {
+test("the story ends with verified bills, of leases and of standby capacity, and leaves nothing", async () => {
   demo = await playDemo();
   const { exitCode, facts } = await demo.ended;
   expect(exitCode, demo.told()).toBe(0);
-  expectWholeStory(facts);
+  expectLending(facts);
+  expectStandby(facts.capacity);
+  expect(demo.told()).toContain("a billing period is 20 s long");
   expect(demo.told()).not.toMatch(/was ended \(/);
   await nothingLeft(5_000);
   // No server runs any more, and nobody is logged in.
-  const file = join(ROOT, facts.export);
-  const verified = await sublet(["bill", "verify", file, "--json"]);
-  expect(verified.exitCode, verified.stderr).toBe(0);
-  expect(verified.json<BillVerification>()).toMatchObject({
+  expect(await verifiedElsewhere(facts.export)).toMatchObject({
     ...{ verified: true, totalMicros: facts.billTotalMicros },
     bills: facts.leases.map(({ billId }) => expect.objectContaining({ billId })),
+  });
+  const { dedicated, shared } = facts.capacity;
+  const billIds = [dedicated, shared].flatMap((one) => ("skipped" in one ? [] : one.billIds));
+  expect(await verifiedElsewhere(facts.capacity.export)).toMatchObject({
+    verified: true,
+    bills: billIds.map((billId) => expect.objectContaining({ billId })),
   });
 });
 
 test("a server killed while the partition boots, and an agent while it computes, change nothing of the story", async () => {
-  demo = await playDemo();
+  demo = await playDemo("--only", "lending");
   await demo.tells("small-linux: progress: booting");
   demo.kill("server");
   await demo.tells("in the partition: 500 numbers done");
@@ -43,7 +49,8 @@ test("a server killed while the partition boots, and an agent while it computes,
   expect(demo.told()).toMatch(/the server was ended \(SIGKILL\).*started again[\s\S]*way in has/);
   expect(demo.told()).toMatch(/the agent was ended \(SIGKILL\).*started again[\s\S]*1500 numbers/);
   expect(exitCode, demo.told()).toBe(0);
-  expectWholeStory(facts);
+  expectLending(facts);
+  expect(facts).not.toHaveProperty("capacity");
   await nothingLeft(5_000);
 });
 
@@ -60,9 +67,9 @@ test("a story interrupted by Ctrl-C takes everything away before it ends", async
   await nothingLeft(5_000);
 }, 60_000);
 
-test("of a story that is killed outright nothing is left soon after", async () => {
-  demo = await playDemo();
-  await demo.tells("in the partition: 500 numbers done");
+test("of a story that is killed outright nothing is left soon after, nor of a core in service", async () => {
+  demo = await playDemo("--only", "standby");
+  await demo.tells("the guest itself counts its cpus: 2");
   expect(demo.leftOvers().join("\n")).toMatch(/qemu-system/);
   demo.signal("SIGKILL");
   await nothingLeft(20_000);
@@ -92,7 +99,13 @@ async function nothingLeft(withinMs: number): Promise<void> {
   expect(left).toEqual([]);
 }
 
-function expectWholeStory(facts: DemoFacts | null): asserts facts is DemoFacts {
+async function verifiedElsewhere(path: string): Promise<BillVerification> {
+  const verified = await sublet(["bill", "verify", join(ROOT, path), "--json"]);
+  expect(verified.exitCode, verified.stderr).toBe(0);
+  return verified.json<BillVerification>();
+}
+
+function expectLending(facts: DemoFacts | null): asserts facts is DemoFacts {
   expect(facts).toMatchObject({
     ids: {
       serverId: expect.stringMatching(/^server-/),

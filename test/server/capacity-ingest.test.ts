@@ -150,7 +150,7 @@ test("what was not given back is shown as that until it is returned, or a new co
   ledger.act({ ...unreturned, serviceId: one });
   ledger.act({ ...unreturned, serviceId: two });
   expect(await stand()).toEqual([one, two].toSorted());
-  ledger.act({ kind: "service-resumed", serviceId: one });
+  ledger.act({ kind: "service-covered", serviceId: one });
   expect(await stand()).toEqual([two]);
   const returned = { kind: "service-returned", reason: "owner", means: null } as const;
   ledger.act({ ...returned, serviceId: two });

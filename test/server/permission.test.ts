@@ -64,6 +64,7 @@ const CALLERS = ["nobody", "lender", "client", "provider", "operator", "agent"] 
 function isLetIn(permission: Permission, caller: (typeof CALLERS)[number]): boolean {
   if (permission === "anyone") return true;
   if (permission === "agent") return caller === "agent";
+  if (permission === "known") return caller !== "nobody";
   if (caller === "nobody" || caller === "agent") return false;
   return permission === "party" || (permission as readonly string[]).includes(caller);
 }

@@ -157,7 +157,7 @@ async function perform(
       record((now) => {
         readMeters(context, now, chains, guests, { close: true });
         changeService(db, serviceId, { state: "in-service", returnReason: null, means: null });
-        writeAct(db, hostIdOf(context), now, { kind: "service-resumed", serviceId });
+        writeAct(db, hostIdOf(context), now, { kind: "service-covered", serviceId });
       });
       context.log.info({ serviceId }, "capacity is in service again by another code");
       return true;

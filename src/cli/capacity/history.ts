@@ -109,7 +109,7 @@ function aboutText(act: Act["act"]): string {
       return act.serviceId;
     case "unreturned":
       return `${act.serviceId}: ${act.reason}`;
-    case "service-resumed":
+    case "service-covered":
       return `${act.serviceId}: covered by another code`;
     case "service-returned":
       return `${act.serviceId}: ${act.reason}${act.means ? ` by ${act.means}` : ""}`;

@@ -2,8 +2,7 @@ import type { Response } from "../../api/contract/contract.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
 import type { Size } from "../../unit/size.ts";
 import { counterText } from "../search.ts";
-import type { Timed } from "./open-market.ts";
-import type { Play } from "./story.ts";
+import type { Play, Timed } from "./story.ts";
 
 export type Lease = Response<"bookLease">;
 type Found = Response<"search">;

@@ -4,15 +4,22 @@ import { join } from "node:path";
 import { createQemuDriver } from "../../partition/qemu/driver.ts";
 
 /** Where the parts of a demo lie within its folder. */
-export const DEMO_PARTS = { server: "server", agent: "agent", config: "config" } as const;
+export const DEMO_PARTS = {
+  server: "server",
+  agent: "agent",
+  /** Of the second host, which has a core in standby. */
+  standby: "standby",
+  config: "config",
+} as const;
 
 /**
- * Takes away what a demo that broke off has left: its guests, which outlive their agent by design,
- * and its folder. Server and agent have ended before.
+ * Takes away what a demo that broke off has left: its guests, which outlive their agents by design,
+ * and its folder. Server and agents have ended before.
  */
 export async function cleanUp(folder: string): Promise<void> {
-  const guests = join(folder, DEMO_PARTS.agent, "guests");
-  if (existsSync(guests)) {
+  for (const part of [DEMO_PARTS.agent, DEMO_PARTS.standby]) {
+    const guests = join(folder, part, "guests");
+    if (!existsSync(guests)) continue;
     const driver = createQemuDriver({ folder: guests, log: () => undefined });
     for (const guestId of await driver.list()) {
       await driver.stop(guestId, 0);

@@ -1,14 +1,18 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { setStage } from "./stage.ts";
-import { type Play, playStory } from "./story.ts";
-import { createTeller } from "./teller.ts";
+import type { DemoFacts } from "./facts.ts";
+import { type Stage, setStage } from "./stage.ts";
+import { type Play, playStory, type Told } from "./story.ts";
+import type { StoryPart } from "./story-part.ts";
+import { createTeller, type Teller } from "./teller.ts";
 
 export interface DemoOptions {
   readonly json: boolean;
   readonly keep: boolean;
   readonly dataFolder?: string;
   readonly debug?: boolean;
+  /** Both parts of the story by default. */
+  readonly only?: StoryPart;
   /** Where a package keeps what it builds. */
   readonly cacheFolder: string;
 }
@@ -30,32 +34,33 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     { dataFolder: options.dataFolder, keep: options.keep, debug: options.debug ?? false },
     teller,
   );
-  const told = Promise.withResolvers<never>();
+  const stopped = Promise.withResolvers<never>();
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  const onSignal = (signal: NodeJS.Signals) => told.reject(new Error(`told to stop (${signal})`));
+  const onSignal = (signal: NodeJS.Signals) =>
+    stopped.reject(new Error(`told to stop (${signal})`));
   for (const signal of signals) process.on(signal, onSignal);
   try {
-    const story = playStory({ stage, teller, images, exportFolder: join(cacheFolder, "demo") });
-    const facts = await Promise.race([story, stage.broken, told.promise]);
+    const exportFolder = join(cacheFolder, "demo");
+    const { only } = options;
+    const given = only === undefined ? {} : { only };
+    const story = playStory({ stage, teller, images, exportFolder, ...given });
+    const told = await Promise.race([story, stage.broken, stopped.promise]);
+    const pids = stage.pids();
     if (options.keep) {
       stage.leave();
-      teller.say("It is left running. Go on with it, or stop it:");
-      teller.detail(`export SUBLET_CONFIG=${stage.configFolder}`);
-      teller.detail("sublet whoami --as client; sublet host list --as lender");
-      teller.detail(`kill ${facts.pids.join(" ")}; rm -r ${stage.folder}`);
+      tellHowToGoOn(stage, teller, told);
     } else {
       await stage.clear();
       teller.say("Everything is taken away again: no process, no file is left.");
     }
-    const { pids, ...shown } = facts;
-    const line = options.keep ? { ...shown, pids, folder: stage.folder } : shown;
-    if (options.json) process.stdout.write(`${JSON.stringify(line)}\n`);
-    return facts.verified && facts.resultEqual ? 0 : 1;
+    const kept = options.keep ? { pids, folder: stage.folder } : {};
+    if (options.json) process.stdout.write(`${JSON.stringify({ ...factsOf(told), ...kept })}\n`);
+    return isAsPromised(told) ? 0 : 1;
   } catch (error) {
     teller.say(`The story ends here: ${(error as Error).message}`);
     if (options.keep) {
       stage.leave();
-      teller.detail(`what it did lies in ${stage.folder}; server.log and agent.log tell more`);
+      teller.detail(`what it did lies in ${stage.folder}; the *.log files tell more`);
     } else {
       await stage.clear();
       teller.detail("everything was taken away; with --keep it stays to be looked at");
@@ -64,6 +69,35 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   } finally {
     for (const signal of signals) process.off(signal, onSignal);
   }
+}
+
+/** One document: what was left out is not in it. */
+function factsOf({ durationsMs, lending, capacity }: Told): Partial<DemoFacts> {
+  return { durationsMs, ...lending, ...(capacity === null ? {} : { capacity }) };
+}
+
+function isAsPromised({ lending, capacity }: Told): boolean {
+  const isLent = lending === null || (lending.verified && lending.resultEqual);
+  return isLent && (capacity === null || "skipped" in capacity || capacity.verified);
+}
+
+function tellHowToGoOn(stage: Stage, teller: Teller, { lending, capacity }: Told): void {
+  teller.say("It is left running. Go on with it, or stop it:");
+  teller.detail(
+    `export SUBLET_CONFIG=${stage.configFolder} SUBLET_RUN=${join(stage.folder, "run")}`,
+  );
+  if (lending !== null) teller.detail("sublet whoami --as client; sublet host list --as lender");
+  if (capacity !== null && !("skipped" in capacity)) {
+    teller.detail("sublet bill list --as vendor; sublet capacity list --as owner");
+  }
+  if (lending === null && capacity !== null && "shared" in capacity) {
+    const at = `--agent ${stage.socketOf("standby")}`;
+    teller.detail(`sublet capacity show ${at}; sublet partition list ${at}`);
+    // They outlive their agent.
+    const guests = "skipped" in capacity.shared ? [] : Object.keys(capacity.shared.kernelNs);
+    for (const name of guests) teller.detail(`sublet partition wipe ${name} --yes ${at}`);
+  }
+  teller.detail(`kill ${stage.pids().join(" ")}; rm -r ${stage.folder}`);
 }
 
 /** Counts as installation: cached, and made anew only when its parts have changed. */

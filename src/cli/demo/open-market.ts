@@ -1,15 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClient } from "../../api/client/client.ts";
 import type { Response } from "../../api/contract/contract.ts";
 import { formatBytes, formatCpu } from "../../unit/quantity.ts";
-import type { Play } from "./story.ts";
-
-export type Timed = <T>(name: string, what: string, work: Promise<T>) => Promise<T>;
+import type { OpenedServer } from "./open-server.ts";
+import type { Play, Timed } from "./story.ts";
 
 export interface OpenedMarket {
-  readonly serverId: string;
-  readonly serverPid: number | undefined;
-  readonly agentPid: number | undefined;
   /** By name: what a partition has when it is not lent. */
   readonly standingMemoryBytes: Readonly<Record<string, number>>;
 }
@@ -21,41 +16,29 @@ const PARTITIONS = [
   ["own", "--cpu", "0.25", "--shared", "--memory", "128MiB", "--disk", "64MiB", "--not-lendable"],
 ] as const;
 
-/** Server, parties, image, host, partitions, offer: everything before the first wish. */
-export async function openMarket(play: Play, timed: Timed): Promise<OpenedMarket> {
+/** Parties, images, host, partitions, offer: everything before the first wish. */
+export async function openMarket(
+  play: Play,
+  server: OpenedServer,
+  timed: Timed,
+): Promise<OpenedMarket> {
   const { stage, teller, images } = play;
   const { verbs } = stage;
-  teller.say("A management server starts, with a database of its own.");
-  const { url, operatorKey, pid } = await timed("server", "it starts", stage.startServer());
-  const login = (key: string, as: string) => verbs.do("login", url, "--key", key, "--as", as);
-  await login(operatorKey, "operator");
-  const { serverId } = await createClient({ url }).call("describeServer");
-
   teller.say("The operator lets in a lender and a client, who brings 100.00 EUR.");
-  for (const role of ["lender", "client"]) {
-    const add = ["party", "add", role, "--role", role, "--as", "operator"];
-    teller.command(add);
-    const { key } = await verbs.do<Response<"addParty">>(...add);
-    await login(key, role);
-  }
+  await server.letIn("lender", "lender");
+  await server.letIn("client", "client");
   await verbs.do("account", "deposit", "client", "100.00", "--as", "operator");
 
   teller.say("Two operating systems are put on the file server: a small Linux, and a Debian 12.");
-  for (const [name, folder] of [
-    ["small-linux", images.smallLinux],
-    ["debian-12", images.debian],
-  ] as const) {
-    const addImage = ["image", "add", folder, "--as", "operator"];
-    teller.command(addImage.with(2, name));
-    await timed(`${name}Upload`, "uploading", verbs.do(...addImage));
-  }
+  await server.addImage("small-linux", images.smallLinux);
+  await server.addImage("debian-12", images.debian);
 
   teller.say("This computer becomes a host.");
   const addHost = ["host", "add", "h1", "--as", "lender"];
   teller.command(addHost);
   const { joinToken } = await verbs.do<Response<"addHost">>(...addHost);
-  const agent = stage.startAgent(joinToken);
-  const host = await timed("host", "its agent joins", enrolled(play));
+  stage.startAgent("agent", "--join", joinToken);
+  const host = await timed("host", "its agent joins", enrolled(play, "lender"));
   const { base, facts } = host;
   teller.detail(
     `base: ${formatCpu(base.cpuMilli)} cores, ${formatBytes(base.memoryBytes)} of memory; ${facts?.accelerator.toUpperCase()} (${facts?.acceleratorReason})`,
@@ -74,7 +57,7 @@ export async function openMarket(play: Play, timed: Timed): Promise<OpenedMarket
   await tell("offer", "set", "h1", "big", "--price-core", "36.00/h", ...memory, ...lengths);
   await tell("offer", "set", "h1", "part", "--price-shared-core", "36.00/h", ...memory, ...lengths);
   teller.detail("(prices are high so that seconds can be seen on the bill)");
-  return { serverId, serverPid: pid(), agentPid: agent.pid(), standingMemoryBytes };
+  return { standingMemoryBytes };
 
   async function tell(...typed: string[]): Promise<void> {
     const argv = [...typed, "--as", "lender"];
@@ -83,9 +66,10 @@ export async function openMarket(play: Play, timed: Timed): Promise<OpenedMarket
   }
 }
 
-async function enrolled({ stage: { verbs } }: Play) {
+/** The one host of a party, once its agent has joined. */
+export async function enrolled({ stage: { verbs } }: Play, party: string) {
   for (;;) {
-    const { hosts } = await verbs.do<Response<"listHosts">>("host", "list", "--as", "lender");
+    const { hosts } = await verbs.do<Response<"listHosts">>("host", "list", "--as", party);
     const host = hosts.find((one) => one.state === "seen");
     if (host) return host;
     await sleep(200);

@@ -3,8 +3,7 @@ import type { Response } from "../../api/contract/contract.ts";
 import type { BillVerification } from "../../billing/verify/verify-bill.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
 import type { Lease } from "./borrow.ts";
-import type { Timed } from "./open-market.ts";
-import type { Play } from "./story.ts";
+import type { Play, Timed } from "./story.ts";
 
 export interface Settled {
   readonly billId: string;

@@ -16,16 +16,26 @@ export interface StageOptions {
   readonly debug: boolean;
 }
 
-/** What the story is played on: a folder, the verbs, and the two processes once they are started. */
+/** Which of the two hosts, which take turns on one computer's cores. */
+export type HostPart = "agent" | "standby";
+
+/** What the story is played on: a folder, the verbs, and the processes once they are started. */
 export interface Stage {
   readonly folder: string;
   readonly configFolder: string;
-  readonly agentSocket: string;
+  /** It stays when the story has been told. */
+  readonly isKept: boolean;
   readonly verbs: Verbs;
   /** Rejects when a process of the story cannot be kept running. */
   readonly broken: Promise<never>;
-  startServer(): Promise<{ url: string; operatorKey: string; pid: () => number | undefined }>;
-  startAgent(joinToken: string): Kept;
+  startServer(): Promise<{ url: string; operatorKey: string }>;
+  startAgent(part: HostPart, ...argv: string[]): void;
+  /** Its guests go on. */
+  stopAgent(part: HostPart): Promise<void>;
+  dataOf(part: HostPart): string;
+  socketOf(part: HostPart): string;
+  /** Of server and agent, whichever run. */
+  pids(): readonly number[];
   /** Leaves everything running, for the person to go on. */
   leave(): void;
   /** Ends the processes, then takes away the guests and the folder. */
@@ -46,45 +56,56 @@ export async function setStage(options: StageOptions, teller: Teller): Promise<S
   }
   const janitor = options.keep ? undefined : hireJanitor(folder);
   const configFolder = join(folder, DEMO_PARTS.config);
-  const kept: Kept[] = [];
+  const kept = new Map<"server" | HostPart, Kept>();
+  let isOver = false;
   const { promise: broken, reject } = Promise.withResolvers<never>();
   broken.catch(() => undefined);
-  const keep = (name: "server" | "agent", argv: readonly string[]) => {
+  const keep = (part: "server" | HostPart, argv: readonly string[]) => {
+    // Told to end while the story was between two lines of its own.
+    if (isOver) throw new Error("the story is over");
+    const name = part === "server" ? "server" : "agent";
     const process = keepRunning({
       name,
-      argv: [name, "--data", join(folder, DEMO_PARTS[name]), ...argv],
-      logPath: join(folder, `${name}.log`),
+      argv: [name, "--data", join(folder, DEMO_PARTS[part]), ...argv],
+      logPath: join(folder, `${part}.log`),
       runFolder: join(folder, "run"),
       tied: !options.keep,
       onRestart: (line) => teller.detail(`! ${line}`),
       onGaveUp: reject,
     });
-    kept.push(process);
+    kept.set(part, process);
     return process;
   };
   const folders = { configFolder, dataFolder: folder, cacheFolder: folder, runFolder: folder };
   const environment = { ...folders, debug: options.debug, colourless: true };
+  const dataOf = (part: HostPart) => join(folder, DEMO_PARTS[part]);
   return {
-    folder,
-    configFolder,
-    agentSocket: join(folder, DEMO_PARTS.agent, "agent.sock"),
-    verbs: createVerbs(environment),
-    broken,
+    ...{ folder, configFolder, isKept: options.keep, dataOf, broken },
+    socketOf: (part) => join(dataOf(part), "agent.sock"),
+    verbs: createVerbs(environment, () => isOver),
     startServer: async () => {
       const listen = `127.0.0.1:${await freePort()}`;
       const server = keep("server", ["--listen", listen, "--json"]);
       const line = await server.firstLine;
       const shape = z.object({ url: z.string(), operatorKey: z.string() });
-      return { ...shape.parse(JSON.parse(line)), pid: server.pid };
+      return shape.parse(JSON.parse(line));
     },
-    startAgent: (joinToken) => keep("agent", ["--join", joinToken]),
+    startAgent: (part, ...argv) => {
+      keep(part, argv);
+    },
+    stopAgent: async (part) => {
+      await kept.get(part)?.stop(STOP_GRACE_MS);
+      kept.delete(part);
+    },
+    pids: () => [...kept.values()].flatMap((process) => process.pid() ?? []),
     leave: () => {
-      for (const process of kept) process.release();
+      for (const process of kept.values()) process.release();
       janitor?.dismiss();
     },
     clear: async () => {
-      // The agent first: nothing may start a guest again that is being taken away.
-      for (const process of kept.toReversed()) await process.stop(STOP_GRACE_MS);
+      isOver = true;
+      // The agents first: nothing may start a guest again that is being taken away.
+      for (const process of [...kept.values()].toReversed()) await process.stop(STOP_GRACE_MS);
       await cleanUp(folder);
       janitor?.dismiss();
     },

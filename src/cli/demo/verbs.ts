@@ -21,7 +21,8 @@ export interface Verbs {
 /** How long a server that was killed may take to be there again. */
 const AWAY_MS_MAX = 30_000;
 
-export function createVerbs(environment: Environment): Verbs {
+/** `isOver`: nobody is waited for any more. */
+export function createVerbs(environment: Environment, isOver = () => false): Verbs {
   const own = processSurroundings(environment);
   const once = async (argv: readonly string[]): Promise<Answer<never>> => {
     const stdout = collector();
@@ -40,7 +41,7 @@ export function createVerbs(environment: Environment): Verbs {
     for (;;) {
       const answer = await once(argv);
       const away = !answer.ok && AWAY_CODES.has(answer.code);
-      if (!away || performance.now() - sinceMs > AWAY_MS_MAX) return answer;
+      if (!away || isOver() || performance.now() - sinceMs > AWAY_MS_MAX) return answer;
       await sleep(300);
     }
   };

@@ -37,11 +37,11 @@ export interface Refusals {
 
 /** What the server and the agent say to whoever would change a partition that is in use. */
 export async function tryToResize({ stage }: Play, partition: string): Promise<Refusals> {
-  const { verbs, agentSocket } = stage;
+  const { verbs } = stage;
   const size = ["--cpu", "0.5", "--memory", "128MiB", "--disk", "64MiB"];
   const set = ["partition", "set"];
   const atServer = await verbs.ask(...set, "h1", partition, ...size, "--shared", "--as", "lender");
-  const atAgent = await verbs.ask(...set, partition, ...size, "--agent", agentSocket);
+  const atAgent = await verbs.ask(...set, partition, ...size, "--agent", stage.socketOf("agent"));
   const code = (answer: typeof atServer) => (answer.ok ? "done" : answer.code);
   return { server: code(atServer), agent: code(atAgent) };
 }

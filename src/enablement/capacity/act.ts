@@ -129,7 +129,7 @@ export const actDetailSchema = z.discriminatedUnion("kind", [
     means: returnMeansSchema.nullable(),
   }),
   /** Codes that were accepted since cover what was unreturned: it is in service again. */
-  z.strictObject({ kind: z.literal("service-resumed"), serviceId: idSchema("service") }),
+  z.strictObject({ kind: z.literal("service-covered"), serviceId: idSchema("service") }),
   z.strictObject({
     kind: z.literal("service-returned"),
     serviceId: idSchema("service"),

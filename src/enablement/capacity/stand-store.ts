@@ -58,7 +58,7 @@ export async function listUnreturned(
         and s.act #>> '{act,serviceId}' = a.act #>> '{act,serviceId}'
         and s.act #>> '{act,providerId}' = ${providerPartyId})
       and not exists (select 1 from capacity_act r where r.host_id = a.host_id
-        and r.kind in ('service-returned', 'service-resumed') and r.seq > a.seq
+        and r.kind in ('service-returned', 'service-covered') and r.seq > a.seq
         and r.act #>> '{act,serviceId}' = a.act #>> '{act,serviceId}')
     order by 1`.execute(db);
   return rows.map(({ serviceId }) => serviceId);
