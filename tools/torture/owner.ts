@@ -65,7 +65,11 @@ export async function ownUntil(owner: Owner): Promise<Owned> {
     const partitions = LIVES[watch.mode];
     await begin(partitions);
     // However slow the machine is, something is metered.
-    await act("enable", partitions[0]?.name ?? "");
+    await again("capacity is in service", async () => {
+      const code = await issue({ isLasting: true });
+      if (code !== null) await enable(code, partitions[0]?.name ?? "");
+      return (await look()).some(({ state }) => state === "in-service");
+    });
     const untilMs = performance.now() + chance.between(15_000, 40_000);
     while (performance.now() < untilMs && !stopped.aborted) {
       await act(chance.pick(DEEDS), chance.pick(partitions as Partitions).name);
@@ -90,15 +94,14 @@ export async function ownUntil(owner: Owner): Promise<Owned> {
   }
 
   async function act(deed: Deed, name: string): Promise<void> {
-    const where = watch.mode === "shared" ? ["--shared"] : ["--partition", name];
+    const where = placeOf(name);
     switch (deed) {
       case "enable": {
-        const code = await issue();
+        const code = await issue({ isLasting: false });
         if (code === null) return;
-        watch.enabling();
-        await ask("capacity", "enable", code, ...where, ...at);
+        await enable(code, name);
         // Again, as somebody does who did not see the answer.
-        if (chance.next() < 0.3) await ask("capacity", "enable", code, ...where, ...at);
+        if (chance.next() < 0.3) await enable(code, name);
         return;
       }
       case "enable-more":
@@ -137,14 +140,23 @@ export async function ownUntil(owner: Owner): Promise<Owned> {
     }
   }
 
+  function placeOf(name: string): readonly string[] {
+    return watch.mode === "shared" ? ["--shared"] : ["--partition", name];
+  }
+
+  async function enable(code: string, name: string): Promise<void> {
+    watch.enabling();
+    await ask("capacity", "enable", code, ...placeOf(name), ...at);
+  }
+
   /** On chosen terms: some are soon used up, some soon over. */
-  async function issue(): Promise<string | null> {
-    const seconds = chance.pick([2, 10, 600, 3600]);
+  async function issue({ isLasting }: { readonly isLasting: boolean }): Promise<string | null> {
+    const seconds = isLasting ? 3600 : chance.pick([2, 10, 600, 3600]);
     const wish = ["--host", METERED_HOST, "--cpu", "1", "--for", `${seconds}s`, "--as", "lender"];
     const asked = await ask<Response<"requestCapacity">>("capacity", "request", ...wish);
     if (!asked.ok) return null;
     const terms = [
-      ...["--valid", chance.pick(["8s", "30s", "1d", "1d"])],
+      ...["--valid", isLasting ? "1d" : chance.pick(["8s", "30s", "1d", "1d"])],
       ...["--on-exhaustion", chance.pick(["stop-new", "reclaim", "reclaim:2s"])],
     ];
     const issued = await ask<Response<"issueCode">>(
@@ -154,11 +166,15 @@ export async function ownUntil(owner: Owner): Promise<Owned> {
   }
 
   /** When nothing is in service, that was so before now. */
-  async function look(): Promise<number> {
-    const shown = await ask<ShownCapacity>("capacity", "show", ...at);
-    if (!shown.ok) return Number.NaN;
-    if (shown.value.services.length === 0) watch.allReturned();
-    return shown.value.services.length;
+  async function look(): Promise<ShownCapacity["services"]> {
+    // It is killed and comes back; whoever asks waits for that already.
+    for (let times = 1; ; times++) {
+      const shown = await ask<ShownCapacity>("capacity", "show", ...at);
+      if (!shown.ok && times < 5) continue;
+      if (!shown.ok) throw new Error(`the metered host's agent stays away: ${shown.message}`);
+      if (shown.value.services.length === 0) watch.allReturned();
+      return shown.value.services;
+    }
   }
 
   async function end(partitions: readonly Partition[]): Promise<void> {
@@ -172,7 +188,7 @@ export async function ownUntil(owner: Owner): Promise<Owned> {
     }
     await again("everything is given back", async () => {
       await act("return", partitions[0]?.name ?? "");
-      return (await look()) === 0;
+      return (await look()).length === 0;
     });
     for (const { name } of partitions) {
       await again(`${name} is removed`, async () => {
