@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: "guest",
           include: ["test/guest/**/*.test.ts"],
-          globalSetup: ["test/setup/postgres.ts"],
+          globalSetup: ["test/setup/postgres.ts", "test/setup/images.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,

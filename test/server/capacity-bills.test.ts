@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import { disorderIn } from "../setup/order.ts";
 import {
   allowance,
   CORE_SECOND,
@@ -223,4 +224,8 @@ test("a demand with nothing to bill is settled by a bill of nothing, which is ve
     { act: { reason: "demand" }, lines: [], used: null, totalMicros: "0", number: 1 },
   ]);
   await verified(bills[0]?.billId ?? "");
+});
+
+test("after all of this nothing in the database is out of order", async () => {
+  expect(await disorderIn(server.database.pool, "always")).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { CAPACITY_ALWAYS, CAPACITY_AT_REST } from "./capacity-order.ts";
 
 /** What must hold in the database at any moment, whoever did what at once. */
 const ALWAYS: Readonly<Record<string, string>> = {
@@ -75,7 +76,8 @@ export async function disorderIn(
   when: "always" | "at-rest",
 ): Promise<string[]> {
   const found: string[] = [];
-  const rules = { ...ALWAYS, ...(when === "at-rest" ? AT_REST : {}) };
+  const always = { ...ALWAYS, ...CAPACITY_ALWAYS };
+  const rules = when === "at-rest" ? { ...always, ...AT_REST, ...CAPACITY_AT_REST } : always;
   for (const [what, question] of Object.entries(rules)) {
     const { rows } = await pool.query(question);
     if (rows.length === 0) continue;

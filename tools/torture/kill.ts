@@ -1,19 +1,22 @@
 import { commandLine } from "../../src/partition/qemu/process-table.ts";
+import type { Daemon } from "../../test/guest/daemon.ts";
 import type { Market } from "../../test/guest/market.ts";
 import { end, processesIn } from "../../test/guest/processes.ts";
 
-export const VICTIMS = ["server", "agent", "database", "guest"] as const;
+/** `meter`: the agent of the metered host. */
+export const VICTIMS = ["server", "agent", "meter", "database", "guest"] as const;
 export type Victim = (typeof VICTIMS)[number];
 
-/** Kills outright; false when there was none. Server and agent are started again by `revive`. */
-export async function kill(market: Market, victim: Victim): Promise<boolean> {
+export type Daemons = Readonly<Record<"server" | "agent" | "meter", Daemon>>;
+
+/** Kills outright; false when there was none. What is no guest is started again by `revive`. */
+export async function kill(market: Market, daemons: Daemons, victim: Victim): Promise<boolean> {
   switch (victim) {
     case "server":
-    case "agent": {
-      const daemon = market[victim];
-      await daemon.kill();
+    case "agent":
+    case "meter":
+      await daemons[victim].kill();
       return true;
-    }
     case "database":
       return endThoseOf(market, (line) => /\bpostgres\b.* -D /.test(line));
     case "guest":
@@ -21,8 +24,9 @@ export async function kill(market: Market, victim: Victim): Promise<boolean> {
   }
 }
 
-export async function revive(market: Market, victim: Victim): Promise<void> {
-  if (victim === "server" || victim === "agent") await market[victim].start();
+/** PostgreSQL is its server's to start again, and a guest its agent's. */
+export async function revive(daemons: Daemons, victim: Victim): Promise<void> {
+  if (victim !== "database" && victim !== "guest") await daemons[victim].start();
 }
 
 function endThoseOf(market: Market, isVictim: (line: string) => boolean): boolean {
