@@ -1,5 +1,5 @@
 import type { Response } from "../api/contract/contract.ts";
-import { useText } from "../enablement/capacity/resource-text.ts";
+import { useText } from "../enablement/capacity/resource.ts";
 import { formatMoneyMicros } from "../unit/money.ts";
 import type { Context } from "./context.ts";
 import { facts, table } from "./output/table.ts";

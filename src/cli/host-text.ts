@@ -1,5 +1,5 @@
 import type { Response } from "../api/contract/contract.ts";
-import { quantityText, useText } from "../enablement/capacity/resource-text.ts";
+import { quantityText, useText } from "../enablement/capacity/resource.ts";
 import type { Context } from "./context.ts";
 import { facts, table } from "./output/table.ts";
 import { coresInBase, instant, sizeText, standbyText } from "./output/words.ts";

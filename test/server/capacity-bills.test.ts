@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import { newId } from "../../src/unit/id.ts";
 import { disorderIn } from "../setup/order.ts";
 import {
   allowance,
@@ -224,6 +225,40 @@ test("a demand with nothing to bill is settled by a bill of nothing, which is ve
     { act: { reason: "demand" }, lines: [], used: null, totalMicros: "0", number: 1 },
   ]);
   await verified(bills[0]?.billId ?? "");
+});
+
+test("what a lease used of a lent code is billed by that code, and the owner's own use passes it over", async () => {
+  const { host, name, ledger } = await newHost();
+  const lent = await issue(name, { quantity: 1000, terms: { validSeconds: 86_400 } });
+  const own = await issue(name, { quantity: 1000 });
+  for (const { code, jws } of [lent, own]) ledger.accept(code, jws);
+  const codeId = lent.code.jti;
+  ledger.act({ kind: "code-lent", codeId });
+  const [owner] = ledger.begin(own.code, own.jws, [["own", null]]);
+  const [lease] = ledger.begin(lent.code, lent.jws, [["leased", null]]);
+  if (!owner || !lease) throw new Error("no meter");
+  const { serviceId } = lease;
+  const codes = [{ codeId, quantity: (600n * CORE_SECOND).toString() }];
+  ledger.act({ kind: "resource-time-reserved", serviceId, leaseId: newId("lease"), codes });
+  ledger.use(lease, NEXT_HOUR_MS, 600);
+  const [first] = ledger.accounts;
+  if (!first) throw new Error("it was accepted");
+  // The host draws nothing for its owner from what is lent, though that expires first.
+  ledger.accounts[0] = { ...first, reserved: first.resourceTime };
+  ledger.use(owner, NEXT_HOUR_MS, 900);
+  ledger.act({ kind: "resource-time-freed", serviceId });
+  ledger.timeToBill(market.providerId, NEXT_HOUR_MS, "lease-end");
+  await send(host, ledger);
+  const [bill] = await billsOf(host.hostId);
+  expect(bill?.act.reason).toBe("lease-end");
+  const quantities = bill?.lines.map(({ codeId: by, quantity }) => [by, quantity]);
+  expect(new Set(quantities)).toEqual(
+    new Set([
+      [codeId, (600n * CORE_SECOND).toString()],
+      [own.code.jti, (900n * CORE_SECOND).toString()],
+    ]),
+  );
+  await verified(bill?.billId ?? "");
 });
 
 test("after all of this nothing in the database is out of order", async () => {

@@ -1,7 +1,11 @@
 import type { StandbyPart } from "../../enablement/capacity/lent.ts";
 import { reserveTime } from "../../enablement/capacity/reserve.ts";
-import { isWholeQuantity, quantityIn } from "../../enablement/capacity/resource.ts";
-import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
+import {
+  isWholeQuantity,
+  quantityIn,
+  quantityText,
+  useText,
+} from "../../enablement/capacity/resource.ts";
 import type { Grant } from "../../enablement/grant.ts";
 import { isEnding } from "../../partition/step.ts";
 import { type LeaseId, newId } from "../../unit/id.ts";

@@ -1,6 +1,9 @@
 import { type Reserving, reserveTime } from "../../enablement/capacity/reserve.ts";
-import type { CapacityResource } from "../../enablement/capacity/resource.ts";
-import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
+import {
+  type CapacityResource,
+  quantityText,
+  useText,
+} from "../../enablement/capacity/resource.ts";
 import { type Refusal, refusal } from "../../refusal/refusal.ts";
 import { formatBytes, formatCpu } from "../../unit/quantity.ts";
 import type { AgentContext } from "../context.ts";

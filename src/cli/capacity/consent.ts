@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { CONSENT_NAMESPACE, consentStatement } from "../../enablement/capacity/consent.ts";
-import { quantityText } from "../../enablement/capacity/resource-text.ts";
+import { quantityText } from "../../enablement/capacity/resource.ts";
 import { isId, type LeaseId } from "../../unit/id.ts";
 import { InputError } from "../../unit/quantity.ts";
 import { DEFAULT_PROFILE } from "../config/profile.ts";

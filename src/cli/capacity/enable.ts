@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import type { Enabled as EnabledAtAgent, EnableWish } from "../../agent/capacity/enable.ts";
-import { quantityText } from "../../enablement/capacity/resource-text.ts";
+import { quantityText } from "../../enablement/capacity/resource.ts";
 import { InputError } from "../../unit/quantity.ts";
 import type { Context } from "../context.ts";
 import { facts } from "../output/table.ts";

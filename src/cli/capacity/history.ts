@@ -1,6 +1,6 @@
 import type { AgentState } from "../../agent/show-state.ts";
 import { type Act, actOrigin, type HashedAct, hashAct } from "../../enablement/capacity/act.ts";
-import { quantityText } from "../../enablement/capacity/resource-text.ts";
+import { quantityText } from "../../enablement/capacity/resource.ts";
 import { callAgentSocket, requiredAgentOption } from "../agent-socket.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../failure.ts";

@@ -2,7 +2,7 @@ import { Option } from "commander";
 import type { Client } from "../../api/client/client.ts";
 import type { Response } from "../../api/contract/contract.ts";
 import type { CapacityCode } from "../../enablement/capacity/code.ts";
-import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource.ts";
 import { claimedPayload, unwrapPasted } from "../../signature/envelope.ts";
 import { newId } from "../../unit/id.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";

@@ -1,6 +1,6 @@
 import type { Client } from "../../api/client/client.ts";
 import type { Response } from "../../api/contract/contract.ts";
-import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource.ts";
 import { formatDurationSeconds } from "../../unit/quantity.ts";
 import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";

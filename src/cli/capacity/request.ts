@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import type { CapacityRequest } from "../../enablement/capacity/card.ts";
-import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource.ts";
 import { newId } from "../../unit/id.ts";
 import { InputError } from "../../unit/quantity.ts";
 import { callAgentSocket } from "../agent-socket.ts";

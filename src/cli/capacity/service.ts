@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import type { ShownCapacity } from "../../agent/capacity/show.ts";
-import { perSecond, quantityText } from "../../enablement/capacity/resource-text.ts";
+import { perSecond, quantityText } from "../../enablement/capacity/resource.ts";
 import { isId } from "../../unit/id.ts";
 import { InputError, parseCpu, parseDurationSeconds } from "../../unit/quantity.ts";
 import { requiredAgentOption } from "../agent-socket.ts";

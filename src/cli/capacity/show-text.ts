@@ -1,6 +1,9 @@
 import type { ShownCapacity } from "../../agent/capacity/show.ts";
-import type { CapacityResource } from "../../enablement/capacity/resource.ts";
-import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
+import {
+  type CapacityResource,
+  quantityText,
+  useText,
+} from "../../enablement/capacity/resource.ts";
 import { formatBytes, formatDurationSeconds } from "../../unit/quantity.ts";
 import type { Context } from "../context.ts";
 import { facts, table } from "../output/table.ts";

@@ -1,7 +1,6 @@
 import { Option } from "commander";
 import type { BillingPeriod } from "../../enablement/capacity/billing-period.ts";
-import type { CapacityResource } from "../../enablement/capacity/resource.ts";
-import { perSecond } from "../../enablement/capacity/resource-text.ts";
+import { type CapacityResource, perSecond } from "../../enablement/capacity/resource.ts";
 import {
   type CapacityTerms,
   RETURN_MEANS,

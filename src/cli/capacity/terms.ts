@@ -1,7 +1,10 @@
 import { Argument } from "commander";
 import type { Response } from "../../api/contract/contract.ts";
-import { CAPACITY_RESOURCES, type CapacityResource } from "../../enablement/capacity/resource.ts";
-import { useText } from "../../enablement/capacity/resource-text.ts";
+import {
+  CAPACITY_RESOURCES,
+  type CapacityResource,
+  useText,
+} from "../../enablement/capacity/resource.ts";
 import type { CapacityTerms } from "../../enablement/capacity/terms.ts";
 import { formatMoneyMicros } from "../../unit/money.ts";
 import { formatDurationSeconds } from "../../unit/quantity.ts";

@@ -1,5 +1,5 @@
 import type { BillingPeriod } from "../../enablement/capacity/billing-period.ts";
-import { quantityText, useText } from "../../enablement/capacity/resource-text.ts";
+import { quantityText, useText } from "../../enablement/capacity/resource.ts";
 import type { Threshold, ThresholdRule } from "../../enablement/capacity/terms.ts";
 import { formatDurationSeconds } from "../../unit/quantity.ts";
 

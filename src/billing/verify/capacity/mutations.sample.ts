@@ -276,10 +276,8 @@ export const CAPACITY_MUTATIONS: readonly (readonly [string, CapacityBend, Findi
   ],
   [
     "the owner's use of a code that was lent",
-    act("code-accepted", ({ act: said, seq }) =>
-      said.kind === "code-accepted" && seq === 2
-        ? { act: { kind: "code-lent", codeId: said.codeId } }
-        : {},
+    act("code-accepted", ({ act: one }) =>
+      "codeId" in one ? { act: { kind: "code-lent", codeId: one.codeId } } : {},
     ),
     "draw-of-lent",
   ],

@@ -1,4 +1,4 @@
-import { useText } from "../../../enablement/capacity/resource-text.ts";
+import { useText } from "../../../enablement/capacity/resource.ts";
 
 /** As bills write it: `2.41 core-seconds`. */
 export function coreSeconds(ns: bigint): string {
