@@ -65,7 +65,7 @@ export function lentDuring(
     const quantityAtOnce = steps(leftAtOnce[resource]);
     left[resource] -= quantity;
     leftAtOnce[resource] -= quantityAtOnce;
-    return quantityAtOnce > 0 ? [{ codeId, resource, quantity, quantityAtOnce }] : [];
+    return quantity + quantityAtOnce > 0 ? [{ codeId, resource, quantity, quantityAtOnce }] : [];
   });
 }
 

@@ -208,6 +208,11 @@ end $$;
 create trigger standby_reservation_guard before insert or update or delete on standby_reservation
   for each row execute function guard_standby_part();
 
+create trigger standby_reservation_keep before truncate on standby_reservation
+  for each statement execute function refuse_change();
+create trigger lent_code_keep before truncate on lent_code
+  for each statement execute function refuse_change();
+
 -- What is promised of a code is not taken back by a host that lends less of it.
 create function check_lent_code() returns trigger language plpgsql as $$
 begin
