@@ -1779,6 +1779,7 @@ CREATE CONSTRAINT TRIGGER ledger_reversal AFTER INSERT ON public.ledger_transact
 CREATE TRIGGER ledger_transaction_append BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER ledger_transaction_entries AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_entries();
 CREATE TRIGGER ledger_transaction_keep BEFORE TRUNCATE ON public.ledger_transaction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lent_code_keep BEFORE TRUNCATE ON public.lent_code FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lent_code_kept AFTER UPDATE ON public.lent_code FOR EACH ROW WHEN ((((((((old.host_id IS DISTINCT FROM new.host_id) OR (old.code_id IS DISTINCT FROM new.code_id)) OR (old.resource IS DISTINCT FROM new.resource)) OR (old.quantity IS DISTINCT FROM new.quantity)) OR (old.resource_time IS DISTINCT FROM new.resource_time)) OR (old.validity IS DISTINCT FROM new.validity)) OR (old.lent_at IS DISTINCT FROM new.lent_at))) EXECUTE FUNCTION check_lent_code();
 CREATE TRIGGER operator_fee_append BEFORE DELETE OR UPDATE ON public.operator_fee FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER operator_fee_keep BEFORE TRUNCATE ON public.operator_fee FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -1801,6 +1802,7 @@ CREATE TRIGGER setting_keep BEFORE TRUNCATE ON public.setting FOR EACH STATEMENT
 CREATE TRIGGER signing_key_guard BEFORE DELETE OR UPDATE ON public.signing_key FOR EACH ROW EXECUTE FUNCTION guard_signing_key();
 CREATE TRIGGER signing_key_keep BEFORE TRUNCATE ON public.signing_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER standby_reservation_guard BEFORE INSERT OR DELETE OR UPDATE ON public.standby_reservation FOR EACH ROW EXECUTE FUNCTION guard_standby_part();
+CREATE TRIGGER standby_reservation_keep BEFORE TRUNCATE ON public.standby_reservation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE CONSTRAINT TRIGGER standby_reservation_part AFTER INSERT ON public.standby_reservation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_standby_part();
 CREATE TRIGGER usage_batch_append BEFORE DELETE OR UPDATE ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_batch_chain BEFORE INSERT ON public.usage_batch FOR EACH ROW EXECUTE FUNCTION check_chain();
