@@ -3,6 +3,7 @@ import { type SeqRange, type UsageBatch, usageReceiptSchema } from "../meter/rec
 import {
   acknowledge,
   acknowledgedSeq,
+  noteRefused,
   type PendingBatch,
   pendingBatches,
   sendAgain,
@@ -21,8 +22,9 @@ const BATCHES_PER_PASS_MAX = 50;
 
 /**
  * Sends signed batches of usage until a signed receipt covers them. A batch that the server refuses
- * is kept: it is the lender's income, and a person must look into it. Later batches of the same
- * chain wait behind it; other chains do not. Throws at the end when anything was refused.
+ * is kept: it is the lender's income, and a person must look into it; or it is a provider's that is
+ * reached by files alone. Later batches of the same chain wait behind it; other chains do not, and
+ * go first from then on. Throws at the end when anything was refused.
  */
 export async function sendUsageOnce(context: JoinedContext): Promise<void> {
   const signBatch = (batch: UsageBatch) => {
@@ -48,10 +50,13 @@ async function sendBatch(context: JoinedContext, batch: PendingBatch): Promise<E
     });
     return takeReceipt(context, batch, receiptJws);
   } catch (error) {
-    const isRefusal = error instanceof ApiError && error.httpStatus < 500;
-    if (!isRefusal || error.code === "not-authenticated") throw error;
+    if (!(error instanceof ApiError) || error.code === "not-authenticated") throw error;
+    if (error.httpStatus > 500) throw error;
+    const isNew = noteRefused(context.db, chainId);
+    // What the server does wrong may be of this batch alone: the next pass begins elsewhere.
+    if (error.httpStatus === 500) throw error;
     const fields = { batchId, chainId, code: error.code, reason: error.message };
-    context.log.error(fields, "the server refused usage records; they are kept");
+    if (isNew) context.log.error(fields, "the server refused usage records; they are kept");
     return error;
   }
 }
@@ -123,6 +128,8 @@ function mismatch(
 }
 
 function refuse(context: JoinedContext, { batchId, chainId }: PendingBatch, reason: string): Error {
-  context.log.error({ batchId, chainId, reason }, "a receipt was refused; the records are kept");
+  const isNew = noteRefused(context.db, chainId);
+  const fields = { batchId, chainId, reason };
+  if (isNew) context.log.error(fields, "a receipt was refused; the records are kept");
   return new Error(`the receipt for ${batchId} was refused: ${reason}`);
 }

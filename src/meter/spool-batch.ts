@@ -24,9 +24,10 @@ export interface PendingBatch {
 }
 
 /**
- * What is to be sent, at most `limit`: the oldest batch of each chain, then the second of each, so
- * that a chain whose batches are refused keeps back no other. A batch is signed and stored before
- * it is returned, and returned unchanged until a receipt covers it: a repeat is the same text.
+ * What is to be sent, at most `limit`: the oldest batch of each chain, then the second of each, and
+ * leases before capacity. Chains whose batches are refused take turns behind all others, so however
+ * many they are, they keep none back. A batch is signed and stored before it is returned, and
+ * returned unchanged until a receipt covers it: a repeat is the same text.
  */
 export function pendingBatches(
   db: DatabaseSync,
@@ -43,12 +44,27 @@ export function pendingBatches(
     }
     const rows = db
       .prepare(
-        `SELECT batch_id AS "batchId", chain_id AS "chainId", jws FROM spool_batch
+        `SELECT batch_id AS "batchId", chain_id AS "chainId", jws
+           FROM spool_batch LEFT JOIN spool_refused USING (chain_id)
           WHERE acked = 0
-          ORDER BY row_number() OVER (PARTITION BY chain_id ORDER BY position), position LIMIT ?`,
+          ORDER BY turn IS NOT NULL,
+                   row_number() OVER (PARTITION BY chain_id ORDER BY position),
+                   chain_id NOT LIKE 'lease%', turn, position LIMIT ?`,
       )
       .all(limit);
     return rows.map((row) => pendingRow.parse({ ...row }));
+  });
+}
+
+/** The chain's batch was not taken: all others go first. Tells whether that is new. */
+export function noteRefused(db: DatabaseSync, chainId: string): boolean {
+  return inTransaction(db, () => {
+    const known = db.prepare("SELECT 1 FROM spool_refused WHERE chain_id = ?").get(chainId);
+    db.prepare(
+      `INSERT OR REPLACE INTO spool_refused (chain_id, turn)
+       SELECT ?, coalesce(max(turn), 0) + 1 FROM spool_refused`,
+    ).run(chainId);
+    return known === undefined;
   });
 }
 
@@ -88,11 +104,11 @@ export function acknowledge(db: DatabaseSync, receipt: UsageReceipt): Acknowledg
     db.prepare(
       "UPDATE spool_batch SET acked = 1 WHERE chain_id = ? AND last_seq <= ? AND acked = 0",
     ).run(chainId, contiguousSeq);
+    db.prepare("DELETE FROM spool_refused WHERE chain_id = ?").run(chainId);
     return { ok: true, newlyAcknowledged: Number(changes) };
   });
 }
 
-/** Records that no receipt covers yet: of one chain, or of all. */
 /** The last record of a chain that a receipt has covered; 0 when there is none. */
 export function acknowledgedSeq(db: DatabaseSync, chainId: string): number {
   const statement = db.prepare(
@@ -149,6 +165,7 @@ export function sendMissing(
   });
 }
 
+/** Records that no receipt covers yet: of one chain, or of all. */
 export function unsentCount(db: DatabaseSync, chainId?: string): number {
   const statement = db.prepare(
     "SELECT count(*) AS count FROM spool_record WHERE acked = 0 AND chain_id = coalesce(?, chain_id)",

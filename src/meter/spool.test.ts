@@ -8,6 +8,7 @@ import { chainOrigin, checkChain } from "./chain.ts";
 import { SAMPLE_OPTIONS, SAMPLE_TERMS, sampleReading, sampleRecords } from "./metered.sample.ts";
 import {
   type HashedRecord,
+  type MeteredId,
   type UsageBatch,
   type UsageReceipt,
   usageBatchSchema,
@@ -15,6 +16,7 @@ import {
 import { beginChain, chainEnd, createSpool, takeReading } from "./spool.ts";
 import {
   acknowledge,
+  noteRefused,
   pendingBatches,
   pruneChain,
   RECORDS_PER_BATCH_MAX,
@@ -287,6 +289,51 @@ describe("batches", () => {
     takeReading(db, other, sampleReading(60), { ...SAMPLE_OPTIONS, final: true });
     const pending = pendingBatches(db, sign, { limit: 2 });
     expect(pending.map((batch) => batch.chainId).toSorted()).toEqual([other, chainId].toSorted());
+  });
+
+  /** So many chains, each with one record to send; of leases, or of capacity. */
+  const beginMany = (prefix: "lease" | "chain", count: number): readonly MeteredId[] =>
+    Array.from({ length: count }, (_, index) => {
+      const id = `${prefix}_01k1${String(index).padStart(18, "0")}` as MeteredId;
+      beginChain(db, { ...SAMPLE_TERMS, chainId: id }, GRANT);
+      takeReading(db, id, sampleReading(0), { ...SAMPLE_OPTIONS, final: true });
+      return id;
+    });
+  const sentNow = (limit: number) => pendingBatches(db, sign, { limit }).map((one) => one.chainId);
+
+  test("of leases go before those of capacity, however old these are", () => {
+    beginMany("chain", 60);
+    sentNow(50);
+    const [lease] = beginMany("lease", 1);
+    expect(sentNow(50)[0]).toBe(lease);
+  });
+
+  test.each(["chain", "lease"] as const)(
+    "of a %s that are refused keep nobody else's back, however many they are",
+    (prefix) => {
+      const refused = beginMany(prefix, 60);
+      for (const id of refused) expect(noteRefused(db, id)).toBe(true);
+      expect(noteRefused(db, refused[0] ?? "")).toBe(false);
+      beginChain(db, OTHER_TERMS, GRANT);
+      takeReading(db, OTHER_TERMS.chainId, sampleReading(0), { ...SAMPLE_OPTIONS, final: true });
+      expect(sentNow(50)[0]).toBe(OTHER_TERMS.chainId);
+    },
+  );
+
+  test("that are refused take turns, and one that is taken is like any other again", () => {
+    const all = beginMany("chain", 5);
+    for (const id of all) noteRefused(db, id);
+    const tried: MeteredId[] = [];
+    for (let pass = 0; pass < 3; pass++) {
+      const sent = sentNow(2);
+      tried.push(...sent);
+      for (const id of sent) noteRefused(db, id);
+    }
+    expect(new Set(tried)).toEqual(new Set(all));
+    const [taken, other] = all;
+    if (taken === undefined || other === undefined) throw new Error("there are five");
+    acknowledge(db, receipt(0, { chainId: taken }));
+    expect(sentNow(1)).toEqual([taken]);
   });
 
   test("of a closed chain are forgotten once the server has them, and not before", () => {

@@ -48,6 +48,11 @@ export function createSpool(db: DatabaseSync): void {
       acked     INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX IF NOT EXISTS spool_batch_of_chain ON spool_batch (chain_id, last_seq);
+    -- Chains whose last batch was refused: the one of the lowest turn was refused longest ago.
+    CREATE TABLE IF NOT EXISTS spool_refused (
+      chain_id TEXT PRIMARY KEY REFERENCES meter_chain,
+      turn     INTEGER NOT NULL
+    ) STRICT;
   `);
 }
 
