@@ -13,6 +13,7 @@ import { showCapacity } from "../../src/agent/capacity/show.ts";
 import type { AgentContext, JoinedContext } from "../../src/agent/context.ts";
 import { sendUsageOnce } from "../../src/agent/send-usage.ts";
 import { listenLocally } from "../../src/agent/socket.ts";
+import { ApiError } from "../../src/api/client/error.ts";
 import { actsBatchSchema } from "../../src/enablement/capacity/act.ts";
 import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
 import type { ReceiptFile, ReportFile } from "../../src/enablement/capacity/report-file.ts";
@@ -325,6 +326,30 @@ test("on line records are sent until the provider's own receipt covers them", as
   }
   await sendUsageOnce(online(provider.key, provider.providerId));
   expect(unsentCount(agent.db)).toBe(0);
+});
+
+test("acts that one provider's server refuses keep back no other provider's", async () => {
+  const rig = createRig(STANDBY);
+  const [elsewhere, here] = [createProvider(), createProvider()];
+  const agent = await rig.start();
+  for (const provider of [elsewhere, here]) {
+    provider.pin(agent);
+    await enabled(agent, { code: provider.code(agent) });
+  }
+  const report = exportReport(agent, here.providerId);
+  const detail = "no provider of yours";
+  const sending = sendActsOnce(agent, {
+    send: async (jws, providerId) => {
+      if (providerId === elsewhere.providerId) {
+        throw new ApiError({ code: "not-found", detail, status: 404 });
+      }
+      const [receiptJws = ""] = receiptsFor(agent, here, { ...report, acts: [jws] }).receipts;
+      return { receiptJws };
+    },
+  });
+  await expect(sending).rejects.toThrow(detail);
+  expect(exportReport(agent, here.providerId).acts).toEqual([]);
+  expect(exportReport(agent, elsewhere.providerId).acts).toHaveLength(1);
 });
 
 test("the socket enables, shows, bills, exports, imports and returns", async () => {

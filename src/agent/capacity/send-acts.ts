@@ -12,31 +12,37 @@ import { pendingActs, presentHead } from "./report.ts";
 
 /** Where acts go on line: the joined server, or what a test puts there. */
 export interface ActsReceiver {
-  /** Gives the provider's receipt; throws ApiError when they are refused. */
-  send(actsJws: string): Promise<{ readonly receiptJws: string }>;
+  /** Gives this provider's receipt; throws ApiError when they are refused. */
+  send(actsJws: string, providerId: PartyId): Promise<{ readonly receiptJws: string }>;
 }
 
 export function serverReceiver(context: JoinedContext): ActsReceiver {
-  return { send: (actsJws) => context.server.client.call("sendActs", { body: { actsJws } }) };
+  return {
+    send: (actsJws, providerId) =>
+      context.server.client.call("sendActs", { body: { actsJws, providerId } }),
+  };
 }
 
 /** So often a provider sees where the ledger of a host stands that does nothing. */
 const HEAD_EVERY_MS = 86_400_000;
 
 /**
- * Sends acts that no receipt covers, to the providers of this host's codes, and once a day the head. What is refused is kept:
- * the provider may be elsewhere, and take them as a file. Throws at the end when anything was.
+ * Sends acts that no receipt covers, to each provider of this host's codes by itself, and once a day
+ * the head. What is refused is kept: the provider may be elsewhere, and take them as a file. It keeps
+ * back nothing of another provider. Throws at the end when anything was refused.
  */
 export async function sendActsOnce(
   context: JoinedContext,
   receiver: ActsReceiver = serverReceiver(context),
 ): Promise<void> {
   const providers = new Set(listCodes(context.db).map(({ code }) => code.iss));
-  let first: Error | null = null;
+  const refused: Error[] = [];
   for (const providerId of providers) {
-    first ??= await sendTo(context, receiver, providerId);
+    const error = await sendTo(context, receiver, providerId);
+    if (error !== null) refused.push(error);
   }
-  if (first !== null) throw first;
+  const [first] = refused;
+  if (first !== undefined) throw first;
 }
 
 async function sendTo(
@@ -63,8 +69,8 @@ async function send(
   jws: string,
 ): Promise<Error | null> {
   try {
-    const { receiptJws } = await receiver.send(jws);
-    const taken = takeReceipt(context, signerOf(receiptJws) ?? providerId, receiptJws);
+    const { receiptJws } = await receiver.send(jws, providerId);
+    const taken = takeReceipt(context, providerId, receiptJws);
     return taken instanceof Refusal ? taken : null;
   } catch (error) {
     const isRefusal = error instanceof ApiError && error.httpStatus < 500;
@@ -88,7 +94,7 @@ function noteHead(context: JoinedContext, providerId: PartyId): void {
   });
 }
 
-/** A server with several providers answers for the one whose host this is. */
+/** Whose receipt it says to be. */
 export function signerOf(receiptJws: string): PartyId | null {
   const claimed = claimedPayload(receiptJws) as { iss?: unknown } | null | undefined;
   const iss = typeof claimed?.iss === "string" ? claimed.iss : "";

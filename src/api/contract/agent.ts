@@ -242,7 +242,11 @@ export const agentOperations = {
     path: "/v1/agent/acts",
     summary:
       "A signed batch of what was done with standby capacity; accepted exactly once, answered by a provider's signed receipt.",
-    body: z.strictObject({ actsJws: jwsText }),
+    body: z.strictObject({
+      actsJws: jwsText,
+      /** Whose receipt is wanted; left out: that of the provider of the host's newest code. */
+      providerId: idSchema("party").optional(),
+    }),
     response: z.strictObject({ receiptJws: jwsText }),
   }),
   answerCapacityOrder: operation({

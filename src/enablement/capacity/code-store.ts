@@ -80,19 +80,20 @@ export async function listCodesOfHost(
   return rows.map(toCode);
 }
 
-/** The provider of the newest code of a host, if any has issued one. */
-export async function findProviderOfHost(
+/** Those that have issued codes for a host; first the one whose code is the newest. */
+export async function listProvidersOfHost(
   db: Kysely<DB>,
   hostId: HostId,
-): Promise<PartyId | undefined> {
-  const row = await db
+): Promise<readonly PartyId[]> {
+  const rows = await db
     .selectFrom("capacityCode")
     .select("providerPartyId")
     .where("hostId", "=", hostId)
-    .orderBy("issuedAt", "desc")
-    .orderBy("codeId", "desc")
-    .executeTakeFirst();
-  return row?.providerPartyId as PartyId | undefined;
+    .groupBy("providerPartyId")
+    .orderBy((eb) => eb.fn.max("issuedAt"), "desc")
+    .orderBy((eb) => eb.fn.max("codeId"), "desc")
+    .execute();
+  return rows.map((row) => row.providerPartyId as PartyId);
 }
 
 /** Newest first: of a provider, or for the hosts of an owner. */
