@@ -56,6 +56,38 @@ export function pendingBatches(
   });
 }
 
+/**
+ * What of some chains has no receipt, in the order in which it was signed, behind a position: the
+ * pages of all that there is. Fewer than `limit`: these are the last.
+ */
+export function nextBatches(
+  db: DatabaseSync,
+  sign: (batch: UsageBatch) => string,
+  page: { readonly chainIds: readonly string[]; readonly after: number; readonly limit: number },
+): readonly (PendingBatch & { readonly position: number })[] {
+  const { chainIds, after, limit } = page;
+  const list = () =>
+    db
+      .prepare(
+        `SELECT batch_id AS "batchId", chain_id AS "chainId", jws, position FROM spool_batch
+          WHERE acked = 0 AND position > ? AND chain_id IN (SELECT value FROM json_each(?))
+          ORDER BY position LIMIT ?`,
+      )
+      .all(after, JSON.stringify(chainIds), limit)
+      .map((row) => positionedRow.parse({ ...row }));
+  return inTransaction(db, () => {
+    let room = limit - list().length;
+    for (const chainId of chainIds) {
+      for (; room > 0; room--) {
+        const records = unbatchedRecords(db, chainId);
+        if (records.length === 0) break;
+        storeBatch(db, records, sign);
+      }
+    }
+    return list();
+  });
+}
+
 /** The chain's batch was not taken: all others go first. Tells whether that is new. */
 export function noteRefused(db: DatabaseSync, chainId: string): boolean {
   return inTransaction(db, () => {
@@ -188,6 +220,7 @@ const pendingRow = z.object({
   chainId: meteredIdSchema,
   jws: z.string(),
 });
+const positionedRow = pendingRow.extend({ position: z.number().int() });
 const chainRow = z.object({ host_id: z.string(), last_seq: z.number().int() });
 const recordRow = z.object({ hash: z.string(), record: z.string() });
 

@@ -6,7 +6,7 @@ import { capacityClient } from "../../src/agent/capacity/client.ts";
 import { enable } from "../../src/agent/capacity/enable.ts";
 import { billOnDemand } from "../../src/agent/capacity/once.ts";
 import { importReceipts } from "../../src/agent/capacity/receipts.ts";
-import { exportReport } from "../../src/agent/capacity/report.ts";
+import { exportPart, exportReport } from "../../src/agent/capacity/report.ts";
 import { sendActsOnce } from "../../src/agent/capacity/send-acts.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
 import { showCapacity } from "../../src/agent/capacity/show.ts";
@@ -237,6 +237,34 @@ test("on line a host that does nothing shows where it stands once a day", async 
   expect(sent).toHaveLength(3);
   const heads = sent.map((jws) => actsBatchSchema.parse(claimedPayload(jws)));
   expect(heads.map(({ acts }) => acts.length)).toEqual([2, 0, 0]);
+});
+
+test("a report of many batches comes in parts, which hold each of them once and acts first", async () => {
+  const { rig, provider, agent } = await world();
+  // Each record goes into a batch of its own, as on a host that was on line.
+  for (let i = 0; i < 22; i++) {
+    await serveRounds(rig, agent, 1, 61_000);
+    exportPart(agent, provider.providerId, null);
+  }
+  const first = exportPart(agent, provider.providerId, null);
+  // With where the ledger stands.
+  expect(first.report.acts).toHaveLength(2);
+  await billOnDemand(agent, null);
+  const parts = [first.report];
+  for (let { next } = first; next !== null; ) {
+    const part = exportPart(agent, provider.providerId, next);
+    parts.push(part.report);
+    next = part.next;
+  }
+  // What was done meanwhile is for the next report: a part never goes back to acts.
+  expect(parts.slice(1).flatMap(({ acts }) => acts)).toEqual([]);
+  const usage = parts.flatMap((part) => part.usage);
+  const seqs = usage.flatMap((jws) =>
+    usageBatchSchema.parse(claimedPayload(jws)).records.map(({ record }) => record.seq),
+  );
+  expect(seqs).toEqual(recordsOf(agent).map(({ record }) => record.seq));
+  expect(parts.length).toBeGreaterThan(1);
+  expect(exportReport(agent, provider.providerId).usage).toEqual(usage);
 });
 
 test("receipts by another key, or for another host, are refused, and nothing of the file counts", async () => {

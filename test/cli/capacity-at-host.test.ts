@@ -1,9 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exportReport } from "../../src/agent/capacity/report.ts";
 import { type LocalSocket, listenLocally } from "../../src/agent/socket.ts";
 import { checkLinks } from "../../src/cli/capacity/history.ts";
-import type { HashedAct } from "../../src/enablement/capacity/act.ts";
+import { actsBatchSchema, type HashedAct } from "../../src/enablement/capacity/act.ts";
+import { reportFileSchema } from "../../src/enablement/capacity/report-file.ts";
+import { claimedPayload, sign } from "../../src/signature/envelope.ts";
 import { createProvider, type Provider, STANDBY, serveRounds } from "../agent/capacity.ts";
 import { createRig, type Rig } from "../agent/harness.ts";
 import { begun, cut, SIZE } from "../agent/own.ts";
@@ -213,9 +216,16 @@ test("the history shows every act, and an altered one is named", async () => {
 test("a report is written to a file, and what is no report or receipt is refused", async () => {
   const ran = await type(`usage export -o ${path("report.json")}`);
   expect(ran.stdout).toMatch(/batches of acts and \d+ of usage are in .*report\.json\n/);
-  expect(JSON.parse(readFileSync(path("report.json"), "utf8")).kind).toBe("sublet-capacity-report");
-  const report = await type(`usage import ${path("report.json")}`);
-  expect(report.stderr).toContain("this is a report, which its provider takes");
+  const report = reportFileSchema.parse(JSON.parse(readFileSync(path("report.json"), "utf8")));
+  expect(report).toEqual({
+    ...exportReport(agent, provider.providerId),
+    writtenAt: report.writtenAt,
+  });
+  expect(report.usage.length).toBeGreaterThan(0);
+  const printed = await type("usage export");
+  expect(JSON.parse(printed.stdout)).toEqual({ ...report, writtenAt: expect.any(String) });
+  const imported = await type(`usage import ${path("report.json")}`);
+  expect(imported.stderr).toContain("this is a report, which its provider takes");
   const card = await type(`usage import ${path("vendor.card")}`);
   expect(card.stderr).toContain("is neither a report nor receipts");
 });
@@ -236,6 +246,30 @@ test("a provider is untrusted once asked, by name or id, and trusted again by it
   expect((await type(`capacity trust ${path("vendor.card")} --yes`)).stdout).toContain("pinned");
   const again = await type(`capacity untrust ${provider.providerId} --yes`);
   expect(again.stdout).toBe("vendor is not trusted any more; 0 services are returned\n");
+});
+
+test("receipts of any number are taken from a file, and a bill that is wanted is said after them", async () => {
+  await serveRounds(rig, agent, 2, 61_000);
+  const report = exportReport(agent, provider.providerId);
+  const about = { iss: provider.providerId, aud: report.hostId, receivedAt: report.writtenAt };
+  const [acts] = report.acts.map((jws) => {
+    const { batchId, head } = actsBatchSchema.parse(claimedPayload(jws));
+    return sign(
+      "sublet-acts-receipt",
+      { ...about, batchId, contiguousSeq: head.seq },
+      provider.key,
+    );
+  });
+  const file = {
+    ...{ kind: "sublet-capacity-receipts", version: 1, hostId: report.hostId },
+    ...{ providerId: provider.providerId, billNow: true },
+    receipts: Array.from({ length: 3000 }, () => acts),
+  };
+  writeFileSync(path("receipts.json"), JSON.stringify(file));
+  const ran = await type(`usage import ${path("receipts.json")}`);
+  expect(ran.stdout).toMatch(/^\d+ acts and 0 records are now known to be with the provider\n$/);
+  const told = await json("capacity history");
+  expect(told.acts.at(-1).record.act).toMatchObject({ kind: "time-to-bill", reason: "demand" });
 });
 
 test("the partitions of the agent that a line names are what completes it", async () => {

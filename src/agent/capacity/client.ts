@@ -6,6 +6,7 @@ import { callAgent } from "../socket-client.ts";
 import type { Enabled, EnableWish } from "./enable.ts";
 import type { ReturnWish } from "./give-back.ts";
 import type { Imported } from "./receipts.ts";
+import type { ReportPart } from "./report.ts";
 import type { ShownCapacity } from "./show.ts";
 
 /**
@@ -25,8 +26,19 @@ export function capacityClient(socketPath: string) {
     history: (fromSeq = 1) => post<{ readonly acts: readonly HashedAct[] }>("history", { fromSeq }),
     billNow: (providerId?: PartyId) =>
       post<{ readonly bills: number }>("bill-now", providerId === undefined ? {} : { providerId }),
-    exportReport: (providerId?: PartyId) =>
-      post<ReportFile>("export", providerId === undefined ? {} : { providerId }),
+    /** All parts joined. */
+    exportReport: async (providerId?: PartyId): Promise<ReportFile> => {
+      const whose = providerId === undefined ? {} : { providerId };
+      const next = (after: ReportPart["next"]) => post<ReportPart>("export", { ...whose, after });
+      let part = await next(null);
+      let { acts, usage } = part.report;
+      while (part.next !== null) {
+        part = await next(part.next);
+        acts = [...acts, ...part.report.acts];
+        usage = [...usage, ...part.report.usage];
+      }
+      return { ...part.report, acts, usage };
+    },
     importReceipts: (file: ReceiptFile) => post<Imported>("import", file),
   };
 }

@@ -1,6 +1,6 @@
 import { type ReportFile, reportFileSchema } from "../../enablement/capacity/report-file.ts";
 import type { UsageBatch } from "../../meter/record.ts";
-import { pendingBatches } from "../../meter/spool-batch.ts";
+import { nextBatches } from "../../meter/spool-batch.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { sign } from "../../signature/envelope.ts";
 import { newId, type PartyId } from "../../unit/id.ts";
@@ -15,8 +15,8 @@ import { readProvider } from "./provider-store.ts";
 
 /** Some 200 kB as JWS. */
 const ACTS_PER_BATCH_MAX = 200;
-/** More than a year of many meters. */
-const USAGE_BATCHES_MAX = 5_000;
+/** Some 5 MB, signed in a fraction of a second. */
+const BATCHES_PER_PART = 20;
 
 /**
  * The acts that a provider has given no receipt for, signed and stored before they are handed out;
@@ -60,25 +60,63 @@ export function presentHead(context: AgentContext): string {
   return sign("sublet-acts", batch, keys.current());
 }
 
-/** All that a provider has given no receipt for, as one file, and where the ledger stands now. */
-export function exportReport(context: AgentContext, providerId: PartyId): ReportFile {
+/** How far a report has been read: which batches of acts and of usage came last. */
+export interface ReportPlace {
+  /** Null: all acts are behind; those that came since go into the next report. */
+  readonly actSeq: number | null;
+  readonly position: number;
+}
+
+export interface ReportPart {
+  readonly report: ReportFile;
+  /** Null: this was the last part. */
+  readonly next: ReportPlace | null;
+}
+
+/**
+ * The next part of all that a provider has given no receipt for: acts and where the ledger stands
+ * now first, then usage, so many batches at a time that other work goes on in between.
+ */
+export function exportPart(
+  context: AgentContext,
+  providerId: PartyId,
+  after: ReportPlace | null,
+): ReportPart {
   const { db, keys } = context;
   const hostId = hostIdOf(context);
   const now = inTransaction(db, () => tellCapacityTime(context));
-  const own = new Set(
-    listChains(db)
-      .filter((chain) => chain.providerId === providerId)
-      .map(({ chainId }) => chainId as string),
-  );
+  const { actSeq, position } = after ?? { actSeq: 0, position: 0 };
+  const acts = (actSeq === null ? [] : pendingActs(context, providerId))
+    .filter(({ firstSeq }) => firstSeq > (actSeq ?? 0))
+    .slice(0, BATCHES_PER_PART);
+  const chainIds = listChains(db)
+    .filter((chain) => chain.providerId === providerId)
+    .map(({ chainId }) => chainId);
   const signBatch = (batch: UsageBatch) =>
     sign("sublet-usage", batch, keys.of(readLease(db, batch.chainId)));
-  const usage = pendingBatches(db, signBatch, { limit: USAGE_BATCHES_MAX }).filter(({ chainId }) =>
-    own.has(chainId),
-  );
-  const acts = pendingActs(context, providerId).map(({ jws }) => jws);
-  return reportFileSchema.parse({
+  const limit = BATCHES_PER_PART - acts.length;
+  const usage = nextBatches(db, signBatch, { chainIds, after: position, limit });
+  const report = reportFileSchema.parse({
     ...{ kind: "sublet-capacity-report", version: 1, hostId, providerId, writtenAt: now.at },
-    acts: [...acts, presentHead(context)],
+    acts: [...acts.map(({ jws }) => jws), ...(after === null ? [presentHead(context)] : [])],
     usage: usage.map(({ jws }) => jws),
   });
+  const isFull = acts.length + usage.length === BATCHES_PER_PART;
+  const next = {
+    actSeq: limit === 0 ? (acts.at(-1)?.firstSeq ?? null) : null,
+    position: usage.at(-1)?.position ?? position,
+  };
+  return { report, next: isFull ? next : null };
+}
+
+/** The whole at once, for reports that are known to be small. */
+export function exportReport(context: AgentContext, providerId: PartyId): ReportFile {
+  let { report, next } = exportPart(context, providerId, null);
+  while (next !== null) {
+    const part = exportPart(context, providerId, next);
+    const acts = [...report.acts, ...part.report.acts];
+    report = { ...report, acts, usage: [...report.usage, ...part.report.usage] };
+    next = part.next;
+  }
+  return report;
 }

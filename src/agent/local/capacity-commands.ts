@@ -12,7 +12,7 @@ import { giveBack } from "../capacity/give-back.ts";
 import { lend } from "../capacity/lend.ts";
 import { answerDemand, billOnDemand } from "../capacity/once.ts";
 import { importReceipts } from "../capacity/receipts.ts";
-import { exportReport } from "../capacity/report.ts";
+import { exportPart } from "../capacity/report.ts";
 import { showCapacity } from "../capacity/show.ts";
 import { setThreshold } from "../capacity/threshold.ts";
 import type { AgentContext } from "../context.ts";
@@ -42,6 +42,16 @@ export const thresholdWishSchema = z.strictObject({
   threshold: thresholdSchema,
 });
 const providerSchema = z.strictObject({ providerId: idSchema("party").optional() });
+const exportSchema = providerSchema.extend({
+  /** Where the part before ended; null: the first. */
+  after: z
+    .strictObject({
+      actSeq: z.number().int().nonnegative().nullable(),
+      position: z.number().int().nonnegative(),
+    })
+    .nullable()
+    .default(null),
+});
 const historySchema = z.strictObject({ fromSeq: z.number().int().positive().default(1) });
 /** So many acts at once; the next are asked for by the number of the last. */
 const HISTORY_MAX = 500;
@@ -102,10 +112,9 @@ export const CAPACITY_COMMANDS = [
   [
     "POST",
     /^\/v1\/capacity\/export$/,
-    command(providerSchema, (context, wish) => {
-      const providerId = wish.providerId ?? onlyProvider(context);
-      return typeof providerId === "string" ? exportReport(context, providerId) : providerId;
-    }),
+    command(exportSchema, (context, { providerId = onlyProvider(context), after }) =>
+      typeof providerId === "string" ? exportPart(context, providerId, after) : providerId,
+    ),
   ],
   [
     "POST",

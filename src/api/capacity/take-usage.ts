@@ -102,9 +102,10 @@ async function decide(
       : refusal("record-refused", { chainId, seq, message: decision.message });
   }
   const debited = new Map(await readDebited(tx, hostId));
-  const known = [...own];
+  // Dedicated use is by time alone: what was used before says nothing of it.
+  const known = chain.mode === "shared" ? nearby(own, batch) : [];
   const earlier = beside
-    .filter((one) => one.actSeq < chain.actSeq)
+    .filter((one) => chain.mode === "shared" && one.actSeq < chain.actSeq)
     .map((one) => chains.get(one.chainId as ChainId) ?? []);
   const terms = { ...chain, ...code.code, quantity: chain.quantity, resource: chain.resource };
   const codeOf = (codeId: string): DebitTerms | undefined => {
@@ -124,12 +125,24 @@ async function decide(
     if (message !== null) {
       throw refusal("record-refused", { chainId, seq: record.seq, message });
     }
-    known.push(hashed);
+    if (chain.mode === "shared") known.push(hashed);
     for (const { codeId, quantity } of record.capacity?.debits ?? []) {
       debited.set(codeId, (debited.get(codeId) ?? 0n) + BigInt(quantity));
     }
   }
   return decision.fresh;
+}
+
+/**
+ * Of a chain that may be long: what lies in the periods of a batch, and the record before each. Use
+ * in other periods says nothing of these.
+ */
+function nearby(own: readonly HashedRecord[], batch: UsageBatch): HashedRecord[] {
+  const periodOf = (one: HashedRecord | undefined) => one?.record.capacity?.period.start;
+  const wanted = new Set(batch.records.map(periodOf));
+  return own.filter(
+    (one, index) => wanted.has(periodOf(one)) || wanted.has(periodOf(own[index + 1])),
+  );
 }
 
 async function flag(

@@ -1,20 +1,19 @@
+import { open, rename, rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { Option } from "commander";
-import type { z } from "zod";
 import type { Imported } from "../../agent/capacity/receipts.ts";
-import {
-  type ReceiptFile,
-  type ReportFile,
-  receiptFileSchema,
-  reportFileSchema,
-} from "../../enablement/capacity/report-file.ts";
+import type { ReportPart } from "../../agent/capacity/report.ts";
+import type { Response } from "../../api/contract/contract.ts";
+import type { ReceiptFile, ReportFile } from "../../enablement/capacity/report-file.ts";
 import { InputError } from "../../unit/quantity.ts";
 import { connect } from "../connect.ts";
 import type { Context, Outcome } from "../context.ts";
-import { CliError } from "../failure.ts";
+import { progress } from "../output/progress.ts";
 import { untilAnswered } from "../until-answered.ts";
 import { verb } from "../verb.ts";
 import { agentInstead, askAgent } from "./at-agent.ts";
-import { outputOption, readPaper, writePaper } from "./paper.ts";
+import { outputOption, writePaper } from "./paper.ts";
+import { type PaperFile, withPaperFile } from "./paper-file.ts";
 
 interface ImportInput {
   readonly file: string;
@@ -29,31 +28,34 @@ export const importVerb = verb<ImportInput>({
     "sublet usage import report.json -o receipt.json",
     "sublet usage import receipt.json --agent /run/sublet/agent.sock",
   ],
-  more: "The same file again changes nothing. The provider hands the receipts back, in any order.",
+  more: "A file of any size goes in parts. The same file again changes nothing, also after an interruption.\nThe provider hands the receipts back, in any order.",
   options: [
     outputOption("of a report: write the receipts there instead of printing them"),
     agentInstead(),
   ],
-  run: async (context, { file, agent, output }) => {
-    const parsed = readFileOf(file, await readPaper(context, file));
-    if (parsed.kind === "sublet-capacity-report") {
-      if (agent === undefined) return takeReport(context, parsed, output);
-      throw new InputError("this is a report, which its provider takes; leave --agent out");
-    }
-    if (agent !== undefined) return takeReceipts(context, agent, parsed);
-    throw new InputError("these are receipts, which their host takes; say its agent with --agent");
-  },
+  run: (context, { file, agent, output }) =>
+    withPaperFile(context, file, async (paper) => {
+      const { head } = paper;
+      if (head.kind === "sublet-capacity-report") {
+        if (agent === undefined) return takeReport(context, paper, head, output);
+        throw new InputError("this is a report, which its provider takes; leave --agent out");
+      }
+      if (agent !== undefined) return takeReceipts(context, agent, paper, head);
+      throw new InputError(
+        "these are receipts, which their host takes; say its agent with --agent",
+      );
+    }),
 });
+
+type Taken = Response<"importReport">;
 
 async function takeReport(
   context: Context,
-  report: ReportFile,
+  paper: PaperFile,
+  head: ReportFile,
   output: string | undefined,
 ): Promise<Outcome> {
-  const { client } = await connect(context);
-  const send = () => client.call("importReport", { body: report });
-  const again = "sublet usage import FILE";
-  const taken = await untilAnswered(context, send, { again, id: report.hostId });
+  const taken = await sendReport(context, paper, head);
   const { receiptFile, refused } = taken;
   const wrong = refused.map(
     ({ text, index, message }) => `refused: ${text} ${index + 1}: ${message}`,
@@ -65,7 +67,7 @@ async function takeReport(
     return { json: taken, text, exitCode };
   }
   const file = await writePaper(text, output);
-  const given = `${report.acts.length + report.usage.length} batches came, ${receiptFile.receipts.length} receipts are given`;
+  const given = `${textsIn(paper)} batches came, ${receiptFile.receipts.length} receipts are given`;
   return {
     json: { file, ...taken },
     text: [given, ...wrong, `written to ${output}`].join("\n"),
@@ -73,66 +75,156 @@ async function takeReport(
   };
 }
 
-async function takeReceipts(context: Context, agent: string, body: ReceiptFile): Promise<Outcome> {
-  const ask = { method: "POST", path: "/v1/capacity/import", body };
-  const taken = await askAgent<Imported>(context, agent, ask, "the agent reads");
-  const { acts, records, again } = taken;
-  const text = `${acts} acts and ${records} records are now known to be with the provider`;
-  const lost = `the provider has lost ${again} acts and records; write it another report with \`sublet usage export\``;
-  return { json: taken, text: again === 0 ? text : `${text}\n${lost}` };
+/**
+ * The parts one after the other, acts first, since they tell what the records belong to. What an
+ * interruption left is sent again with the same file: the server has each text once.
+ */
+async function sendReport(context: Context, paper: PaperFile, head: ReportFile): Promise<Taken> {
+  const { client } = await connect(context);
+  const again = "sublet usage import FILE";
+  const send = (part: Partial<ReportFile>) => {
+    const body = { ...head, ...part };
+    const call = () => client.call("importReport", { body });
+    return untilAnswered(context, call, { again, id: head.hostId });
+  };
+  const shown = progress(context);
+  try {
+    // Also of nothing: whether this provider may send it, and whether it wants a bill.
+    let { receiptFile, refused } = await send({});
+    let sent = 0;
+    for (const name of ["acts", "usage"] as const) {
+      let before = 0;
+      for await (const part of paper.parts(name)) {
+        const taken = await send({ [name]: [...part] });
+        const receipts = [...receiptFile.receipts, ...taken.receiptFile.receipts];
+        receiptFile = { ...taken.receiptFile, receipts };
+        const from = before;
+        const placed = taken.refused.map((one) => ({ ...one, index: from + one.index }));
+        refused = [...refused, ...placed];
+        before += part.length;
+        sent += part.length;
+        shown.update(`${sent} of ${textsIn(paper)} batches are with the provider`);
+      }
+    }
+    return { receiptFile, refused };
+  } finally {
+    shown.done();
+  }
 }
 
-/** What `usage export --agent` writes. */
+function textsIn({ counts }: PaperFile): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Each receipt counts by itself: of a file that breaks off, those before are taken. */
+async function takeReceipts(
+  context: Context,
+  agent: string,
+  paper: PaperFile,
+  { billNow, ...head }: ReceiptFile,
+): Promise<Outcome> {
+  const send = (body: ReceiptFile) => {
+    const ask = { method: "POST", path: "/v1/capacity/import", body };
+    return askAgent<Imported>(context, agent, ask, "the agent reads");
+  };
+  let [acts, records, again] = [0, 0, 0];
+  for await (const receipts of paper.parts("receipts")) {
+    const taken = await send({ ...head, receipts: [...receipts] });
+    acts += taken.acts;
+    records += taken.records;
+    again += taken.again;
+  }
+  // Last, so that the bill is of what the host knows to be reported.
+  const isEmpty = textsIn(paper) === 0;
+  if (billNow || isEmpty) await send({ ...head, ...(billNow ? { billNow } : {}) });
+  const text = `${acts} acts and ${records} records are now known to be with the provider`;
+  const lost = `the provider has lost ${again} acts and records; write it another report with \`sublet usage export\``;
+  return { json: { acts, records, again }, text: again === 0 ? text : `${text}\n${lost}` };
+}
+
+/** What `usage export --agent` writes: part by part, and under its name when it is whole. */
 export async function exportReport(
   context: Context,
   agent: string,
   output: string | undefined,
   providerId: string | undefined,
 ): Promise<Outcome> {
-  const body = providerId === undefined ? {} : { providerId };
-  const ask = { method: "POST", path: "/v1/capacity/export", body };
-  const report = await askAgent<ReportFile>(context, agent, ask, "the agent signs");
-  const text = JSON.stringify(report, null, 2);
-  if (output === undefined) return { json: report, text };
-  const path = await writePaper(text, output);
-  const { acts, usage } = report;
-  return {
-    json: { file: path, acts: acts.length, usage: usage.length },
-    text: `${acts.length} batches of acts and ${usage.length} of usage are in ${output}`,
-  };
+  const parts = reportParts(context, agent, providerId);
+  if (output === undefined) {
+    await writeReport(parts, (text) => writeOut(context, text));
+    return { json: undefined, text: "" };
+  }
+  const path = resolve(output);
+  const draft = `${path}.part`;
+  const file = await open(draft, "w");
+  try {
+    const counts = await writeReport(parts, async (text) => void (await file.write(text)));
+    await file.sync();
+    await rename(draft, path);
+    const { acts, usage } = counts;
+    return {
+      json: { file: path, acts, usage },
+      text: `${acts} batches of acts and ${usage} of usage are in ${output}`,
+    };
+  } finally {
+    await file.close();
+    await rm(draft, { force: true });
+  }
+}
+
+async function* reportParts(
+  context: Context,
+  agent: string,
+  providerId: string | undefined,
+): AsyncGenerator<ReportPart> {
+  const shown = progress(context);
+  let batches = 0;
+  let after: ReportPart["next"] = null;
+  try {
+    do {
+      const wish = { ...(providerId === undefined ? {} : { providerId }), after };
+      const ask = { method: "POST", path: "/v1/capacity/export", body: wish };
+      const part: ReportPart = await askAgent(context, agent, ask, "the agent signs");
+      yield part;
+      batches += part.report.acts.length + part.report.usage.length;
+      shown.update(`${batches} batches are written`);
+      after = part.next;
+    } while (after !== null);
+  } finally {
+    shown.done();
+  }
+}
+
+/** One JSON document, as if it had been written at once: all acts come before all usage. */
+async function writeReport(
+  parts: AsyncIterable<ReportPart>,
+  write: (text: string) => Promise<void>,
+): Promise<{ readonly acts: number; readonly usage: number }> {
+  const counts = { acts: 0, usage: 0 };
+  let member: keyof typeof counts | null = null;
+  for await (const { report } of parts) {
+    const { acts, usage, ...head } = report;
+    if (member === null) {
+      await write(`${JSON.stringify(head, null, 2).slice(0, -2)},\n  "acts": [`);
+      member = "acts";
+    }
+    for (const text of acts) await write(`${counts.acts++ > 0 ? "," : ""}\n    "${text}"`);
+    if (member === "acts" && usage.length > 0) {
+      await write(`\n  ],\n  "usage": [`);
+      member = "usage";
+    }
+    for (const text of usage) await write(`${counts.usage++ > 0 ? "," : ""}\n    "${text}"`);
+  }
+  await write(member === "usage" ? "\n  ]\n}\n" : `\n  ],\n  "usage": []\n}\n`);
+  return counts;
+}
+
+/** Waits while the reader is slower. */
+async function writeOut({ stdout }: Pick<Context, "stdout">, text: string): Promise<void> {
+  if (stdout.write(text)) return;
+  await new Promise<void>((done) => stdout.once("drain", done));
 }
 
 export function providerOption(): Option {
   return new Option("--provider <id>", "with --agent: for this one of several providers");
-}
-
-function readFileOf(name: string, text: string): ReportFile | ReceiptFile {
-  const value = parseJson(text);
-  const kind = (value as { kind?: unknown } | undefined)?.kind;
-  if (kind === "sublet-capacity-report") return fitting(name, reportFileSchema.safeParse(value));
-  if (kind === "sublet-capacity-receipts") return fitting(name, receiptFileSchema.safeParse(value));
-  throw new CliError(
-    "file-unreadable",
-    `${name} is neither a report nor receipts, or not all of one; write it again with \`sublet usage export --agent SOCKET\` at the host, or \`sublet usage import\` at the provider`,
-    { file: name },
-  );
-}
-
-function fitting<T>(name: string, read: z.ZodSafeParseResult<T>): T {
-  if (read.success) return read.data;
-  const where = read.error.issues[0]?.path.join(".") || "its whole";
-  throw new CliError(
-    "file-unreadable",
-    `${name} is damaged, or of another version (at ${where}); carry it over again`,
-    { file: name, where },
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
