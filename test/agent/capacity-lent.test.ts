@@ -1,12 +1,15 @@
 import { expect, test } from "vitest";
+import { enable } from "../../src/agent/capacity/enable.ts";
 import { giveBack } from "../../src/agent/capacity/give-back.ts";
 import { keep } from "../../src/agent/capacity/lend.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
+import { consentStatement } from "../../src/enablement/capacity/consent.ts";
 import type { StandbyPart } from "../../src/enablement/capacity/lent.ts";
 import type { Grant } from "../../src/enablement/grant.ts";
 import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import { type CodeId, newId } from "../../src/unit/id.ts";
-import { CORE, kindsOf, meteredOf, recordsOf, serveRounds } from "./capacity.ts";
+import { CORE, enabled, kindsOf, meteredOf, recordsOf, returned, serveRounds } from "./capacity.ts";
+import { makeClientKey } from "./client-key.ts";
 import { desireLease, leaseOf } from "./harness.ts";
 import { core, coreSeconds, grantWith, lendingHost, lent, longer, reservedOn } from "./lent.ts";
 
@@ -275,6 +278,30 @@ test("an extension that leaves out what is standby's is another grant, and is re
   server.desire({ leases: [leaseOf(server, grant, null, [server.signGrant(without)])] });
   await rig.round(agent);
   expect(server.reportsOf("extension-refused")).toMatchObject([{ reason: "extension-differs" }]);
+});
+
+test("a client agrees to more on top of what is lent, and that alone is returned before the end", async () => {
+  const host = await lendingHost();
+  const { rig, agent, server, provider } = host;
+  const client = makeClientKey(rig.folder);
+  const { codeId } = await lent(host, 600);
+  const granted = grantWith(server, [core(codeId)], { seconds: 600 });
+  const grant = desireLease(server, { ...granted, clientKey: client.publicLine });
+  await serveRounds(rig, agent, 2, 1_000);
+  const other = await lent(host, 900);
+  const spec = () => rig.driver.guests.get(grant.leaseId)?.spec;
+  const own = provider.codeFor(agent.host.hostId, { resourceTime: `${coreSeconds(600)}` });
+  expect(await enable(agent, { code: provider.sign(own), partition: "p1" })).toMatchObject({
+    code: "standby-taken",
+  });
+  await keep(agent, other.codeId);
+  const { leaseId } = grant;
+  const asked = { leaseId, resource: "cpu", quantity: CORE, codeId: own.jti } as const;
+  const consent = client.sign(consentStatement(asked));
+  await enabled(agent, { code: provider.sign(own), partition: "p1", consent });
+  expect(spec()).toMatchObject({ size: { cpuMilli: 3000 }, cores: [0, 2, 3] });
+  await returned(agent, { partition: "p1" });
+  expect(spec()).toMatchObject({ size: { cpuMilli: 2000 }, cores: [0, 2] });
 });
 
 test("what serves a lease its owner neither returns nor keeps before the lease's end", async () => {

@@ -46,6 +46,6 @@ export function sizeWith(
 /** The dedicated services that a guest's present life has. */
 export function heldServices({ db }: AgentContext, guest: Guest): readonly ServiceRow[] {
   return listServices(db).filter(
-    (service) => service.partition?.id === guest.partition.id && isHeldBy(guest, service),
+    (service) => guestFor([guest], service) !== null && isHeldBy(guest, service),
   );
 }
