@@ -11,6 +11,7 @@ import { listCodes } from "./code-store.ts";
 import { billNow, dueMeters, keepSharedMeters, readMeters } from "./meters.ts";
 import { keepPolicies } from "./policy.ts";
 import { keepRaisedOnce } from "./pool.ts";
+import { pruneOnce } from "./prune.ts";
 import { codeOf } from "./reading.ts";
 import { serveAll } from "./serve.ts";
 import { readService } from "./service-store.ts";
@@ -34,6 +35,7 @@ export async function capacityOnce(context: AgentContext): Promise<void> {
     });
     await serveAll(context);
     await keepRaisedOnce(context, await listGuests(context));
+    pruneOnce(context);
   });
 }
 
