@@ -215,6 +215,38 @@ export function pruneChain(db: DatabaseSync, chainId: string): void {
   });
 }
 
+/**
+ * Forgets the oldest records of a chain, as far as `upToSeq` and as whole receipted batches go, with
+ * their texts. Gives the last number that is gone, and how many records that were.
+ */
+export function pruneUpTo(
+  db: DatabaseSync,
+  chainId: string,
+  upToSeq: number,
+): { readonly seq: number; readonly count: number } {
+  const unsent = db
+    .prepare("SELECT min(seq) AS seq FROM spool_record WHERE chain_id = ? AND acked = 0")
+    .get(chainId);
+  const most = Math.min(
+    upToSeq,
+    (firstRow.parse({ ...unsent }).seq ?? Number.MAX_SAFE_INTEGER) - 1,
+  );
+  const batched = db
+    .prepare(
+      `SELECT max(last_seq) AS seq FROM spool_batch
+        WHERE chain_id = ? AND acked = 1 AND last_seq <= ?`,
+    )
+    .get(chainId, most);
+  const seq = firstRow.parse({ ...batched }).seq ?? 0;
+  if (seq === 0) return { seq, count: 0 };
+  db.prepare("DELETE FROM spool_batch WHERE chain_id = ? AND last_seq <= ?").run(chainId, seq);
+  const gone = db
+    .prepare("DELETE FROM spool_record WHERE chain_id = ? AND seq <= ?")
+    .run(chainId, seq);
+  return { seq, count: Number(gone.changes) };
+}
+
+const firstRow = z.object({ seq: z.number().nullable() });
 const pendingRow = z.object({
   batchId: idSchema("batch"),
   chainId: meteredIdSchema,

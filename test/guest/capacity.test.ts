@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { capacityClient } from "../../src/agent/capacity/client.ts";
@@ -6,10 +7,11 @@ import { callAgent } from "../../src/agent/socket-client.ts";
 import { cleanUp, DEMO_PARTS } from "../../src/cli/demo/clean-up.ts";
 import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
 import { usageBatchSchema } from "../../src/meter/record.ts";
+import { virtualCpuThreads } from "../../src/partition/qemu/cpu-time.ts";
 import { guestFolder } from "../../src/partition/qemu/guest-folder.ts";
 import { cpuNsOf } from "../../src/partition/qemu/observe.ts";
 import { claimedPayload } from "../../src/signature/envelope.ts";
-import { createProvider } from "../agent/capacity.ts";
+import { createProvider, type Provider } from "../agent/capacity.ts";
 import { makeTempFolder } from "../setup/temp-folder.ts";
 import { createDaemon, type Daemon } from "./daemon.ts";
 import { hireJanitor } from "./janitor.ts";
@@ -45,18 +47,56 @@ async function start(name: string, image: string): Promise<void> {
   expect(ran).toMatchObject({ exitCode: 0 });
 }
 
-/** The provider's code for this host, valid now. */
-async function codeNow(change: Partial<CapacityCode> = {}): Promise<string> {
+/** A provider's code for this host, valid now. */
+async function codeNow(change: Partial<CapacityCode> = {}, by = provider): Promise<string> {
   const { host } = (await callAgent(socket, "GET", "/v1/state")) as AgentState;
   const at = (ms: number) => new Date(Date.now() + ms).toISOString();
   const validity = { start: at(-60_000), end: at(86_400_000) };
   const billingPeriod = { kind: "fixed" as const, seconds: 86_400, anchor: at(-3_600_000) };
-  return provider.sign(provider.codeFor(host.hostId, { validity, billingPeriod, ...change }));
+  return by.sign(by.codeFor(host.hostId, { validity, billingPeriod, ...change }));
 }
+
+/** Another provider, with one code that ends in a few seconds. */
+async function endingCode(change: Partial<CapacityCode>): Promise<string> {
+  const other = createProvider();
+  await pin(other);
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+  const validity = { start: at(-60_000), end: at(15_000) };
+  return codeNow({ validity, ...change }, other);
+}
+
+const pin = ({ cardJws }: Provider) =>
+  callAgent(socket, "POST", "/v1/capacity/providers", { cardJws, pin: true });
+
+async function memoryMib(): Promise<number> {
+  const said = await inside("p1", "grep MemTotal /proc/meminfo");
+  return Math.round(Number(/\d+/.exec(said)?.[0]) / 1024);
+}
+
+/** On which cores each virtual cpu of the one guest may run. */
+function coresNow(): readonly (string | undefined)[] {
+  const [qemu] = processesIn(join(data, "guests")).filter(({ line }) => line.includes("qemu"));
+  const pid = qemu?.pid ?? 0;
+  const coresOf = (threadId: number) =>
+    /Cpus_allowed_list:\s+(\S+)/.exec(
+      readFileSync(`/proc/${pid}/task/${threadId}/status`, "utf8"),
+    )?.[1];
+  return pid === 0 ? [] : virtualCpuThreads(pid).map(({ threadId }) => coresOf(threadId));
+}
+
+/** By what a service came back, once it has. */
+const meansOf = (serviceId: string | undefined) =>
+  until("it is returned", async () => {
+    const { acts } = await client.history();
+    const act = acts
+      .map(({ record }) => record.act)
+      .find((one) => one.kind === "service-returned" && one.serviceId === serviceId);
+    return act?.kind === "service-returned" ? act : undefined;
+  });
 
 /** All records of capacity that the host would hand to the provider. */
 async function reported() {
-  const { usage } = await client.exportReport();
+  const { usage } = await client.exportReport(provider.providerId);
   return usage.flatMap((jws) =>
     usageBatchSchema.parse(claimedPayload(jws)).records.map(({ record }) => record),
   );
@@ -66,18 +106,16 @@ beforeAll(async () => {
   const image = await smallLinux();
   key = await newKey(join(folder, "id"));
   const lent = ["--cores", "0-1", "--memory", "2GiB", "--disk", "4GiB", "--reserve-cpu", "0"];
+  const standby = ["--standby-cores", "1", "--standby-memory", "256MiB"];
   agent = createDaemon(
-    ["agent", "--data", data, "--alone", "--name", "bunker", ...lent, "--standby-cores", "1"],
+    ["agent", "--data", data, "--alone", "--name", "bunker", ...lent, ...standby],
     join(folder, "agent.log"),
   );
   await agent.start();
   const size = ["--cpu", "1", "--memory", "256MiB", "--disk", "64MiB"];
   expect((await typed("partition", "set", "p1", ...size)).exitCode).toBe(0);
   await start("p1", image);
-  await callAgent(socket, "POST", "/v1/capacity/providers", {
-    cardJws: provider.cardJws,
-    pin: true,
-  });
+  await pin(provider);
 }, 180_000);
 
 afterAll(async () => {
@@ -86,6 +124,26 @@ afterAll(async () => {
   temporary.remove();
   janitor.dismiss();
 });
+
+// Memory comes first: under emulation it stays as it is once a cpu went out (decision 16).
+test.runIf(process.arch === "x64")(
+  "a guest gets memory by a code, counts it itself, and gives it back",
+  async () => {
+    const before = await memoryMib();
+    const memory = { resource: "memory", quantity: 2 ** 28 } as const;
+    const resourceTime = (BigInt(2 ** 28) * 3600n * 1_000_000_000n).toString();
+    const code = await codeNow({ ...memory, resourceTime });
+    const done = await client.enable({ code, partition: "p1" });
+    expect(done.service).toMatchObject({ state: "in-service", resource: "memory", cores: [] });
+    await until("the guest has it", async () =>
+      (await memoryMib()) === before + 256 ? 1 : undefined,
+    );
+    await client.giveBack({ partition: "p1" });
+    expect(await memoryMib()).toBe(before);
+    expect(await meansOf(done.service?.serviceId)).toMatchObject({ means: null });
+  },
+  120_000,
+);
 
 test.runIf(process.arch === "x64")(
   "a guest counts its cpus before a core is enabled, while it is in service, and after its return",
@@ -100,9 +158,38 @@ test.runIf(process.arch === "x64")(
     await client.giveBack({ partition: "p1" });
     const tookNs = BigInt(Math.ceil((performance.now() - began) * 1e6));
     expect(await inside("p1", "nproc")).toBe("1");
-    const delivered = (await reported()).reduce((sum, one) => sum + BigInt(one.deliveredNs), 0n);
+    const own = (await reported()).filter(
+      ({ capacity }) => capacity?.serviceId === done.service?.serviceId,
+    );
+    const delivered = own.reduce((sum, one) => sum + BigInt(one.deliveredNs), 0n);
     expect(delivered).toBeGreaterThan(0n);
     expect(delivered).toBeLessThan(tookNs);
+  },
+  120_000,
+);
+
+test.runIf(process.arch === "x64")(
+  "what waits for a guest's next boot is gone with it",
+  async () => {
+    // Under emulation a cpu comes again in a new life alone (decision 16).
+    expect((await typed("partition", "stop", "p1")).exitCode).toBe(0);
+    expect((await typed("partition", "start", "p1")).exitCode).toBe(0);
+    const code = await endingCode({ returnMeans: ["next-boot"] });
+    const { service } = await client.enable({ code, partition: "p1" });
+    expect(service).toMatchObject({ state: "in-service" });
+    expect(coresNow()).toEqual(["0", "1"]);
+    await until("its code has ended", async () =>
+      (await client.show()).services[0]?.means === "next-boot" ? 1 : undefined,
+    );
+    expect(coresNow()).toEqual(["0", "1"]);
+    expect((await typed("partition", "stop", "p1")).exitCode).toBe(0);
+    expect(await meansOf(service?.serviceId)).toMatchObject({ means: "next-boot" });
+    await callAgent(socket, "POST", "/v1/partitions/p1/guest", {});
+    const cores = await until("its next life has begun", async () => {
+      const present = coresNow();
+      return present.length > 0 ? present : undefined;
+    });
+    expect(cores).toEqual(["0"]);
   },
   120_000,
 );

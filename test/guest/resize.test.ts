@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -47,6 +48,25 @@ test.runIf(canHotPlug)(
     });
     expect(virtualCpuThreads(pid)).toHaveLength(2);
     expect(await guests.driver.resize(GUEST, { size: LARGE, cores: CORES })).toEqual(grown);
+  },
+  60_000,
+);
+
+test.runIf(canHotPlug)(
+  "its cpus can be made to share some cores, so that the others are free, and have their own again",
+  async () => {
+    const coresOf = () =>
+      virtualCpuThreads(pid).map(({ threadId }) => {
+        const status = readFileSync(`/proc/${pid}/task/${threadId}/status`, "utf8");
+        return /Cpus_allowed_list:\s+(\S+)/.exec(status)?.[1];
+      });
+    expect(coresOf()).toEqual(CORES.map(String));
+    await guests.driver.shareCores(GUEST, [0]);
+    expect(coresOf()).toEqual(["0", "0"]);
+    // The guest notices nothing but that it is slower.
+    expect((await inside()).cpus).toBe(2);
+    await guests.driver.resize(GUEST, { size: LARGE, cores: CORES });
+    expect(coresOf()).toEqual(CORES.map(String));
   },
   60_000,
 );
@@ -105,9 +125,12 @@ test.runIf(canHotPlug)(
 );
 
 test.runIf(canHotPlug)(
-  "under emulation memory stays after a cpu went out, which is said, until the next start",
+  "under emulation nothing comes in after a cpu went out, which is said, until the next start",
   async () => {
     const { accelerator } = await guests.driver.probe();
+    const again = guests.driver.resize(GUEST, { size: { ...SMALL, cpuMilli: 2000 }, cores: CORES });
+    if (accelerator === "tcg") await expect(again).rejects.toThrow(/restart the guest first/);
+    else await guests.driver.resize(GUEST, { size: SMALL, cores: [0] });
     const resize = guests.driver.resize(GUEST, {
       size: { ...SMALL, memoryBytes: 384 * MIB },
       cores: [0],

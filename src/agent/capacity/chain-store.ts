@@ -130,6 +130,22 @@ export function noteReceipt(
   ).run(receiptedAt, receiptedSeq, chainId);
 }
 
+/** Up to which record all were named by a time to bill and began before an instant; 0: none. */
+export function settledSeq(db: DatabaseSync, chainId: ChainId, beforeAt: string): number {
+  const row = db
+    .prepare(
+      `SELECT coalesce(min(seq) FILTER (WHERE billed = 0 OR from_at >= ?) - 1, max(seq), 0) AS seq
+         FROM capacity_use WHERE chain_id = ?`,
+    )
+    .get(beforeAt, chainId);
+  return seqRow.parse({ ...row }).seq;
+}
+
+/** The sums in later ones hold what these added. */
+export function forgetUse(db: DatabaseSync, chainId: ChainId, upToSeq: number): void {
+  db.prepare("DELETE FROM capacity_use WHERE chain_id = ? AND seq <= ?").run(chainId, upToSeq);
+}
+
 /** The last record of a chain that begins before an instant; 0: none does. */
 export function lastSeqBefore(db: DatabaseSync, chainId: ChainId, at: string): number {
   const row = db

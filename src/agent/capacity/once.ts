@@ -12,6 +12,7 @@ import { billNow, dueMeters, keepSharedMeters, readMeters } from "./meters.ts";
 import { keepPolicies } from "./policy.ts";
 import { keepRaisedOnce } from "./pool.ts";
 import { readProvider, writeProvider } from "./provider-store.ts";
+import { pruneOnce } from "./prune.ts";
 import { codeOf } from "./reading.ts";
 import { serveAll } from "./serve.ts";
 import { readService } from "./service-store.ts";
@@ -35,6 +36,7 @@ export async function capacityOnce(context: AgentContext): Promise<void> {
     });
     await serveAll(context);
     await keepRaisedOnce(context, await listGuests(context));
+    pruneOnce(context);
   });
 }
 

@@ -56,6 +56,11 @@ export interface ThresholdPlace {
   readonly partitionId: PartitionId;
 }
 
+/** Of periods that ended before an instant. */
+export function forgetPeriods(db: DatabaseSync, beforeAt: string): void {
+  db.prepare("DELETE FROM capacity_period WHERE period_end < ?").run(beforeAt);
+}
+
 /** What the owner set, from an instant on; a later word for the same instant counts. */
 export function writeThreshold(
   db: DatabaseSync,

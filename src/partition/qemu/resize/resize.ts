@@ -36,8 +36,9 @@ export async function resizeGuest(
   }
   const plan = planResize(await readMachine(paths), target.size, record.size.diskBytes);
   if (!plan.ok) throw refused(plan.message);
-  if (record.cpuTakenOut === true && (plan.memoryOut.length > 0 || plan.memoryInBytes > 0)) {
-    throw refused(MEMORY_AFTER_CPU);
+  const changesMemory = plan.memoryOut.length > 0 || plan.memoryInBytes > 0;
+  if (record.cpuTakenOut === true && (changesMemory || plan.cpusIn.length > 0)) {
+    throw refused(NOTHING_AFTER_CPU);
   }
   const { pid } = running.process;
   // A thread's counter dies with it: what it has counted is read and kept while it is there.
@@ -47,7 +48,7 @@ export async function resizeGuest(
   if (mayLoseCpu) await writeRecord(paths, { ...record, cpuTakenOut: true });
   await holdGroup(paths, limitsOf(larger(record, target)));
   try {
-    await perform(paths, plan);
+    await perform(paths, plan, accelerator);
   } catch (error) {
     await holdGroup(paths, limitsOf(await withWhatStayed(paths, record)));
     throw error;
@@ -65,12 +66,17 @@ export async function resizeGuest(
 
 /**
  * QEMU 7.2 keeps telling a virtual cpu that is gone of changes in the machine's memory when it
- * emulates, and dies of it; seen. So cpus go out last, and afterwards memory stays as it is.
+ * emulates, and dies of it; a cpu that comes in is such a change, too; both seen. So cpus go out
+ * last, and afterwards nothing comes in and memory stays as it is.
  */
-const MEMORY_AFTER_CPU =
-  "memory cannot change any more after a virtual cpu was taken out under emulation; restart the guest first";
+const NOTHING_AFTER_CPU =
+  "neither memory nor cpus can be plugged any more after a virtual cpu was taken out under emulation; restart the guest first";
 
-async function perform(paths: GuestFolder, plan: Extract<ResizePlan, { ok: true }>): Promise<void> {
+async function perform(
+  paths: GuestFolder,
+  plan: Extract<ResizePlan, { ok: true }>,
+  accelerator: Emulator["accelerator"],
+): Promise<void> {
   const undo: (() => Promise<unknown>)[] = [];
   try {
     for (const piece of plan.memoryOut) {
@@ -87,7 +93,9 @@ async function perform(paths: GuestFolder, plan: Extract<ResizePlan, { ok: true 
     }
     for (const cpu of plan.cpusOut) {
       await unplugCpu(paths, cpu);
-      undo.push(() => plugCpu(paths, cpu));
+      // Under emulation it would be the guest's death: one that is out stays out.
+      if (accelerator === "tcg") undo.length = 0;
+      else undo.push(() => plugCpu(paths, cpu));
     }
   } catch (error) {
     for (const back of undo.reverse()) {
