@@ -5,6 +5,7 @@ import {
   actOrigin,
   type HashedAct,
   hashAct,
+  type TimeToBill,
 } from "../../../enablement/capacity/act.ts";
 import { periodAt } from "../../../enablement/capacity/billing-period.ts";
 import type { CapacityCode } from "../../../enablement/capacity/code.ts";
@@ -189,7 +190,7 @@ export class Ledger {
   }
 
   /** Says that it is time to bill the period of an instant: all meters of the provider. */
-  timeToBill(providerId: PartyId, atMs: number, reason: "period-end" | "demand" = "period-end") {
+  timeToBill(providerId: PartyId, atMs: number, reason: TimeToBill = "period-end") {
     const meters = this.meters.filter(({ code }) => code.iss === providerId);
     const [meter] = meters;
     if (!meter) throw new Error("nothing is metered");
