@@ -2,7 +2,13 @@ import { afterAll, expect, test } from "vitest";
 import { Ledger } from "../../src/billing/verify/capacity/ledger.sample.ts";
 import { TIMES_TO_BILL } from "../../src/enablement/capacity/act.ts";
 import type { UsageRecord } from "../../src/meter/record.ts";
-import { allowance, HOUR_MS, NEXT_HOUR_MS, openCapacityBilling } from "./capacity-billing.ts";
+import {
+  allowance,
+  CORE_SECOND,
+  HOUR_MS,
+  NEXT_HOUR_MS,
+  openCapacityBilling,
+} from "./capacity-billing.ts";
 
 const { billsOf, issue, market, newHost, passed, send, server, verified } =
   await openCapacityBilling();
@@ -133,4 +139,33 @@ test("a host that does not report is overdue, and what it did not give back or t
   await report();
   expect(await stands()).toMatchObject({ unreturned: [], untrustedSince: null, setBack: [] });
   expect(late.acts).toHaveLength(3);
+});
+
+test("time is recorded exactly, and a line is rounded once for all of its period", async () => {
+  const { host, name, ledger } = await newHost();
+  const minute = 60n * CORE_SECOND;
+  const terms = { increment: minute.toString(), rounding: "up" as const };
+  const { code, jws } = await issue(name, { quantity: 1000, terms });
+  ledger.accept(code, jws);
+  const [meter] = ledger.begin(code, jws, [["p1", null]]);
+  if (!meter) throw new Error("no meter");
+  for (const seconds of [25, 25, 25]) {
+    ledger.use(meter, NEXT_HOUR_MS, seconds);
+    ledger.timeToBill(market.providerId, NEXT_HOUR_MS, "demand");
+  }
+  await send(host, ledger);
+  const bills = await billsOf(host.hostId);
+  const inTurn = bills.toSorted((a, b) => a.number - b.number);
+  const told = inTurn.map(({ lines: [line] }) => [
+    BigInt(line?.quantity ?? 0) / CORE_SECOND,
+    BigInt(line?.billedQuantity ?? 0) / minute,
+    line?.amountMicros,
+  ]);
+  // 0.12 an hour: a minute costs 0.002, and is begun twice.
+  expect(told).toEqual([
+    [25n, 1n, "2000"],
+    [50n, 1n, "0"],
+    [75n, 2n, "2000"],
+  ]);
+  await verified(inTurn[2]?.billId ?? "");
 });
