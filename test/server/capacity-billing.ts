@@ -18,8 +18,8 @@ export const allowance = (coreSeconds: number): Threshold => ({
 });
 
 /** A market of capacity, and what tests of its bills do in it. */
-export async function openCapacityBilling() {
-  const server = await startTestServer();
+export async function openCapacityBilling(more: Parameters<typeof startTestServer>[1] = {}) {
+  const server = await startTestServer(undefined, more);
   const market = await openCapacityMarket(server);
   let hosts = 1;
 

@@ -48,7 +48,11 @@ export async function closeCapacityBillsOnce(
       if (isConnectionLost(error)) throw error;
       if (error instanceof UseMismatch) {
         const detail = { code: "use-mismatch", message: error.message };
-        await insertHostEventOnce(db.kysely, { hostId, kind: "usage-refused", detail, now });
+        // Under the host's lock: other servers, and the next pass, find the same at the same time.
+        await transaction(db, async (tx) => {
+          await lockHost(tx, hostId);
+          await insertHostEventOnce(tx, { hostId, kind: "usage-refused", detail, now });
+        });
       }
       db.log.error({ hostId, ...errorFields(error) }, "bills of capacity could not be closed");
     }

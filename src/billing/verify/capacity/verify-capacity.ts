@@ -126,9 +126,13 @@ function checkEvidence(
     const isAll = seq === (own.at(-1)?.record.seq ?? 0) || bill.incomplete === true;
     need(isAll, "evidence-seq-differs", `${chainId} goes further than the bill says`);
   }
+  // A chain whose acts came after the bill had closed was missing from its first record on.
+  const known = new Set<string>([
+    ...chains.map(({ chainId }) => chainId),
+    ...missing.filter(({ fromSeq }) => fromSeq === 1).map(({ chainId }) => chainId),
+  ]);
   const isShown = shown.every(
-    ({ meter, records }) =>
-      records.length === 0 || chains.some(({ chainId }) => chainId === meter.chainId),
+    ({ meter, records }) => records.length === 0 || known.has(meter.chainId),
   );
   need(isShown, "evidence-chain-missing", "a chain that has use is not among them");
   for (const [chainId, head] of named) {
