@@ -64,7 +64,9 @@ test("what had to be given back and was not has its own state, and lets nothing 
   rig.driver.failNext("resize", "resize-refused");
   await capacityOnce(agent);
   expect(listServices(agent.db)).toMatchObject([{ state: "unreturned" }]);
-  const refused = await enable(agent, { code: provider.code(agent), partition: "p1" });
+  const other = createProvider();
+  other.pin(agent);
+  const refused = await enable(agent, { code: other.code(agent), partition: "p1" });
   expect(refused).toMatchObject({ code: "capacity-unreturned" });
   expect(String(refused)).toContain("return it");
   await serveRounds(rig, agent, 2, 10_000);

@@ -34,6 +34,7 @@ const HOUR = (BigInt(CORE) * 3600n * SECOND_NS).toString();
 async function world() {
   const rig = createRig(STANDBY);
   const provider = createProvider();
+  rig.server.state.provider = provider;
   const agent = await rig.start();
   provider.pin(agent);
   const { server } = rig;
@@ -146,6 +147,7 @@ test("what is in use otherwise, used up or unknown is not lent", async () => {
 test("a host without a server lends nothing, and is told the way out", async () => {
   const rig = createRig(STANDBY);
   const provider = createProvider();
+  rig.server.state.provider = provider;
   const agent = await rig.startAlone();
   provider.pin(agent);
   expect(await lend(agent, provider.code(agent))).toMatchObject({

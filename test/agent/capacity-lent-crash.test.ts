@@ -12,6 +12,7 @@ import { core, coreSeconds, grantWith, lent, reservedOn } from "./lent.ts";
 async function story(at: number) {
   const rig = createRig(STANDBY);
   const provider = createProvider();
+  rig.server.state.provider = provider;
   const first = await rig.start();
   provider.pin(first);
   const { codeId, code } = await lent({ provider, agent: first }, 20);

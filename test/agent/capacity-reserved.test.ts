@@ -33,6 +33,7 @@ const client = makeClientKey(temporary.path);
 async function world(seconds = 600) {
   const rig = createRig({ ...STANDBY, reserve: { cpuMilli: 0 } });
   const provider = createProvider();
+  rig.server.state.provider = provider;
   const agent = await rig.start();
   provider.pin(agent);
   const { server } = rig;
@@ -216,6 +217,7 @@ test("while its client has the guest off the timer pauses, and what it had stays
 test("what the owner enabled for a partition is not that of a lease that comes into it", async () => {
   const rig = createRig(STANDBY);
   const provider = createProvider();
+  rig.server.state.provider = provider;
   const agent = await rig.start();
   provider.pin(agent);
   const { server } = rig;

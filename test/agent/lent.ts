@@ -23,6 +23,7 @@ export interface LendingHost {
 export async function lendingHost(): Promise<LendingHost> {
   const rig = createRig(STANDBY);
   const provider = createProvider();
+  rig.server.state.provider = provider;
   const agent = await rig.start();
   provider.pin(agent);
   return { rig, provider, agent, server: rig.server };

@@ -228,6 +228,7 @@ test("a claim number typed at a host enables its code, and again says that it di
   const at = `--agent ${socket.path}`;
   await anybody(`capacity card -o ${path("cave.card")} ${at}`);
   await vendor(`capacity register ${path("cave.card")} --customer owner`);
+  await owner("capacity confirm cave --yes");
   await vendor(`capacity provider-card -o ${path("again.card")}`);
   await anybody(`capacity trust ${path("again.card")} --yes ${at}`);
   await anybody(`capacity request --cpu 1 --for 1h -o ${path("cave.request")} ${at}`);

@@ -17,7 +17,8 @@ const FILE = {
   acts: ["one", "tw\\o", ""],
   empty: [],
   usage: ["three"],
-  billNow: true,
+  billNow: { demandedAt: "2027-01-01", again: 2 },
+  none: {},
   nothing: null,
 };
 const PIECES = [
@@ -28,7 +29,8 @@ const PIECES = [
   { kind: "texts", name: "empty" },
   { kind: "texts", name: "usage" },
   { kind: "text", name: "usage", text: "three" },
-  { kind: "value", name: "billNow", value: true },
+  { kind: "value", name: "billNow", value: FILE.billNow },
+  { kind: "value", name: "none", value: {} },
   { kind: "value", name: "nothing", value: null },
 ];
 
@@ -50,7 +52,8 @@ test.each([
   ["something behind its end", "{}{}"],
   ["lists in lists", '{"acts":[["one"]]}'],
   ["numbers in lists", '{"acts":[1]}'],
-  ["objects in it", '{"acts":{"one":1}}'],
+  ["objects in objects", '{"acts":{"one":{"two":1}}}'],
+  ["lists in objects", '{"acts":{"one":["two"]}}'],
   ["no JSON", '{"acts":[one]}'],
   ["no names", '{1:"one"}'],
   ["no end of a word", `{"acts":${"a".repeat(100)}`],

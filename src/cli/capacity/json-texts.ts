@@ -5,23 +5,42 @@ export type Piece =
   | { readonly kind: "texts"; readonly name: string }
   | { readonly kind: "text"; readonly name: string; readonly text: string };
 
-/** It is not JSON, or no object of plain values and arrays of texts, or not all of one. */
+/** It is not JSON, or no object of plain values, objects of them and arrays of texts, or not all of one. */
 export class TextsError extends Error {}
 
 /** The members in the order in which the file has them. Throws TextsError. */
 export async function* piecesOf(chunks: AsyncIterable<string>): AsyncGenerator<Piece> {
   const tokens = tokensOf(chunks);
   expectMark(await next(tokens), "{");
+  for await (const [name, value] of membersOf(tokens)) {
+    if (value.mark === "[") yield* textsOf(name, tokens);
+    else if (value.mark === "{") yield { kind: "value", name, value: await plainOf(name, tokens) };
+    else yield { kind: "value", name, value: plain(name, value) };
+  }
+  if ((await tokens.next()).done !== true) throw new TextsError("something follows its end");
+}
+
+/** Each name with the first token of its value, behind an opening brace and up to the closing one. */
+async function* membersOf(
+  tokens: AsyncGenerator<Token>,
+): AsyncGenerator<readonly [name: string, value: Token]> {
   for (let token = await next(tokens); token.mark !== "}"; token = await next(tokens)) {
     const name = token.mark === "," ? await next(tokens) : token;
     if (typeof name.value !== "string") throw new TextsError("a member has no name");
     expectMark(await next(tokens), ":");
-    const value = await next(tokens);
-    if (value.mark === "[") yield* textsOf(name.value, tokens);
-    else if (value.mark === null) yield { kind: "value", name: name.value, value: value.value };
-    else throw new TextsError(`${name.value} has another shape`);
+    yield [name.value, await next(tokens)];
   }
-  if ((await tokens.next()).done !== true) throw new TextsError("something follows its end");
+}
+
+async function plainOf(of: string, tokens: AsyncGenerator<Token>): Promise<object> {
+  const members: [string, unknown][] = [];
+  for await (const [name, value] of membersOf(tokens)) members.push([name, plain(of, value)]);
+  return Object.fromEntries(members);
+}
+
+function plain(name: string, { mark, value }: Token): unknown {
+  if (mark === null) return value;
+  throw new TextsError(`${name} has another shape`);
 }
 
 async function* textsOf(name: string, tokens: AsyncGenerator<Token>): AsyncGenerator<Piece> {
