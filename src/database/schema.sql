@@ -154,6 +154,15 @@ create table capacity_demand (
   constraint capacity_demand_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id)
 );
 
+create table capacity_due (
+  host_id text not null,
+  provider_party_id text not null,
+  due_at timestamp with time zone not null,
+  constraint capacity_due_pkey PRIMARY KEY (host_id, provider_party_id),
+  constraint capacity_due_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_due_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id)
+);
+
 create table capacity_order (
   order_id text not null,
   host_id text not null,
@@ -836,7 +845,8 @@ create table usage_record (
 CREATE UNIQUE INDEX account_party ON public.account USING btree (party_id, kind) WHERE (party_id IS NOT NULL);
 CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (party_id IS NULL);
 CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
-CREATE UNIQUE INDEX bill_capacity ON public.bill USING btree (host_id, lender_party_id, act_seq) WHERE (kind = 'capacity'::text);
+CREATE INDEX bill_capacity_act ON public.bill USING btree (host_id, lender_party_id, act_seq) WHERE (kind = 'capacity'::text);
+CREATE UNIQUE INDEX bill_capacity_number ON public.bill USING btree (host_id, lender_party_id, number) WHERE (kind = 'capacity'::text);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
 CREATE UNIQUE INDEX bill_final ON public.bill USING btree (lease_id) WHERE (kind = 'final'::text);
 CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
@@ -845,6 +855,7 @@ CREATE INDEX capacity_act_batch_host ON public.capacity_act_batch USING btree (h
 CREATE INDEX capacity_chain_host ON public.capacity_chain USING btree (host_id, act_seq);
 CREATE INDEX capacity_code_host ON public.capacity_code USING btree (host_id, sequence);
 CREATE UNIQUE INDEX capacity_code_request ON public.capacity_code USING btree (request_id) WHERE (request_id IS NOT NULL);
+CREATE INDEX capacity_due_at ON public.capacity_due USING btree (due_at);
 CREATE INDEX capacity_order_host ON public.capacity_order USING btree (host_id, order_id);
 CREATE INDEX capacity_request_host ON public.capacity_request USING btree (host_id, request_id);
 CREATE INDEX capacity_request_open ON public.capacity_request USING btree (provider_party_id) WHERE (state = 'open'::text);

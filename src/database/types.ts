@@ -118,6 +118,12 @@ export interface CapacityDemand {
   providerPartyId: string;
 }
 
+export interface CapacityDue {
+  dueAt: Timestamp;
+  hostId: string;
+  providerPartyId: string;
+}
+
 export interface CapacityOrder {
   answeredAt: Timestamp | null;
   hostId: string;
@@ -543,6 +549,7 @@ export interface DB {
   capacityChain: CapacityChain;
   capacityCode: CapacityCode;
   capacityDemand: CapacityDemand;
+  capacityDue: CapacityDue;
   capacityOrder: CapacityOrder;
   capacityRequest: CapacityRequest;
   capacityTerms: CapacityTerms;

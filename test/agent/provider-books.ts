@@ -144,10 +144,10 @@ function billsOf(
       ...{ billId: newId("bill"), client: CUSTOMER, lender: { id: providerId, name: "vendor" } },
       ...{ host: { id: hostId, name: hostName }, act: { seq, hash, at, reason: act.reason } },
       ...{ period: act.period, currency: "EUR", minorUnitDigits: 2, earlier: [...bills] },
-      ...basisOf(acts, chains, recordsIn),
+      ...basisOf({ acts, chains, recordsOf: recordsIn, missingActs: [] }),
       named: new Set<string>(act.chains.map(({ chainId }) => chainId)),
       tariffOf: (codeId) => codeOf(codeId as CodeId).tariff,
-      ...{ missingActs: [], closedAt: new Date(at) },
+      closedAt: new Date(at),
     });
     bills.push(bill);
   }

@@ -28,7 +28,7 @@ export async function exportCapacity(db: Kysely<DB>, last: CapacityBill): Promis
     providerKeys: providerKeys.map((key) => ({ ...key })),
     agentKeys: agentKeys.map((key) => ({ ...key })),
     codeJws: codes.map(({ jws }) => jws),
-    acts: await listActsBatches(db, hostId, last.act.seq),
+    acts: await listActsBatches(db, hostId, Math.max(...bills.map(({ bill }) => bill.act.seq))),
     usageBatches: usage,
     bills: [...bills],
   };

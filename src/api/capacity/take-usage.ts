@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { bringForward } from "../../billing/capacity/due-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { type CapacityChain, listCapacityChains } from "../../enablement/capacity/act-store.ts";
@@ -52,7 +53,10 @@ async function take(tx: Kysely<DB>, batch: UsageBatch, jws: string, now: Date): 
   const chain = (await listCapacityChains(tx, { chainId })).find((one) => one.hostId === hostId);
   if (!chain) throw refusal("acts-first", { chainId });
   const fresh = await decide(tx, chain, batch);
-  if (fresh.length > 0) await insertRecords(tx, { batch, jws, records: fresh, now });
+  if (fresh.length > 0) {
+    await insertRecords(tx, { batch, jws, records: fresh, now });
+    await bringForward(tx, { hostId, providerPartyId: chain.providerPartyId }, now);
+  }
   const missing = await readMissing(tx, chainId, null);
   const receipt: UsageReceipt = {
     ...{ iss: chain.providerPartyId, aud: hostId, batchId, chainId },

@@ -74,6 +74,10 @@ export const capacityBillSchema = z.strictObject({
   /** Counts this provider's bills for this host from 1, without a gap. */
   number: z.number().int().positive(),
   previous: z.strictObject({ billId: idSchema("bill"), documentSha256: sha256Text }).nullable(),
+  /** The bill of the same act that was closed incomplete, and that this one sets right. */
+  corrects: z
+    .strictObject({ billId: idSchema("bill"), number: z.number().int().positive() })
+    .optional(),
   /** The customer, who pays. */
   client: named("party"),
   /** The provider, who earns. */
@@ -112,6 +116,7 @@ export const capacityBillSchema = z.strictObject({
     ),
     /** Records that were named by a time to bill and had not come. What is not shown is not charged. */
     missing: z.array(rangeSchema.extend({ chainId: idSchema("chain") })),
+    /** Acts that had not come, up to the last that this bill or an earlier one is for. */
     missingActs: z.array(rangeSchema),
   }),
   /** Closed on what had come by the deadline. */

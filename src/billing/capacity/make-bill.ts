@@ -14,6 +14,8 @@ type Identity = Pick<
 export interface CapacityBillInput extends Identity {
   /** This provider's bills of this host before, by number. */
   readonly earlier: readonly CapacityBill[];
+  /** The last of them, when this one sets it right. */
+  readonly corrects?: CapacityBill | undefined;
   readonly chains: readonly RatedChain[];
   /** Chains that this time to bill names: they have a line, even at zero. */
   readonly named: ReadonlySet<string>;
@@ -47,6 +49,7 @@ export function makeCapacityBill(input: CapacityBillInput): CapacityBill {
   return {
     ...{ version: 3, kind: "capacity", billId, number: earlier.length + 1 },
     previous: previousOf(earlier),
+    ...(input.corrects ? { corrects: nameOf(input.corrects) } : {}),
     ...{ client, lender, host, act, period, used: usedOf(chains, period) },
     ...{ currency, minorUnitDigits, tariffs, closedAt: input.closedAt.toISOString(), lines },
     sumMicros: sumMicros.toString(),
@@ -136,7 +139,11 @@ function earlierLines(
 /** The last bill that was about this period of this partition. */
 function billedBefore(use: PeriodUse, earlier: readonly CapacityBill[]) {
   const bill = earlier.findLast(({ lines }) => lines.some((line) => isOfUse(line, use)));
-  return bill && { billId: bill.billId, number: bill.number };
+  return bill && nameOf(bill);
+}
+
+function nameOf({ billId, number }: CapacityBill) {
+  return { billId, number };
 }
 
 function isOfUse(line: CapacityLine, use: PeriodUse): boolean {

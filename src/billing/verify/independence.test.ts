@@ -46,6 +46,7 @@ test("that of capacity, too: neither the agent's meter nor the provider's rating
   expect([...new Set(imports)].filter((source) => source?.startsWith("../../")).sort()).toEqual([
     "../../../enablement/capacity/act.ts",
     "../../../enablement/capacity/code.ts",
+    "../../../enablement/capacity/terms.ts",
     "../../../meter/record.ts",
     "../../../signature/key.ts",
     "../../../unit/canonical.ts",

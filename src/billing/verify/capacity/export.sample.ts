@@ -101,7 +101,7 @@ export function capacityExport(bend: CapacityBend = {}): unknown {
     }));
     const acts = toBill.slice(0, index + 1).map(({ record }) => record as TimeToBillAct);
     const recordsOf = (id: string) => ledger.meters.find((m) => m.chainId === id)?.records ?? [];
-    const basis = basisOf(acts, chains, recordsOf);
+    const basis = basisOf({ acts, chains, recordsOf, missingActs: [] });
     const made = makeCapacityBill({
       ...{ billId: newId("bill"), client: customer, lender: provider, host },
       act: {
@@ -110,7 +110,7 @@ export function capacityExport(bend: CapacityBend = {}): unknown {
       ...{ period: detail.period, currency: "EUR", minorUnitDigits: 2, earlier: [...bills] },
       ...{ ...basis, named: new Set<string>(detail.chains.map(({ chainId }) => chainId)) },
       tariffOf: (id) => (codes.find(({ code }) => code.jti === id) ?? early).code.tariff,
-      ...{ missingActs: [], closedAt: new Date(START_MS) },
+      closedAt: new Date(START_MS),
     });
     bills.push(index === 1 ? (bend.bill?.(made) ?? made) : made);
   }

@@ -26,18 +26,17 @@ export interface Shown {
   readonly records: readonly HashedRecord[];
 }
 
-/** Of every meter what times to bill up to an act have named, each for its own period. */
+/** Of every meter what the times to bill among these acts have named, each for its own period. */
 export function shownUpTo(
   acts: readonly HashedAct[],
   meters: readonly Meter[],
   providerId: string,
-  seq: number,
 ): { readonly shown: readonly Shown[]; readonly named: ReadonlyMap<string, number> } {
   const perPeriod = new Map<string, number>();
   const named = new Map<string, number>();
   for (const { record } of acts) {
     const { act } = record;
-    if (record.seq > seq || act.kind !== "time-to-bill" || act.providerId !== providerId) continue;
+    if (act.kind !== "time-to-bill" || act.providerId !== providerId) continue;
     for (const chain of act.chains) {
       const key = `${chain.chainId} ${act.period.start}`;
       perPeriod.set(key, Math.max(chain.seq, perPeriod.get(key) ?? 0));

@@ -78,17 +78,47 @@ function checkBill(bill: CapacityBill, around: Around, report: Report): void {
   need(isAct, "bill-act-differs", "the host's act says otherwise");
   const isPeriod = canonicalJson(bill.period) === canonicalJson(act.period);
   need(isPeriod, "period-differs", "the act is of another period");
-  const isTwice = earlier.some((one) => one.act.seq === bill.act.seq);
-  need(!isTwice, "bill-act-repeated", "this time to bill was billed before");
-  const { shown, named } = shownUpTo(evidence.acts, meters, exported.providerId, bill.act.seq);
+  checkCorrected(bill, earlier, where, report);
+  const until = Math.max(bill.act.seq, ...earlier.map((one) => one.act.seq));
+  const isKnown = (seq: number) => seq <= until && !isLacking(bill, seq);
+  const acts = evidence.acts.filter(({ record }) => isKnown(record.seq));
+  const begun = meters.filter(({ actSeq, serviceSeq }) => isKnown(actSeq) && isKnown(serviceSeq));
+  const { shown, named } = shownUpTo(acts, begun, exported.providerId);
   const asKnown = upToEvidence(shown, bill);
   checkEvidence(bill, shown, named, around, report);
+  const lacking = bill.evidence.missingActs.reduce(
+    (sum, one) => sum + one.toSeq - one.fromSeq + 1,
+    0,
+  );
+  need(acts.length + lacking === until, "act-missing", "acts up to its last are not in the export");
   const uses = totalUse(asKnown, where, report);
   const own = new Set<string>(act.chains.map(({ chainId }) => chainId));
   const codeOf = (codeId: string) => evidence.codes.get(codeId)?.code;
   checkCapacityLines({ bill, earlier, uses, codeOf, named: own, where }, report);
   checkSums(bill, around, report);
   checkUsed(bill, asKnown, where, report);
+}
+
+function isLacking({ evidence }: CapacityBill, seq: number): boolean {
+  return evidence.missingActs.some(({ fromSeq, toSeq }) => fromSeq <= seq && seq <= toSeq);
+}
+
+/** A time to bill is billed once; again only to set right the incomplete bill before this one. */
+function checkCorrected(
+  bill: CapacityBill,
+  earlier: readonly CapacityBill[],
+  where: string,
+  report: Report,
+): void {
+  const last = earlier.at(-1);
+  const isCorrection =
+    last?.incomplete === true &&
+    last.act.seq === bill.act.seq &&
+    bill.corrects?.billId === last.billId &&
+    bill.corrects.number === last.number;
+  const isTwice = earlier.some((one) => one.act.seq === bill.act.seq);
+  const holds = bill.corrects === undefined ? !isTwice : isCorrection;
+  report.require(holds, "bill-act-repeated", where, "this time to bill was billed before");
 }
 
 /** Records that came after the bill had closed, incomplete, are not its own. */
@@ -104,7 +134,7 @@ function checkEvidence(
   bill: CapacityBill,
   shown: readonly Shown[],
   named: ReadonlyMap<string, number>,
-  { evidence, where }: Around,
+  { where }: Around,
   report: Report,
 ): void {
   const { chains, missing, missingActs } = bill.evidence;
@@ -128,12 +158,9 @@ function checkEvidence(
   for (const [chainId, head] of named) {
     const read = chains.find((one) => one.chainId === chainId)?.seq ?? 0;
     const isTold = missing.some((one) => one.chainId === chainId && one.toSeq >= read);
-    const isCut = bill.incomplete === true && missing.length > 0;
+    const isCut = bill.incomplete === true && missing.length + missingActs.length > 0;
     need(read >= head || isTold || isCut, "record-missing", `${chainId} ends before ${head}`);
   }
-  const numbers = evidence.acts.map(({ record }) => record.seq).filter((n) => n <= bill.act.seq);
-  const isWhole = numbers.length === bill.act.seq || missingActs.length > 0;
-  need(isWhole, "act-missing", "acts before the time to bill are not in the export");
   const isTold = (bill.incomplete === true) === missing.length + missingActs.length > 0;
   need(isTold, "incomplete-differs", "what lacks and what the bill says of it do not agree");
   if (bill.incomplete) {
