@@ -1,6 +1,6 @@
 import type { Act, HashedAct } from "../../enablement/capacity/act.ts";
 import type { CapacityChain } from "../../enablement/capacity/act-store.ts";
-import type { HashedRecord } from "../../meter/record.ts";
+import type { HashedRecord, UsageRecord } from "../../meter/record.ts";
 import type { RatedChain } from "../../rating/capacity.ts";
 import type { CapacityBill } from "./bill.ts";
 
@@ -37,21 +37,22 @@ export function basisOf({ acts, missingActs, chains, recordsOf }: BasisFacts): C
   const broken = new Set<string>();
   const rated: RatedChain[] = [];
   const heads = headsOf(acts);
+  const namedBy = namingsOf(acts);
   for (const chain of chains) {
     const { chainId, partitionId, mode, resource } = chain;
     const named = heads.get(chainId) ?? new Map<string, number>();
     const head = Math.max(0, ...named.values());
     const known = recordsOf(chainId);
     const there = known.filter(({ record }) => record.seq <= head);
-    const gap = there.findIndex(({ record }, index) => record.seq !== index + 1);
-    const run = gap < 0 ? there : there.slice(0, gap);
+    const run = upToGap(there);
     for (const range of gapsOf(there, head)) missing.push({ chainId, ...range });
     const place = [partitionId, mode, resource].join(" ");
     const records = broken.has(place) ? [] : run.filter((one) => isNamed(one, named));
     const isAllNamed = head > 0 && known.every((one) => isNamed(one, named));
     if (run.length < head || (missingActs.length > 0 && !isAllNamed)) broken.add(place);
     rated.push({
-      ...{ chainId, mode, resource, codeId: chain.codeId, records },
+      ...{ chainId, mode, resource, codeId: chain.codeId, records, known: upToGap(known) },
+      namedBy,
       partition: { id: partitionId, name: chain.partitionName },
     });
   }
@@ -75,6 +76,30 @@ function headsOf(acts: readonly TimeToBillAct[]): ReadonlyMap<string, Map<string
     }
   }
   return heads;
+}
+
+/** The acts that name a chain in a period, in order; whoever is rated was named. */
+function namingsOf(acts: readonly TimeToBillAct[]) {
+  const namings = new Map<string, { head: number; seq: number; atMs: number }[]>();
+  for (const { seq, at, act } of acts) {
+    for (const { chainId, seq: head } of act.chains) {
+      const key = `${chainId} ${act.period.start}`;
+      const known = namings.get(key) ?? [];
+      namings.set(key, known);
+      known.push({ head, seq, atMs: Date.parse(at) });
+    }
+  }
+  return ({ chainId, seq, capacity }: UsageRecord) => {
+    const known = namings.get(`${chainId} ${capacity?.period.start}`);
+    const found = known?.find(({ head }) => head >= seq);
+    if (!found) throw new Error(`record ${seq} of ${chainId} is named by no act`);
+    return found;
+  };
+}
+
+function upToGap(known: readonly HashedRecord[]): readonly HashedRecord[] {
+  const gap = known.findIndex(({ record }, index) => record.seq !== index + 1);
+  return gap < 0 ? known : known.slice(0, gap);
 }
 
 function isNamed({ record }: HashedRecord, named: ReadonlyMap<string, number>): boolean {

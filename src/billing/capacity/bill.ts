@@ -98,6 +98,19 @@ export const capacityBillSchema = z.strictObject({
   tariffs: z.array(z.strictObject({ codeId: idSchema("code"), tariff: capacityTariffSchema })),
   closedAt: instantText,
   lines: z.array(capacityLineSchema),
+  /** Records whose own numbers do not follow, with what was charged in the place of those. */
+  corrected: z
+    .array(
+      z.strictObject({
+        chainId: idSchema("chain"),
+        seq: z.number().int().positive(),
+        meteredQuantity: naturalText,
+        debits: z.array(z.strictObject({ codeId: idSchema("code"), quantity: naturalText })),
+        overdraft: naturalText,
+      }),
+    )
+    .min(1)
+    .optional(),
   sumMicros: integerText,
   /** What rounding left of the earlier bills. */
   carriedMicros: integerText,
@@ -113,6 +126,10 @@ export const capacityBillSchema = z.strictObject({
         seq: z.number().int().nonnegative(),
         hash: sha256Text.nullable(),
       }),
+    ),
+    /** So far each chain was read for what it draws on the codes, named or not. */
+    drawn: z.array(
+      z.strictObject({ chainId: idSchema("chain"), seq: z.number().int().positive() }),
     ),
     /** Records that were named by a time to bill and had not come. What is not shown is not charged. */
     missing: z.array(rangeSchema.extend({ chainId: idSchema("chain") })),

@@ -87,7 +87,8 @@ async function closeOfHost(tx: Kysely<DB>, whose: Whose, billing: Billing): Prom
     const { currency, minorUnitDigits } = facts.market;
     const document = makeCapacityBill({
       ...{ billId: newId("bill", billing.now.getTime()), ...parties, currency, minorUnitDigits },
-      ...{ earlier, tariffOf: facts.tariffOf, closedAt: billing.now, ...next },
+      ...{ earlier, tariffOf: facts.tariffOf, codes: facts.codes, closedAt: billing.now },
+      ...next,
     });
     await close(tx, document, billing);
     earlier.push(document);
@@ -110,4 +111,10 @@ async function close(
     terms: { feeMicros: BigInt(document.feeMicros) },
   });
   await queueDeliveries(tx, { billId, customerPartyId: client.id, now });
+  const [corrected] = document.corrected ?? [];
+  if (corrected === undefined) return;
+  const { chainId, seq } = corrected;
+  const message = `record ${seq} of ${chainId} states numbers that do not follow; what follows is billed`;
+  const detail = { code: "record-corrected", chainId, seq, message };
+  await insertHostEventOnce(tx, { hostId: document.host.id, kind: "usage-refused", detail, now });
 }

@@ -7,11 +7,13 @@ import {
   listCapacityChains,
   listMissingActs,
 } from "../../enablement/capacity/act-store.ts";
+import type { CapacityCode } from "../../enablement/capacity/code.ts";
 import { listCodesOfHost } from "../../enablement/capacity/code-store.ts";
 import type { CapacityTariff } from "../../enablement/capacity/terms.ts";
 import { readChains } from "../../meter/capacity-store.ts";
 import type { HashedRecord } from "../../meter/record.ts";
 import { UseMismatch } from "../../rating/capacity.ts";
+import type { DrawnCode } from "../../rating/turns.ts";
 import { isTimeToBill, type TimeToBillAct } from "./basis.ts";
 import type { CapacityBill } from "./bill.ts";
 import { listCapacityBills } from "./bill-store.ts";
@@ -26,6 +28,7 @@ export interface BillingFacts {
   readonly chains: readonly CapacityChain[];
   readonly recordsOf: (chainId: string) => readonly HashedRecord[];
   readonly tariffOf: (codeId: string) => CapacityTariff;
+  readonly codes: readonly DrawnCode[];
   /** What all of the provider's tariffs are in. */
   readonly market: CapacityTariff;
   readonly earlier: readonly CapacityBill[];
@@ -47,6 +50,7 @@ export async function readFacts(tx: Kysely<DB>, whose: Whose): Promise<BillingFa
     chains.map(({ chainId }) => chainId),
   );
   const codes = await listCodesOfHost(tx, whose);
+  const accepted = acceptedAt(await listActsOfKind(tx, hostId, ["code-accepted"]));
   const market = codes[0]?.code.tariff;
   if (!market) throw new Error(`${providerPartyId} has issued no code for ${hostId}`);
   const tariffOf = (codeId: string) => {
@@ -56,8 +60,31 @@ export async function readFacts(tx: Kysely<DB>, whose: Whose): Promise<BillingFa
   };
   return {
     ...{ toBill, chains, tariffOf, market },
+    codes: codes.map(({ code }) => drawnCode(code, accepted.get(code.jti))),
     recordsOf: (chainId) => records.get(chainId as `chain_${string}`) ?? [],
     earlier: (await listCapacityBills(tx, whose)).map(({ bill }) => bill),
     missingActs: await listMissingActs(tx, hostId, toBill.at(-1)?.record.seq ?? 0),
+  };
+}
+
+/** By code, when the host said that it has it. */
+export function acceptedAt(acts: readonly HashedAct[]): ReadonlyMap<string, number> {
+  return new Map(
+    acts.flatMap(({ record: { act, at } }) =>
+      act.kind === "code-accepted" ? [[act.codeId as string, Date.parse(at)] as const] : [],
+    ),
+  );
+}
+
+/** What a code gives, as rating knows it. */
+export function drawnCode(
+  { jti, resource, resourceTime, validity }: CapacityCode,
+  acceptedMs: number | undefined,
+): DrawnCode {
+  return {
+    ...{ codeId: jti, resource, resourceTime: BigInt(resourceTime) },
+    validFromMs: Date.parse(validity.start),
+    validUntilMs: Date.parse(validity.end),
+    acceptedMs: acceptedMs ?? null,
   };
 }

@@ -1,6 +1,13 @@
 import type { CapacityTariff } from "../../enablement/capacity/terms.ts";
 import { amountMicros, UNIT_OF } from "../../rating/amount.ts";
-import { inIncrements, type PeriodUse, type RatedChain, rateUse } from "../../rating/capacity.ts";
+import {
+  type Corrected,
+  inIncrements,
+  type PeriodUse,
+  type RatedChain,
+  rateUse,
+} from "../../rating/capacity.ts";
+import type { DrawnCode } from "../../rating/turns.ts";
 import { canonicalJson, sha256Hex } from "../../unit/canonical.ts";
 import type { CodeId } from "../../unit/id.ts";
 import { divideHalfEven, partMicros } from "../../unit/money.ts";
@@ -20,6 +27,8 @@ export interface CapacityBillInput extends Identity {
   /** Chains that this time to bill names: they have a line, even at zero. */
   readonly named: ReadonlySet<string>;
   readonly tariffOf: (codeId: string) => CapacityTariff;
+  /** The provider's codes for this host. */
+  readonly codes: readonly DrawnCode[];
   readonly missing: CapacityBill["evidence"]["missing"];
   readonly missingActs: CapacityBill["evidence"]["missingActs"];
   readonly closedAt: Date;
@@ -28,11 +37,11 @@ export interface CapacityBillInput extends Identity {
 /**
  * The bill of one time to bill. What a period's use costs in all, less what earlier bills of it
  * charged: so records that come late are charged by the next bill, as a correction, and none twice.
- * Throws UseMismatch when the records do not add up.
+ * Throws UseMismatch when something is drawn on that is none of the provider's codes.
  */
 export function makeCapacityBill(input: CapacityBillInput): CapacityBill {
   const { earlier, chains, period, missing, missingActs } = input;
-  const uses = rateUse(chains);
+  const { uses, corrected } = rateUse(chains, input.codes);
   const lines = uses.flatMap((use) => linesOf(use, input));
   const sumMicros = sum(lines.map((line) => BigInt(line.amountMicros)));
   const carriedMicros = sum(earlier.map((bill) => BigInt(bill.remainderMicros)));
@@ -52,6 +61,7 @@ export function makeCapacityBill(input: CapacityBillInput): CapacityBill {
     ...(input.corrects ? { corrects: nameOf(input.corrects) } : {}),
     ...{ client, lender, host, act, period, used: usedOf(chains, period) },
     ...{ currency, minorUnitDigits, tariffs, closedAt: input.closedAt.toISOString(), lines },
+    ...(corrected.length > 0 ? { corrected: corrected.map(correctedText) } : {}),
     sumMicros: sumMicros.toString(),
     carriedMicros: carriedMicros.toString(),
     totalMicros: totalMicros.toString(),
@@ -63,10 +73,24 @@ export function makeCapacityBill(input: CapacityBillInput): CapacityBill {
         seq: records.at(-1)?.record.seq ?? 0,
         hash: records.at(-1)?.hash ?? null,
       })),
+      drawn: chains.flatMap(({ chainId, known }) =>
+        known.length > 0 ? [{ chainId: chainId as `chain_${string}`, seq: known.length }] : [],
+      ),
       missing: [...missing],
       missingActs: [...missingActs],
     },
     ...(isIncomplete ? { incomplete: true } : {}),
+  };
+}
+
+function correctedText({ chainId, seq, metered, debits, overdraft }: Corrected) {
+  return {
+    ...{ chainId: chainId as `chain_${string}`, seq, meteredQuantity: metered.toString() },
+    debits: debits.map(({ codeId, quantity }) => ({
+      codeId: codeId as CodeId,
+      quantity: quantity.toString(),
+    })),
+    overdraft: overdraft.toString(),
   };
 }
 

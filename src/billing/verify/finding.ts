@@ -108,6 +108,7 @@ export const FINDINGS = {
   "metered-differs": "differs",
   "draw-not-valid": "differs",
   "draw-order-differs": "differs",
+  "corrected-differs": "differs",
   "bill-other-parties": "differs",
   "bill-act-differs": "differs",
   "bill-act-repeated": "differs",
@@ -130,6 +131,7 @@ export const FINDINGS = {
   "nothing-granted": "cannot-prove",
   "wipe-receipt-missing": "cannot-prove",
   "bill-incomplete": "cannot-prove",
+  "record-corrected": "cannot-prove",
   "host-removed": "cannot-prove",
 } as const;
 

@@ -9,6 +9,7 @@ import { generateKey } from "../../../signature/key.ts";
 import { newId } from "../../../unit/id.ts";
 import { basisOf, type TimeToBillAct } from "../../capacity/basis.ts";
 import type { CapacityBill } from "../../capacity/bill.ts";
+import { drawnCode } from "../../capacity/facts.ts";
 import { makeCapacityBill } from "../../capacity/make-bill.ts";
 import type { CapacityExport } from "../../export.ts";
 import { sealBill } from "../../seal.ts";
@@ -110,6 +111,7 @@ export function capacityExport(bend: CapacityBend = {}): unknown {
       ...{ period: detail.period, currency: "EUR", minorUnitDigits: 2, earlier: [...bills] },
       ...{ ...basis, named: new Set<string>(detail.chains.map(({ chainId }) => chainId)) },
       tariffOf: (id) => (codes.find(({ code }) => code.jti === id) ?? early).code.tariff,
+      codes: codes.map(({ code }) => drawnCode(code, START_MS - 1)),
       closedAt: new Date(START_MS),
     });
     bills.push(index === 1 ? (bend.bill?.(made) ?? made) : made);

@@ -360,6 +360,20 @@ export const CAPACITY_MUTATIONS: readonly (readonly [string, CapacityBend, Findi
     line(() => ({ corrects: { billId: newId("bill"), number: 1 } })),
     "line-corrects-differs",
   ],
+  [
+    "a correction of a record that is as it should be",
+    bill(({ evidence }) => ({
+      corrected: evidence.chains.slice(0, 1).map(({ chainId }) => {
+        return { chainId, seq: 1, meteredQuantity: "0", debits: [], overdraft: "0" };
+      }),
+    })),
+    "corrected-differs",
+  ],
+  [
+    "records that were not looked at for what they draw on",
+    bill(({ evidence }) => ({ evidence: { ...evidence, drawn: [] } })),
+    "evidence-seq-differs",
+  ],
   ["another sum", bill((b) => ({ sumMicros: more(b.sumMicros) })), "sum-differs"],
   ["another carry", bill((b) => ({ carriedMicros: more(b.carriedMicros) })), "carried-differs"],
   ["another total", bill((b) => ({ totalMicros: more(b.totalMicros) })), "total-differs"],

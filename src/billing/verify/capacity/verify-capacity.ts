@@ -9,7 +9,8 @@ import type { BillFacts } from "../verify-lease.ts";
 import { type Meter, readMeters } from "./chains.ts";
 import { type Evidence, readEvidence } from "./evidence.ts";
 import { checkCapacityLines } from "./lines.ts";
-import { checkDraws, type Shown, shownUpTo, totalUse } from "./use.ts";
+import { checkCorrected, drawInTurn } from "./turns.ts";
+import { checkDraws, countUse, type Shown, shownUpTo, totalUse } from "./use.ts";
 
 interface Server {
   readonly serverId: string;
@@ -28,9 +29,8 @@ export function verifyCapacity(
   const meters = report.check("records follow from the acts and from one another", () =>
     readMeters(evidence, exported.hostId, report),
   );
-  const isWhole = exported.bills.every(({ bill }) => bill.incomplete !== true);
-  report.check("codes were drawn in turn, and none for more than it had", () =>
-    checkDraws(evidence, meters, isWhole, report),
+  report.check("codes were drawn on within their time, and none for more than it had", () =>
+    checkDraws(evidence, meters, report),
   );
   const bills = exported.bills.map(({ bill }) => bill);
   return exported.bills.map(({ bill, billJws }, index) => {
@@ -78,7 +78,7 @@ function checkBill(bill: CapacityBill, around: Around, report: Report): void {
   need(isAct, "bill-act-differs", "the host's act says otherwise");
   const isPeriod = canonicalJson(bill.period) === canonicalJson(act.period);
   need(isPeriod, "period-differs", "the act is of another period");
-  checkCorrected(bill, earlier, where, report);
+  checkRepeated(bill, earlier, where, report);
   const until = Math.max(bill.act.seq, ...earlier.map((one) => one.act.seq));
   const isKnown = (seq: number) => seq <= until && !isLacking(bill, seq);
   const acts = evidence.acts.filter(({ record }) => isKnown(record.seq));
@@ -91,7 +91,12 @@ function checkBill(bill: CapacityBill, around: Around, report: Report): void {
     0,
   );
   need(acts.length + lacking === until, "act-missing", "acts up to its last are not in the export");
-  const uses = totalUse(asKnown, where, report);
+  const groups = countUse(asKnown, where, report);
+  const counted = groups.flatMap(({ pieces }) => pieces);
+  const books = { evidence, acts, known: knownDraws(begun, bill) };
+  const drawn = drawInTurn(counted, books);
+  checkCorrected(bill, counted, drawn, where, report);
+  const uses = totalUse(groups, drawn);
   const own = new Set<string>(act.chains.map(({ chainId }) => chainId));
   const codeOf = (codeId: string) => evidence.codes.get(codeId)?.code;
   checkCapacityLines({ bill, earlier, uses, codeOf, named: own, where }, report);
@@ -104,7 +109,7 @@ function isLacking({ evidence }: CapacityBill, seq: number): boolean {
 }
 
 /** A time to bill is billed once; again only to set right the incomplete bill before this one. */
-function checkCorrected(
+function checkRepeated(
   bill: CapacityBill,
   earlier: readonly CapacityBill[],
   where: string,
@@ -121,6 +126,14 @@ function checkCorrected(
   report.require(holds, "bill-act-repeated", where, "this time to bill was billed before");
 }
 
+/** What the bill had read of each chain when it looked what the codes had left. */
+function knownDraws(meters: readonly Meter[], { evidence }: CapacityBill) {
+  const read = new Map<string, number>(evidence.drawn.map((one) => [one.chainId, one.seq]));
+  return meters.flatMap(({ chainId, records }) =>
+    records.map(({ record }) => record).filter(({ seq }) => seq <= (read.get(chainId) ?? 0)),
+  );
+}
+
 /** Records that came after the bill had closed, incomplete, are not its own. */
 function upToEvidence(shown: readonly Shown[], bill: CapacityBill): readonly Shown[] {
   const read = new Map<string, number>(bill.evidence.chains.map((one) => [one.chainId, one.seq]));
@@ -134,10 +147,10 @@ function checkEvidence(
   bill: CapacityBill,
   shown: readonly Shown[],
   named: ReadonlyMap<string, number>,
-  { where }: Around,
+  { meters, where }: Around,
   report: Report,
 ): void {
-  const { chains, missing, missingActs } = bill.evidence;
+  const { chains, drawn, missing, missingActs } = bill.evidence;
   const need = (holds: boolean, code: Parameters<Report["add"]>[0], message: string) =>
     report.require(holds, code, `${where}.evidence`, message);
   for (const { chainId, seq, hash } of chains) {
@@ -155,6 +168,14 @@ function checkEvidence(
       records.length === 0 || chains.some(({ chainId }) => chainId === meter.chainId),
   );
   need(isShown, "evidence-chain-missing", "a chain that has use is not among them");
+  for (const { chainId, seq } of drawn) {
+    const isThere = meters.some((one) => one.chainId === chainId && one.records.length >= seq);
+    need(isThere, "record-missing", `${chainId} has no records up to ${seq}, which draw on codes`);
+  }
+  const isDrawn = chains.every(
+    ({ chainId, seq }) => (drawn.find((one) => one.chainId === chainId)?.seq ?? 0) >= seq,
+  );
+  need(isDrawn, "evidence-seq-differs", "what is charged was not looked at for what it draws on");
   for (const [chainId, head] of named) {
     const read = chains.find((one) => one.chainId === chainId)?.seq ?? 0;
     const isTold = missing.some((one) => one.chainId === chainId && one.toSeq >= read);
