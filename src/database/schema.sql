@@ -154,6 +154,14 @@ create table capacity_demand (
   constraint capacity_demand_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id)
 );
 
+create table capacity_drawn (
+  code_id text not null,
+  quantity numeric(40,0) not null,
+  constraint capacity_drawn_pkey PRIMARY KEY (code_id),
+  constraint capacity_drawn_code_id_fkey FOREIGN KEY (code_id) REFERENCES capacity_code(code_id),
+  constraint capacity_drawn_quantity_check CHECK ((quantity >= (0)::numeric))
+);
+
 create table capacity_due (
   host_id text not null,
   provider_party_id text not null,
@@ -177,6 +185,29 @@ create table capacity_order (
   constraint capacity_order_ordered_by_fkey FOREIGN KEY (ordered_by) REFERENCES party(party_id),
   constraint capacity_order_check CHECK ((((outcome IS NULL) = (answered_at IS NULL)) AND ((outcome IS NULL) = (message IS NULL)))),
   constraint capacity_order_order_id_check CHECK ((order_id ~~ 'order\_%'::text))
+);
+
+create table capacity_period_total (
+  chain_id text not null,
+  period_start timestamp with time zone not null,
+  rule text not null,
+  first_seq bigint not null,
+  cpu_ns numeric(30,0) not null,
+  threshold jsonb,
+  constraint capacity_period_total_pkey PRIMARY KEY (chain_id, period_start, rule),
+  constraint capacity_period_total_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES capacity_chain(chain_id),
+  constraint capacity_period_total_cpu_ns_check CHECK ((cpu_ns >= (0)::numeric))
+);
+
+create table capacity_progress (
+  chain_id text not null,
+  contiguous_seq bigint not null,
+  last_seq bigint not null,
+  final_seq bigint,
+  constraint capacity_progress_pkey PRIMARY KEY (chain_id),
+  constraint capacity_progress_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES capacity_chain(chain_id),
+  constraint capacity_progress_check CHECK ((last_seq >= contiguous_seq)),
+  constraint capacity_progress_contiguous_seq_check CHECK ((contiguous_seq >= 0))
 );
 
 create table capacity_request (

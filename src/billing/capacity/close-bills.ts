@@ -14,7 +14,7 @@ import { postBill } from "../post-bill.ts";
 import { sealBill } from "../seal.ts";
 import type { CapacityBill } from "./bill.ts";
 import { insertCapacityBill } from "./bill-store.ts";
-import { listDue, setDue, type Whose } from "./due-store.ts";
+import { listDue, readTurn, setDue, type Whose } from "./due-store.ts";
 import { readFacts } from "./facts.ts";
 import { makeCapacityBill } from "./make-bill.ts";
 import { nextBill } from "./next-bill.ts";
@@ -63,6 +63,11 @@ export async function closeCapacityBillsOnce(
 
 async function closeOfHost(tx: Kysely<DB>, whose: Whose, billing: Billing): Promise<number> {
   const host = await lockHost(tx, whose.hostId);
+  const turn = await readTurn(tx, whose, billing.now);
+  if (!turn.isDue) {
+    await setDue(tx, whose, turn.at);
+    return 0;
+  }
   await lockParty(tx, host.lenderPartyId);
   const facts = await readFacts(tx, whose);
   const customer = await getParty(tx, host.lenderPartyId);
