@@ -20,6 +20,7 @@ import {
 } from "./capacity.ts";
 import { createRig } from "./harness.ts";
 import { begun, cut, SIZE } from "./own.ts";
+import { booksOf, CUSTOMER } from "./provider-books.ts";
 
 const HALF = { ...SIZE, cpuMilli: 500 };
 
@@ -224,4 +225,58 @@ test("cpu for a shared partition goes through the pool, and memory does not", as
     code: "capacity-wrong-mode",
   });
   expect(CORE).toBe(1000);
+});
+
+test("under a rate a demand for a bill cuts no interval: what is metered is the same without it", async () => {
+  const metered: bigint[] = [];
+  for (const isAsked of [false, true]) {
+    const { rig, agent, code } = await world({ threshold: { kind: "rate", intervalSeconds: 60 } });
+    await enabled(agent, { code, shared: true });
+    for (let minute = 0; minute < 10; minute++) {
+      // Half a core over the minute, all of it in the first half.
+      rig.burn(30n * SECOND_NS);
+      rig.clock.pass(30_000);
+      if (isAsked) await billOnDemand(agent, null);
+      else await capacityOnce(agent);
+      rig.clock.pass(30_000);
+      await capacityOnce(agent);
+    }
+    rig.burn(60n * SECOND_NS);
+    await serveRounds(rig, agent, 1, 60_000);
+    expect(await billOnDemand(agent, null)).toBe(1);
+    const lengths = recordsOf(agent).map(({ record }) => BigInt(record.elapsedNs) / SECOND_NS);
+    expect(new Set(lengths)).toEqual(new Set([60n]));
+    metered.push([...sums(agent).values()].reduce((sum, one) => sum + one.metered, 0n));
+  }
+  // Only the last minute of each of the two was above half a core.
+  expect(metered).toEqual([2n * 30n * 1000n * SECOND_NS, 2n * 30n * 1000n * SECOND_NS]);
+});
+
+test("a code that compares otherwise than the one before it in the period has a threshold of its own kind", async () => {
+  const billingPeriod = {
+    ...{ kind: "fixed" as const, seconds: 7200, anchor: "2027-01-31T08:00:00Z" },
+  };
+  const { rig, provider, agent, code } = await world({ billingPeriod, customer: CUSTOMER });
+  await enabled(agent, { code, shared: true });
+  setThreshold(agent, {
+    partition: "p1",
+    threshold: { kind: "allowance", milliCoreNs: (600n * 1000n * SECOND_NS).toString() },
+  });
+  await serveRounds(rig, agent, 2, 60_000);
+  await returned(agent, { shared: true });
+  const second = provider.code(agent, {
+    ...{ billingPeriod, threshold: { kind: "rate", intervalSeconds: 60 } },
+    validity: { start: "2027-01-31T00:00:00Z", end: "2027-02-20T00:00:00Z" },
+    customer: CUSTOMER,
+  });
+  await enabled(agent, { code: second, shared: true });
+  const before = recordsOf(agent).length;
+  expect(before).toBeGreaterThan(0);
+  await serveRounds(rig, agent, 130, 60_000);
+  await billOnDemand(agent, null);
+  const books = booksOf(agent, provider, [code, second]);
+  expect(books.faults).toEqual([]);
+  expect(books.differs).toEqual([]);
+  const kinds = books.records.map(({ record }) => record.capacity?.threshold?.kind);
+  expect(new Set(kinds)).toEqual(new Set(["allowance", "rate"]));
 });
