@@ -280,3 +280,25 @@ test("a code that compares otherwise than the one before it in the period has a 
   const kinds = books.records.map(({ record }) => record.capacity?.threshold?.kind);
   expect(new Set(kinds)).toEqual(new Set(["allowance", "rate"]));
 });
+
+test("a default that is another in the next period is told by an act: a shorter month gives less", async () => {
+  const billingPeriod = { kind: "month" as const, timeZone: "UTC" };
+  const { rig, provider, agent, code } = await world({ billingPeriod, customer: CUSTOMER });
+  await enabled(agent, { code, shared: true });
+  for (let i = 0; i < 40; i++) {
+    rig.burn(60n * SECOND_NS);
+    await serveRounds(rig, agent, 1, 1_800_000);
+  }
+  await billOnDemand(agent, null);
+  const set = actsOf(agent).filter((act) => act.kind === "threshold-set");
+  const february = (500n * 28n * 86_400n * SECOND_NS).toString();
+  expect(set).toMatchObject(
+    ["p1", "p2"].map((name) => ({
+      ...{ partition: { name }, from: "2027-02-01T00:00:00.000Z" },
+      threshold: { kind: "allowance", milliCoreNs: february },
+    })),
+  );
+  const books = booksOf(agent, provider, [code]);
+  expect([...books.faults, ...books.differs]).toEqual([]);
+  expect(books.bills).toHaveLength(2);
+});

@@ -1,6 +1,13 @@
 import { afterAll, expect, test } from "vitest";
 import type { UsageRecord } from "../../src/meter/record.ts";
-import { allowance, HOUR_MS, NEXT_HOUR_MS, openCapacityBilling } from "./capacity-billing.ts";
+import {
+  allowance,
+  CORE_SECOND,
+  HOUR_MS,
+  NEXT_HOUR_MS,
+  openCapacityBilling,
+} from "./capacity-billing.ts";
+import { codeOf } from "./harness.ts";
 
 const { billsOf, issue, market, newHost, send, server, verified } = await openCapacityBilling();
 afterAll(() => server.stop());
@@ -110,4 +117,46 @@ test("a host that was away over a period's edge drew one meter's next period bef
     expect(bills.at(-1)?.corrected).toBeUndefined();
     for (const { billId } of bills) await verified(billId);
   }
+});
+
+test("a record whose threshold no act states for its period is refused by name; it waits while the act may be on its way", async () => {
+  const { host, name, ledger } = await newHost();
+  const { code, jws } = await issue(name);
+  ledger.accept(code, jws);
+  const [meter] = ledger.begin(code, jws, [["p1", allowance(600)]]);
+  if (!meter) throw new Error("no meter");
+  const bend = stating(() => ({ threshold: allowance(3_600_000) }));
+  ledger.use(meter, NEXT_HOUR_MS, 3600, { cpuSeconds: 500, bend });
+  await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
+  const usageJws = ledger.signUsage(meter);
+  const sent = () => codeOf(host.agent.call("sendUsage", { body: { usageJws } }));
+  expect(await sent()).toBe("acts-first");
+  ledger.timeToBill(market.providerId, NEXT_HOUR_MS);
+  await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
+  expect(await sent()).toBe("record-refused");
+});
+
+test("what the owner set counts from the period that its act names, and not before", async () => {
+  const { host, name, ledger } = await newHost();
+  const { code, jws } = await issue(name);
+  ledger.accept(code, jws);
+  const [meter] = ledger.begin(code, jws, [["p1", allowance(600)]]);
+  if (!meter) throw new Error("no meter");
+  ledger.use(meter, NEXT_HOUR_MS, 3600, { cpuSeconds: 700 });
+  const { partition } = meter;
+  const from = new Date(NEXT_HOUR_MS + HOUR_MS).toISOString();
+  const set = { partition, threshold: allowance(1200), from, providerId: market.providerId };
+  ledger.act({ kind: "threshold-set", ...set });
+  ledger.timeToBill(market.providerId, NEXT_HOUR_MS);
+  const later = { ...meter, threshold: allowance(1200), used: new Map<number, bigint>() };
+  ledger.meters[ledger.meters.indexOf(meter)] = later;
+  ledger.use(later, NEXT_HOUR_MS, 3600, { cpuSeconds: 1300 });
+  ledger.timeToBill(market.providerId, NEXT_HOUR_MS + HOUR_MS);
+  await send(host, ledger);
+  const bills = await billsOf(host.hostId);
+  expect(bills.map(({ lines }) => lines.map(({ excess }) => excess))).toEqual([
+    [(100n * CORE_SECOND).toString()],
+    [(100n * CORE_SECOND).toString()],
+  ]);
+  for (const { billId } of bills) await verified(billId);
 });

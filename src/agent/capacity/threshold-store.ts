@@ -46,6 +46,19 @@ export function writePeriodUse(db: DatabaseSync, key: PeriodKey, use: PeriodUse)
   ).run(...valuesOf(key), JSON.stringify(use.threshold), `${use.used}`, `${use.excess}`);
 }
 
+/** What was in force in the last period before one, by the same rule; null: there was none. */
+export function thresholdBefore(db: DatabaseSync, key: PeriodKey): Threshold | null {
+  const [providerId = "", partitionId = "", start = "", , rule = ""] = valuesOf(key);
+  const row = db
+    .prepare(
+      `SELECT threshold FROM capacity_period
+        WHERE provider_id = ? AND partition_id = ? AND rule = ? AND period_start < ?
+        ORDER BY period_start DESC LIMIT 1`,
+    )
+    .get(providerId, partitionId, rule, start);
+  return row === undefined ? null : thresholdRow.parse({ ...row }).threshold;
+}
+
 function valuesOf({ providerId, partitionId, start, end, rule }: PeriodKey): string[] {
   return [providerId, partitionId, start, end, ruleName(rule)];
 }
@@ -91,4 +104,5 @@ export function thresholdSetAt(
 const thresholdText = z.string().transform((text) => thresholdSchema.parse(JSON.parse(text)));
 const big = z.string().transform(BigInt);
 const useRow = z.object({ threshold: thresholdText, used: big, excess: big });
+const thresholdRow = z.object({ threshold: thresholdText });
 const setRow = z.object({ from_at: z.string(), threshold: thresholdText });

@@ -29,6 +29,7 @@ import { sign } from "../../signature/envelope.ts";
 import { type HostId, isId } from "../../unit/id.ts";
 import type { ServerContext } from "../context.ts";
 import { openHostText } from "./open-host-text.ts";
+import { readThresholdCheck } from "./threshold-acts.ts";
 import { readBefore } from "./used-before.ts";
 
 /**
@@ -120,12 +121,15 @@ async function decide(
       left: BigInt(resourceTime) - (debited.get(found.codeId) ?? 0n),
     };
   };
+  const isOwnCode = (codeId: string) => codes.some((one) => one.codeId === codeId);
+  const checkThreshold = await readThresholdCheck(tx, chain, isOwnCode);
   for (const hashed of decision.fresh) {
     const { record } = hashed;
     const message = claimFault(record, terms, beforeOf(hashed), codeOf);
     if (message !== null) {
       throw refusal("record-refused", { chainId, seq: record.seq, message });
     }
+    checkThreshold(record);
     for (const { codeId, quantity } of record.capacity?.debits ?? []) {
       debited.set(codeId, (debited.get(codeId) ?? 0n) + BigInt(quantity));
     }

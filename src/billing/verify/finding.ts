@@ -105,6 +105,7 @@ export const FINDINGS = {
   "record-threshold-differs": "differs",
   "record-debits-differ": "differs",
   "threshold-changed": "differs",
+  "threshold-not-stated": "differs",
   "metered-differs": "differs",
   "draw-not-valid": "differs",
   "draw-order-differs": "differs",

@@ -265,6 +265,18 @@ export const CAPACITY_MUTATIONS: readonly (readonly [string, CapacityBend, Findi
     "threshold-changed",
   ],
   [
+    "a threshold that no act states",
+    act("chain-begun", ({ act: one }) => ({
+      act: {
+        ...one,
+        ...("threshold" in one && one.threshold
+          ? { threshold: { kind: "allowance", milliCoreNs: "1" } }
+          : {}),
+      } as Act["act"],
+    })),
+    "threshold-not-stated",
+  ],
+  [
     "more metered than drawn",
     capacity((c) => ({ meteredQuantity: more(c.meteredQuantity) })),
     "record-debits-differ",

@@ -94,7 +94,8 @@ function isOpen(
   return resource === record.capacity?.resource && isValid && (accepted.get(jti) ?? Infinity) <= at;
 }
 
-function firstNaming(acts: readonly HashedAct[], { meter, record }: Counted) {
+/** The act that named a record first. */
+export function firstNaming(acts: readonly HashedAct[], { meter, record }: Counted) {
   for (const { record: one } of acts) {
     const { act } = one;
     if (act.kind !== "time-to-bill" || act.period.start !== record.capacity?.period.start) continue;

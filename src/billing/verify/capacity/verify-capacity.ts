@@ -9,6 +9,7 @@ import type { BillFacts } from "../verify-lease.ts";
 import { type Meter, readMeters } from "./chains.ts";
 import { type Evidence, readEvidence } from "./evidence.ts";
 import { checkCapacityLines } from "./lines.ts";
+import { checkThresholds } from "./thresholds.ts";
 import { checkCorrected, drawInTurn } from "./turns.ts";
 import { checkDraws, countUse, type Shown, shownUpTo, totalUse } from "./use.ts";
 
@@ -94,6 +95,7 @@ function checkBill(bill: CapacityBill, around: Around, report: Report): void {
   const groups = countUse(asKnown, where, report);
   const counted = groups.flatMap(({ pieces }) => pieces);
   const books = { evidence, acts, known: knownDraws(begun, bill) };
+  checkThresholds(bill, counted, books, where, report);
   const drawn = drawInTurn(counted, books);
   checkCorrected(bill, counted, drawn, where, report);
   const uses = totalUse(groups, drawn);
