@@ -392,6 +392,7 @@ create table host (
   maintenance_until timestamp with time zone,
   removed_at timestamp with time zone,
   card_jws text,
+  base_cpu_milli_most integer default 0 not null,
   constraint host_pkey PRIMARY KEY (host_id),
   constraint host_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
   constraint host_architecture_check CHECK ((architecture = ANY (ARRAY['x86_64'::text, 'aarch64'::text]))),
@@ -1467,6 +1468,15 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.keep_most_of_base()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.base_cpu_milli_most := greatest(new.base_cpu_milli_most, new.base_cpu_milli);
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.notify_desired()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1570,6 +1580,7 @@ CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECU
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();
 CREATE TRIGGER host_guard BEFORE UPDATE ON public.host FOR EACH ROW EXECUTE FUNCTION guard_host();
 CREATE TRIGGER host_keep BEFORE TRUNCATE ON public.host FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER host_most_of_base BEFORE INSERT OR UPDATE OF base_cpu_milli ON public.host FOR EACH ROW EXECUTE FUNCTION keep_most_of_base();
 CREATE TRIGGER host_shrink BEFORE UPDATE OF base_cpu_milli, base_memory_bytes, base_disk_bytes ON public.host FOR EACH ROW WHEN (((new.base_cpu_milli < old.base_cpu_milli) OR (new.base_memory_bytes < old.base_memory_bytes) OR (new.base_disk_bytes < old.base_disk_bytes))) EXECUTE FUNCTION check_host_shrink();
 CREATE TRIGGER host_key_guard BEFORE DELETE OR UPDATE ON public.host_key FOR EACH ROW EXECUTE FUNCTION guard_host_key();
 CREATE TRIGGER host_key_keep BEFORE TRUNCATE ON public.host_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

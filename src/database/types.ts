@@ -259,6 +259,7 @@ export interface Host {
   agentPublicJwk: Json | null;
   architecture: string | null;
   baseCpuMilli: Generated<number>;
+  baseCpuMilliMost: Generated<number>;
   baseDiskBytes: Generated<Int8>;
   baseMemoryBytes: Generated<Int8>;
   cardJws: string | null;

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { removeCut } from "../../src/agent/allocation/cut.ts";
 import { enable } from "../../src/agent/capacity/enable.ts";
 import { billOnDemand, capacityOnce } from "../../src/agent/capacity/once.ts";
 import { showCapacity } from "../../src/agent/capacity/show.ts";
 import { setThreshold } from "../../src/agent/capacity/threshold.ts";
+import { wipeOwnGuest } from "../../src/agent/own/guest.ts";
 import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
 import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import {
@@ -301,4 +303,62 @@ test("a default that is another in the next period is told by an act: a shorter 
   const books = booksOf(agent, provider, [code]);
   expect([...books.faults, ...books.differs]).toEqual([]);
   expect(books.bills).toHaveLength(2);
+});
+
+test("a partition that is removed and cut anew is given what the base pool has left of the period, and no second allowance", async () => {
+  const rig = createRig(STANDBY);
+  const provider = createProvider();
+  const agent = await rig.startAlone();
+  provider.pin(agent);
+  // All of the base pool is one partition's: what is used above it is standby.
+  const all = { ...SIZE, cpuMilli: 1750 };
+  const max = { ...SIZE, cpuMilli: 3000 };
+  const billingPeriod = {
+    ...{ kind: "fixed" as const, seconds: 7200, anchor: "2027-01-31T08:00:00Z" },
+  };
+  const code = provider.code(agent, { billingPeriod, customer: CUSTOMER });
+  for (const name of ["p1", "p2"]) {
+    cut(agent, name, { size: all, cpuMode: "shared", max });
+    await begun(agent, name);
+    await serveRounds(rig, agent, 2, 1_000);
+    if (name === "p1") await enabled(agent, { code, shared: true });
+    await serveRounds(rig, agent, 1, 1_000);
+    for (let minute = 0; minute < 55; minute++) {
+      rig.burn(165n * SECOND_NS);
+      await serveRounds(rig, agent, 1, 60_000);
+    }
+    if (name === "p2") break;
+    wipeOwnGuest(agent, name);
+    await serveRounds(rig, agent, 4, 1_000);
+    expect(removeCut(agent, name)).toBeNull();
+  }
+  await billOnDemand(agent, null);
+  const [p1, p2] = [...sums(agent).values()];
+  const pool = 1750n * 7200n * SECOND_NS;
+  const used = ((p1?.cpuNs ?? 0n) + (p2?.cpuNs ?? 0n)) * 1000n;
+  expect(p1?.metered).toBe(0n);
+  // What is kept back, so that no threshold is ever zero, is a nanosecond of a core.
+  expect((p2?.metered ?? 0n) - (used - pool)).toBe(1024n);
+  const books = booksOf(agent, provider, [code]);
+  expect([...books.faults, ...books.differs]).toEqual([]);
+});
+
+test("a partition that is cut when the owner had divided all of the base pool gets something, and the sum stays", async () => {
+  const { rig, provider, agent, code } = await world({ customer: CUSTOMER });
+  await enabled(agent, { code, shared: true });
+  const milliCoreNs = (4500n * 1000n * SECOND_NS).toString();
+  const threshold = { kind: "allowance" as const, milliCoreNs };
+  expect(setThreshold(agent, { partition: "p1", threshold })).toHaveProperty("from");
+  cut(agent, "p3", { size: HALF, cpuMode: "shared" });
+  await serveRounds(rig, agent, 70, 60_000);
+  const shared = showCapacity(agent).shared;
+  const given = shared.map((one) =>
+    one.threshold.kind === "allowance" ? BigInt(one.threshold.milliCoreNs) : 0n,
+  );
+  expect(given).toHaveLength(3);
+  for (const one of given) expect(one).toBeGreaterThan(0n);
+  expect(given.reduce((sum, one) => sum + one, 0n)).toBeLessThanOrEqual(6300n * 1000n * SECOND_NS);
+  await billOnDemand(agent, null);
+  const books = booksOf(agent, provider, [code]);
+  expect([...books.faults, ...books.differs]).toEqual([]);
 });

@@ -160,3 +160,23 @@ test("what the owner set counts from the period that its act names, and not befo
   ]);
   for (const { billId } of bills) await verified(billId);
 });
+
+test("allowances that together are more than the base pool gives in a period are refused by name", async () => {
+  const { host, name, ledger } = await newHost();
+  const { code, jws } = await issue(name);
+  ledger.accept(code, jws);
+  // A base of four cores: 14,400 core-seconds an hour. The first used 10,000 of all of it.
+  const [gone] = ledger.begin(code, jws, [["p1", allowance(14_400)]]);
+  const [fits] = ledger.begin(code, jws, [["p2", allowance(4_400)]]);
+  const [again] = ledger.begin(code, jws, [["p3", allowance(14_400)]]);
+  if (!gone || !fits || !again) throw new Error("no meters");
+  await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
+  ledger.use(gone, NEXT_HOUR_MS, 1800, { cpuSeconds: 10_000 });
+  ledger.use(fits, NEXT_HOUR_MS, 600, { cpuSeconds: 0 });
+  ledger.use(again, NEXT_HOUR_MS + HOUR_MS / 2, 1800, { cpuSeconds: 10_000 });
+  const sent = (meter: typeof gone) =>
+    codeOf(host.agent.call("sendUsage", { body: { usageJws: ledger.signUsage(meter) } }));
+  expect(await sent(gone)).toBe("done");
+  expect(await sent(fits)).toBe("done");
+  expect(await sent(again)).toBe("record-refused");
+});

@@ -18,6 +18,7 @@ import { newId } from "../../unit/id.ts";
 import { readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { writeAct } from "./act-store.ts";
+import { givenOf } from "./allowance.ts";
 import { type ChainRow, insertChain, noteRecord } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
 import { debitCodes, listAccounts, readCode } from "./code-store.ts";
@@ -116,10 +117,10 @@ export function periodUse(
   const place = { providerId: code.iss, partitionId };
   const key: PeriodKey = { ...place, start, end, rule: code.threshold };
   const found = readPeriodUse(context.db, key);
-  const threshold =
-    found?.threshold ??
-    thresholdSetAt(context.db, place, startMs, code.threshold) ??
+  const wish =
+    thresholdSetAt(context.db, place, startMs, code.threshold)?.threshold ??
     defaultThreshold(code, entitledMilli(context, partitionId), endMs - startMs);
+  const threshold = found?.threshold ?? givenOf(context, key, wish);
   const isBegun = found !== null;
   return { key, period: { startMs, endMs }, isBegun, used: 0n, excess: 0n, ...found, threshold };
 }
@@ -169,8 +170,9 @@ function describe(
 }
 
 /**
- * The acts state every threshold that records are compared with. A default that is another than in
- * the period before is told like one that the owner set: a longer month, or another entitlement.
+ * The acts state every threshold that records are compared with. One that follows from none of the
+ * acts before is told like one that the owner set: of a longer month, of another entitlement, or of
+ * what the base pool had left to give.
  */
 function stateThreshold(
   context: AgentContext,
@@ -181,9 +183,10 @@ function stateThreshold(
   const { db } = context;
   const { providerId, rule: asked, start: from } = key;
   const place = { providerId, partitionId: partition.id };
-  const isSet = thresholdSetAt(db, place, period.startMs, asked) !== null;
+  const set = thresholdSetAt(db, place, period.startMs, asked);
   const before = thresholdBefore(db, key);
-  if (isSet || canonicalJson(before) === canonicalJson(threshold)) return;
+  const inForce = set && (before === null || set.fromMs > before.fromMs) ? set : before;
+  if (canonicalJson(inForce?.threshold ?? null) === canonicalJson(threshold)) return;
   const detail = { providerId, partition, threshold, from };
   writeAct(db, hostIdOf(context), now, { kind: "threshold-set", ...detail });
 }

@@ -28,6 +28,7 @@ import { Refusal, refusal } from "../../refusal/refusal.ts";
 import { sign } from "../../signature/envelope.ts";
 import { type HostId, isId } from "../../unit/id.ts";
 import type { ServerContext } from "../context.ts";
+import { readBasePoolCheck } from "./base-pool-check.ts";
 import { openHostText } from "./open-host-text.ts";
 import { readThresholdCheck } from "./threshold-acts.ts";
 import { readBefore } from "./used-before.ts";
@@ -123,13 +124,14 @@ async function decide(
   };
   const isOwnCode = (codeId: string) => codes.some((one) => one.codeId === codeId);
   const checkThreshold = await readThresholdCheck(tx, chain, isOwnCode);
+  const poolFault = await readBasePoolCheck(tx, chain, decision.fresh);
   for (const hashed of decision.fresh) {
     const { record } = hashed;
-    const message = claimFault(record, terms, beforeOf(hashed), codeOf);
+    checkThreshold(record);
+    const message = claimFault(record, terms, beforeOf(hashed), codeOf) ?? poolFault(record);
     if (message !== null) {
       throw refusal("record-refused", { chainId, seq: record.seq, message });
     }
-    checkThreshold(record);
     for (const { codeId, quantity } of record.capacity?.debits ?? []) {
       debited.set(codeId, (debited.get(codeId) ?? 0n) + BigInt(quantity));
     }

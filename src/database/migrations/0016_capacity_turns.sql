@@ -67,3 +67,15 @@ insert into capacity_drawn (code_id, quantity)
   join capacity_chain using (chain_id)
   cross join lateral jsonb_array_elements(r.record #> '{capacity,debits}') d
   group by 1;
+
+-- Allowances of a period are held against the most that a host's base ever was: records of a period
+-- may come when the host has less.
+alter table host add column base_cpu_milli_most integer not null default 0;
+update host set base_cpu_milli_most = base_cpu_milli;
+create function keep_most_of_base() returns trigger language plpgsql as $$
+begin
+  new.base_cpu_milli_most := greatest(new.base_cpu_milli_most, new.base_cpu_milli);
+  return new;
+end $$;
+create trigger host_most_of_base before insert or update of base_cpu_milli on host
+  for each row execute function keep_most_of_base();
