@@ -72,7 +72,7 @@ async function expectTotals() {
       or r.cpu_ns <> (select sum(cpu_ns) from capacity_period_total t
         where t.chain_id = r.chain_id)`.execute(server.database.kysely);
   expect(rows).toEqual([{ differ: 0 }]);
-  const drawn = await sql<{ same: boolean }>`
+  const drawn = sql<{ same: boolean }>`
     select coalesce((select sum(quantity) from capacity_drawn), 0)
       = coalesce((select sum((d ->> 'quantity')::numeric) from usage_record r
         cross join lateral jsonb_array_elements(r.record #> '{capacity,debits}') d), 0) as same`;
