@@ -39,7 +39,7 @@ export async function exportCapacity(db: Kysely<DB>, last: CapacityBill): Promis
 function readOf(bills: readonly CapacityBill[]) {
   const heads = new Map<ChainId, number>();
   for (const { evidence } of bills) {
-    for (const { chainId, seq } of [...evidence.chains, ...evidence.drawn]) {
+    for (const { chainId, seq } of [...evidence.chains, ...(evidence.drawn ?? [])]) {
       heads.set(chainId, Math.max(seq, heads.get(chainId) ?? 0));
     }
   }

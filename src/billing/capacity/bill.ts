@@ -127,10 +127,10 @@ export const capacityBillSchema = z.strictObject({
         hash: sha256Text.nullable(),
       }),
     ),
-    /** So far each chain was read for what it draws on the codes, named or not. */
-    drawn: z.array(
-      z.strictObject({ chainId: idSchema("chain"), seq: z.number().int().positive() }),
-    ),
+    /** So far each chain was read for what it draws on the codes, named or not; left out: as `chains`. */
+    drawn: z
+      .array(z.strictObject({ chainId: idSchema("chain"), seq: z.number().int().positive() }))
+      .optional(),
     /** Records that were named by a time to bill and had not come. What is not shown is not charged. */
     missing: z.array(rangeSchema.extend({ chainId: idSchema("chain") })),
     /** Acts that had not come, up to the last that this bill or an earlier one is for. */

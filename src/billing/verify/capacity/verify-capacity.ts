@@ -130,7 +130,9 @@ function checkRepeated(
 
 /** What the bill had read of each chain when it looked what the codes had left. */
 function knownDraws(meters: readonly Meter[], { evidence }: CapacityBill) {
-  const read = new Map<string, number>(evidence.drawn.map((one) => [one.chainId, one.seq]));
+  const read = new Map<string, number>(
+    (evidence.drawn ?? evidence.chains).map((one) => [one.chainId, one.seq]),
+  );
   return meters.flatMap(({ chainId, records }) =>
     records.map(({ record }) => record).filter(({ seq }) => seq <= (read.get(chainId) ?? 0)),
   );
@@ -152,7 +154,8 @@ function checkEvidence(
   { meters, where }: Around,
   report: Report,
 ): void {
-  const { chains, drawn, missing, missingActs } = bill.evidence;
+  const { chains, missing, missingActs } = bill.evidence;
+  const drawn = bill.evidence.drawn ?? chains;
   const need = (holds: boolean, code: Parameters<Report["add"]>[0], message: string) =>
     report.require(holds, code, `${where}.evidence`, message);
   for (const { chainId, seq, hash } of chains) {
