@@ -154,6 +154,23 @@ create table capacity_demand (
   constraint capacity_demand_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id)
 );
 
+create table capacity_drawn (
+  code_id text not null,
+  quantity numeric(40,0) not null,
+  constraint capacity_drawn_pkey PRIMARY KEY (code_id),
+  constraint capacity_drawn_code_id_fkey FOREIGN KEY (code_id) REFERENCES capacity_code(code_id),
+  constraint capacity_drawn_quantity_check CHECK ((quantity >= (0)::numeric))
+);
+
+create table capacity_due (
+  host_id text not null,
+  provider_party_id text not null,
+  due_at timestamp with time zone not null,
+  constraint capacity_due_pkey PRIMARY KEY (host_id, provider_party_id),
+  constraint capacity_due_host_id_fkey FOREIGN KEY (host_id) REFERENCES host(host_id),
+  constraint capacity_due_provider_party_id_fkey FOREIGN KEY (provider_party_id) REFERENCES party(party_id)
+);
+
 create table capacity_order (
   order_id text not null,
   host_id text not null,
@@ -168,6 +185,29 @@ create table capacity_order (
   constraint capacity_order_ordered_by_fkey FOREIGN KEY (ordered_by) REFERENCES party(party_id),
   constraint capacity_order_check CHECK ((((outcome IS NULL) = (answered_at IS NULL)) AND ((outcome IS NULL) = (message IS NULL)))),
   constraint capacity_order_order_id_check CHECK ((order_id ~~ 'order\_%'::text))
+);
+
+create table capacity_period_total (
+  chain_id text not null,
+  period_start timestamp with time zone not null,
+  rule text not null,
+  first_seq bigint not null,
+  cpu_ns numeric(30,0) not null,
+  threshold jsonb,
+  constraint capacity_period_total_pkey PRIMARY KEY (chain_id, period_start, rule),
+  constraint capacity_period_total_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES capacity_chain(chain_id),
+  constraint capacity_period_total_cpu_ns_check CHECK ((cpu_ns >= (0)::numeric))
+);
+
+create table capacity_progress (
+  chain_id text not null,
+  contiguous_seq bigint not null,
+  last_seq bigint not null,
+  final_seq bigint,
+  constraint capacity_progress_pkey PRIMARY KEY (chain_id),
+  constraint capacity_progress_chain_id_fkey FOREIGN KEY (chain_id) REFERENCES capacity_chain(chain_id),
+  constraint capacity_progress_check CHECK ((last_seq >= contiguous_seq)),
+  constraint capacity_progress_contiguous_seq_check CHECK ((contiguous_seq >= 0))
 );
 
 create table capacity_request (
@@ -354,6 +394,7 @@ create table host (
   card_jws text,
   confirmed_at timestamp with time zone,
   confirmed_by_party_id text,
+  base_cpu_milli_most integer default 0 not null,
   constraint host_pkey PRIMARY KEY (host_id),
   constraint host_confirmed_by_party_id_fkey FOREIGN KEY (confirmed_by_party_id) REFERENCES party(party_id),
   constraint host_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES party(party_id),
@@ -878,7 +919,8 @@ create table usage_record (
 CREATE UNIQUE INDEX account_party ON public.account USING btree (party_id, kind) WHERE (party_id IS NOT NULL);
 CREATE UNIQUE INDEX account_system ON public.account USING btree (kind) WHERE (party_id IS NULL);
 CREATE INDEX api_key_party ON public.api_key USING btree (party_id);
-CREATE UNIQUE INDEX bill_capacity ON public.bill USING btree (host_id, lender_party_id, act_seq) WHERE (kind = 'capacity'::text);
+CREATE INDEX bill_capacity_act ON public.bill USING btree (host_id, lender_party_id, act_seq) WHERE (kind = 'capacity'::text);
+CREATE UNIQUE INDEX bill_capacity_number ON public.bill USING btree (host_id, lender_party_id, number) WHERE (kind = 'capacity'::text);
 CREATE INDEX bill_client ON public.bill USING btree (client_party_id, bill_id);
 CREATE UNIQUE INDEX bill_final ON public.bill USING btree (lease_id) WHERE (kind = 'final'::text);
 CREATE INDEX bill_lender ON public.bill USING btree (lender_party_id, bill_id);
@@ -887,6 +929,7 @@ CREATE INDEX capacity_act_batch_host ON public.capacity_act_batch USING btree (h
 CREATE INDEX capacity_chain_host ON public.capacity_chain USING btree (host_id, act_seq);
 CREATE INDEX capacity_code_host ON public.capacity_code USING btree (host_id, sequence);
 CREATE UNIQUE INDEX capacity_code_request ON public.capacity_code USING btree (request_id) WHERE (request_id IS NOT NULL);
+CREATE INDEX capacity_due_at ON public.capacity_due USING btree (due_at);
 CREATE INDEX capacity_order_host ON public.capacity_order USING btree (host_id, order_id);
 CREATE INDEX capacity_request_host ON public.capacity_request USING btree (host_id, request_id);
 CREATE INDEX capacity_request_open ON public.capacity_request USING btree (provider_party_id) WHERE (state = 'open'::text);
@@ -1590,6 +1633,15 @@ begin
     using errcode = 'SL003', constraint = 'standby_fixed';
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.keep_most_of_base()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.base_cpu_milli_most := greatest(new.base_cpu_milli_most, new.base_cpu_milli);
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.lent_code_open(the_host_id text, the_code_id text)
  RETURNS boolean
  LANGUAGE sql
@@ -1758,6 +1810,7 @@ CREATE TRIGGER hold_keep BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECU
 CREATE TRIGGER host_desired_notify AFTER UPDATE OF desired_generation ON public.host FOR EACH ROW EXECUTE FUNCTION notify_desired();
 CREATE TRIGGER host_guard BEFORE UPDATE ON public.host FOR EACH ROW EXECUTE FUNCTION guard_host();
 CREATE TRIGGER host_keep BEFORE TRUNCATE ON public.host FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER host_most_of_base BEFORE INSERT OR UPDATE OF base_cpu_milli ON public.host FOR EACH ROW EXECUTE FUNCTION keep_most_of_base();
 CREATE TRIGGER host_shrink BEFORE UPDATE OF base_cpu_milli, base_memory_bytes, base_disk_bytes ON public.host FOR EACH ROW WHEN (((new.base_cpu_milli < old.base_cpu_milli) OR (new.base_memory_bytes < old.base_memory_bytes) OR (new.base_disk_bytes < old.base_disk_bytes))) EXECUTE FUNCTION check_host_shrink();
 CREATE TRIGGER host_key_guard BEFORE DELETE OR UPDATE ON public.host_key FOR EACH ROW EXECUTE FUNCTION guard_host_key();
 CREATE TRIGGER host_key_keep BEFORE TRUNCATE ON public.host_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -118,6 +118,17 @@ export interface CapacityDemand {
   providerPartyId: string;
 }
 
+export interface CapacityDrawn {
+  codeId: string;
+  quantity: Numeric;
+}
+
+export interface CapacityDue {
+  dueAt: Timestamp;
+  hostId: string;
+  providerPartyId: string;
+}
+
 export interface CapacityOrder {
   answeredAt: Timestamp | null;
   hostId: string;
@@ -127,6 +138,22 @@ export interface CapacityOrder {
   orderedBy: string;
   orderId: string;
   outcome: string | null;
+}
+
+export interface CapacityPeriodTotal {
+  chainId: string;
+  cpuNs: Numeric;
+  firstSeq: Int8;
+  periodStart: Timestamp;
+  rule: string;
+  threshold: Json | null;
+}
+
+export interface CapacityProgress {
+  chainId: string;
+  contiguousSeq: Int8;
+  finalSeq: Int8 | null;
+  lastSeq: Int8;
 }
 
 export interface CapacityRequest {
@@ -232,6 +259,7 @@ export interface Host {
   agentPublicJwk: Json | null;
   architecture: string | null;
   baseCpuMilli: Generated<number>;
+  baseCpuMilliMost: Generated<number>;
   baseDiskBytes: Generated<Int8>;
   baseMemoryBytes: Generated<Int8>;
   cardJws: string | null;
@@ -566,7 +594,11 @@ export interface DB {
   capacityChain: CapacityChain;
   capacityCode: CapacityCode;
   capacityDemand: CapacityDemand;
+  capacityDrawn: CapacityDrawn;
+  capacityDue: CapacityDue;
   capacityOrder: CapacityOrder;
+  capacityPeriodTotal: CapacityPeriodTotal;
+  capacityProgress: CapacityProgress;
   capacityRequest: CapacityRequest;
   capacityTerms: CapacityTerms;
   charge: Charge;

@@ -213,6 +213,16 @@ export async function lockHost(tx: Kysely<DB>, hostId: HostId): Promise<Host> {
   return toHost(row);
 }
 
+/** The most millicores that a host's base ever had. */
+export async function readMostOfBase(db: Kysely<DB>, hostId: HostId): Promise<number> {
+  const row = await db
+    .selectFrom("host")
+    .select("baseCpuMilliMost")
+    .where("hostId", "=", hostId)
+    .executeTakeFirstOrThrow();
+  return row.baseCpuMilliMost;
+}
+
 /** By id or name, and only the lender's own. One that was removed is found by its id alone. */
 export async function getHostOfLender(
   db: Kysely<DB>,

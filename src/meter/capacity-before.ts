@@ -25,10 +25,10 @@ export function usedBefore(
   };
 }
 
-/** Records with the same make one total. */
-function totalOf({ capacity }: UsageRecord): string {
+/** Records with the same make one total: the begin of their period, and by what rule they are compared. */
+export function totalOf({ capacity }: UsageRecord): string {
   const rule = capacity?.threshold ? ruleName(capacity.threshold) : "";
-  return [capacity?.period.start, capacity?.period.end, rule].join(" ");
+  return `${new Date(capacity?.period.start ?? 0).toISOString()} ${rule}`;
 }
 
 /** Whether no record of the period lacks below and including `seq`. */

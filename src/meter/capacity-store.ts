@@ -1,4 +1,4 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import type { DB } from "../database/types.ts";
 import type { ChainId, CodeId, HostId } from "../unit/id.ts";
 import type { HashedRecord, UsageRecord } from "./record.ts";
@@ -28,12 +28,11 @@ export async function readDebited(
   db: Kysely<DB>,
   hostId: HostId,
 ): Promise<ReadonlyMap<CodeId, bigint>> {
-  const { rows } = await sql<{ codeId: CodeId; quantity: string }>`
-    select d ->> 'codeId' as code_id, sum((d ->> 'quantity')::numeric)::text as quantity
-    from usage_record r
-    join capacity_chain c using (chain_id)
-    cross join lateral jsonb_array_elements(r.record #> '{capacity,debits}') d
-    where c.host_id = ${hostId}
-    group by 1`.execute(db);
-  return new Map(rows.map(({ codeId, quantity }) => [codeId, BigInt(quantity)]));
+  const rows = await db
+    .selectFrom("capacityDrawn as d")
+    .innerJoin("capacityCode as k", "k.codeId", "d.codeId")
+    .select(["d.codeId", "d.quantity"])
+    .where("k.hostId", "=", hostId)
+    .execute();
+  return new Map(rows.map(({ codeId, quantity }) => [codeId as CodeId, BigInt(quantity)]));
 }

@@ -1,9 +1,12 @@
 import type { CapacityResource } from "../enablement/capacity/resource.ts";
 import { ruleName, type Threshold } from "../enablement/capacity/terms.ts";
 import { excessAdded, milliCoreNs } from "../meter/excess.ts";
-import type { HashedRecord } from "../meter/record.ts";
+import type { HashedRecord, UsageRecord } from "../meter/record.ts";
+import { canonicalJson } from "../unit/canonical.ts";
 import { divideHalfEven } from "../unit/money.ts";
 import type { CpuMode } from "../unit/schema.ts";
+import type { Hold } from "./holds.ts";
+import { type Claim, type DrawnCode, inTurn, keyOf, type Piece } from "./turns.ts";
 
 /** A chain as far as it is rated: from its begin, without a gap. */
 export interface RatedChain {
@@ -14,6 +17,10 @@ export interface RatedChain {
   /** The chain's own code prices what no code was left for. */
   readonly codeId: string;
   readonly records: readonly HashedRecord[];
+  /** All that is known of it without a gap, of whatever period: what draws on the codes. */
+  readonly known: readonly HashedRecord[];
+  /** The act that named a record first. */
+  readonly namedBy: (record: UsageRecord) => Piece["named"];
 }
 
 export type UseRule =
@@ -38,16 +45,27 @@ export interface PeriodUse {
   readonly records: readonly { chainId: string; fromSeq: number; toSeq: number }[];
 }
 
-/** The records do not add up to what follows from their readings; nothing may be billed from them. */
+/** Something is drawn on that is none of the provider's; nothing may be billed from it. */
 export class UseMismatch extends Error {
   override readonly name = "UseMismatch";
 }
 
+/** A record whose own numbers do not follow, with what is charged in their place. */
+export interface Corrected extends Claim {
+  readonly chainId: string;
+  readonly seq: number;
+}
+
 /**
  * Rates chains of one provider in the order in which they began; each record counts in the period it
- * lies in, with those that are compared by the same rule.
+ * lies in, with those that are compared by the same rule. What is charged follows from the readings
+ * and from what the codes had left; where a record states something else, it is told.
  */
-export function rateUse(chains: readonly RatedChain[]): readonly PeriodUse[] {
+export function rateUse(
+  chains: readonly RatedChain[],
+  codes: readonly DrawnCode[],
+  holds: readonly Hold[],
+): { readonly uses: readonly PeriodUse[]; readonly corrected: readonly Corrected[] } {
   const groups = new Map<string, { chain: RatedChain; pieces: [RatedChain, HashedRecord][] }>();
   for (const chain of chains) {
     for (const hashed of chain.records) {
@@ -61,12 +79,60 @@ export function rateUse(chains: readonly RatedChain[]): readonly PeriodUse[] {
       groups.set(key, group);
     }
   }
-  return [...groups.values()].map(({ chain, pieces }) => rateGroup(chain, pieces));
+  const all = [...groups.values()].map((group) => ({ ...group, ...meter(group.pieces) }));
+  const known = chains.flatMap((chain) => chain.known);
+  const claims = inTurn(
+    all.flatMap(({ measured }) => measured),
+    known,
+    codes,
+    holds,
+  );
+  return {
+    uses: all.map(({ chain, pieces, used }) => rateGroup(chain, pieces, used, claims)),
+    corrected: all.flatMap(({ measured }) => measured).flatMap((one) => correctedOf(one, claims)),
+  };
+}
+
+/** What follows from the readings of a period, record by record. */
+function meter(pieces: readonly [RatedChain, HashedRecord][]) {
+  const threshold = pieces[0]?.[1].record.capacity?.threshold ?? null;
+  let used = 0n;
+  const measured = pieces.map(([chain, { record }]): Piece => {
+    const piece = { cpuNs: BigInt(record.cpuNs), elapsedNs: BigInt(record.elapsedNs) };
+    const size = chain.resource === "cpu" ? record.size.cpuMilli : record.size.memoryBytes;
+    const own =
+      threshold === null ? BigInt(size) * BigInt(record.deliveredNs) : milliCoreNs(piece.cpuNs);
+    const metered = threshold === null ? own : excessAdded(threshold, used, piece);
+    used += own;
+    return { record, metered, named: chain.namedBy(record) };
+  });
+  return { measured, used };
+}
+
+function claimOf(record: UsageRecord, claims: ReadonlyMap<string, Claim>): Claim {
+  const claim = claims.get(keyOf(record));
+  if (!claim) throw new Error(`record ${record.seq} of ${record.chainId} was not looked at`);
+  return claim;
+}
+
+function correctedOf({ record }: Piece, claims: ReadonlyMap<string, Claim>): readonly Corrected[] {
+  const claim = claimOf(record, claims);
+  const said = record.capacity;
+  const texts = claim.debits.map(({ codeId, quantity }) => ({ codeId, quantity: `${quantity}` }));
+  const byCode = (debits: readonly { codeId: string; quantity: string }[]) =>
+    canonicalJson(debits.toSorted((a, b) => (a.codeId < b.codeId ? -1 : 1)));
+  const isSame =
+    said?.meteredQuantity === `${claim.metered}` &&
+    said.overdraft === `${claim.overdraft}` &&
+    byCode(said.debits.filter(({ quantity }) => quantity !== "0")) === byCode(texts);
+  return isSame ? [] : [{ chainId: record.chainId, seq: record.seq, ...claim }];
 }
 
 function rateGroup(
   { partition, mode, resource, codeId }: RatedChain,
   pieces: readonly [RatedChain, HashedRecord][],
+  used: bigint,
+  claims: ReadonlyMap<string, Claim>,
 ): PeriodUse {
   const capacity = pieces[0]?.[1].record.capacity;
   if (!capacity) throw new Error("a group without records");
@@ -78,28 +144,15 @@ function rateGroup(
     const before = parts.get(key)?.quantity ?? 0n;
     if (quantity > 0n) parts.set(key, { rule: to, codeId: by, quantity: before + quantity });
   };
-  let [used, metered, stated] = [0n, 0n, 0n];
+  let metered = 0n;
   for (const [chain, { record }] of pieces) {
-    const piece = { cpuNs: BigInt(record.cpuNs), elapsedNs: BigInt(record.elapsedNs) };
-    const own =
-      threshold === null
-        ? BigInt(resource === "cpu" ? record.size.cpuMilli : record.size.memoryBytes) *
-          BigInt(record.deliveredNs)
-        : milliCoreNs(piece.cpuNs);
-    metered += threshold === null ? own : excessAdded(threshold, used, piece);
-    used += own;
-    const said = record.capacity;
-    if (!said) continue;
-    stated += BigInt(said.meteredQuantity);
-    const isUnreturned = said.state === "unreturned";
-    for (const debit of said.debits) {
-      add(isUnreturned ? "unreturned" : rule, debit.codeId, BigInt(debit.quantity));
+    const claim = claimOf(record, claims);
+    metered += claim.metered;
+    const isUnreturned = record.capacity?.state === "unreturned";
+    for (const debit of claim.debits) {
+      add(isUnreturned ? "unreturned" : rule, debit.codeId, debit.quantity);
     }
-    add(isUnreturned ? "unreturned" : "overdraft", chain.codeId, BigInt(said.overdraft));
-  }
-  if (stated !== metered) {
-    const message = `${partition.name}'s records from ${period.start} on state ${stated} as metered, and ${metered} follows`;
-    throw new UseMismatch(message);
+    add(isUnreturned ? "unreturned" : "overdraft", chain.codeId, claim.overdraft);
   }
   const all = [...parts.values()];
   const isBase = all.some((part) => part.rule === rule);

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { removeCut } from "../../src/agent/allocation/cut.ts";
 import { enable } from "../../src/agent/capacity/enable.ts";
 import { billOnDemand, capacityOnce } from "../../src/agent/capacity/once.ts";
 import { showCapacity } from "../../src/agent/capacity/show.ts";
 import { setThreshold } from "../../src/agent/capacity/threshold.ts";
+import { wipeOwnGuest } from "../../src/agent/own/guest.ts";
 import type { CapacityCode } from "../../src/enablement/capacity/code.ts";
 import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import {
@@ -20,6 +22,7 @@ import {
 } from "./capacity.ts";
 import { createRig } from "./harness.ts";
 import { begun, cut, SIZE } from "./own.ts";
+import { booksOf, CUSTOMER } from "./provider-books.ts";
 
 const HALF = { ...SIZE, cpuMilli: 500 };
 
@@ -224,4 +227,138 @@ test("cpu for a shared partition goes through the pool, and memory does not", as
     code: "capacity-wrong-mode",
   });
   expect(CORE).toBe(1000);
+});
+
+test("under a rate a demand for a bill cuts no interval: what is metered is the same without it", async () => {
+  const metered: bigint[] = [];
+  for (const isAsked of [false, true]) {
+    const { rig, agent, code } = await world({ threshold: { kind: "rate", intervalSeconds: 60 } });
+    await enabled(agent, { code, shared: true });
+    for (let minute = 0; minute < 10; minute++) {
+      // Half a core over the minute, all of it in the first half.
+      rig.burn(30n * SECOND_NS);
+      rig.clock.pass(30_000);
+      if (isAsked) await billOnDemand(agent, null);
+      else await capacityOnce(agent);
+      rig.clock.pass(30_000);
+      await capacityOnce(agent);
+    }
+    rig.burn(60n * SECOND_NS);
+    await serveRounds(rig, agent, 1, 60_000);
+    expect(await billOnDemand(agent, null)).toBe(1);
+    const lengths = recordsOf(agent).map(({ record }) => BigInt(record.elapsedNs) / SECOND_NS);
+    expect(new Set(lengths)).toEqual(new Set([60n]));
+    metered.push([...sums(agent).values()].reduce((sum, one) => sum + one.metered, 0n));
+  }
+  // Only the last minute of each of the two was above half a core.
+  expect(metered).toEqual([2n * 30n * 1000n * SECOND_NS, 2n * 30n * 1000n * SECOND_NS]);
+});
+
+test("a code that compares otherwise than the one before it in the period has a threshold of its own kind", async () => {
+  const billingPeriod = {
+    ...{ kind: "fixed" as const, seconds: 7200, anchor: "2027-01-31T08:00:00Z" },
+  };
+  const { rig, provider, agent, code } = await world({ billingPeriod, customer: CUSTOMER });
+  await enabled(agent, { code, shared: true });
+  setThreshold(agent, {
+    partition: "p1",
+    threshold: { kind: "allowance", milliCoreNs: (600n * 1000n * SECOND_NS).toString() },
+  });
+  await serveRounds(rig, agent, 2, 60_000);
+  await returned(agent, { shared: true });
+  const second = provider.code(agent, {
+    ...{ billingPeriod, threshold: { kind: "rate", intervalSeconds: 60 } },
+    validity: { start: "2027-01-31T00:00:00Z", end: "2027-02-20T00:00:00Z" },
+    customer: CUSTOMER,
+  });
+  await enabled(agent, { code: second, shared: true });
+  const before = recordsOf(agent).length;
+  expect(before).toBeGreaterThan(0);
+  await serveRounds(rig, agent, 130, 60_000);
+  await billOnDemand(agent, null);
+  const books = booksOf(agent, provider, [code, second]);
+  expect(books.faults).toEqual([]);
+  expect(books.differs).toEqual([]);
+  const kinds = books.records.map(({ record }) => record.capacity?.threshold?.kind);
+  expect(new Set(kinds)).toEqual(new Set(["allowance", "rate"]));
+});
+
+test("a default that is another in the next period is told by an act: a shorter month gives less", async () => {
+  const billingPeriod = { kind: "month" as const, timeZone: "UTC" };
+  const { rig, provider, agent, code } = await world({ billingPeriod, customer: CUSTOMER });
+  await enabled(agent, { code, shared: true });
+  for (let i = 0; i < 40; i++) {
+    rig.burn(60n * SECOND_NS);
+    await serveRounds(rig, agent, 1, 1_800_000);
+  }
+  await billOnDemand(agent, null);
+  const set = actsOf(agent).filter((act) => act.kind === "threshold-set");
+  const february = (500n * 28n * 86_400n * SECOND_NS).toString();
+  expect(set).toMatchObject(
+    ["p1", "p2"].map((name) => ({
+      ...{ partition: { name }, from: "2027-02-01T00:00:00.000Z" },
+      threshold: { kind: "allowance", milliCoreNs: february },
+    })),
+  );
+  const books = booksOf(agent, provider, [code]);
+  expect([...books.faults, ...books.differs]).toEqual([]);
+  expect(books.bills).toHaveLength(2);
+});
+
+test("a partition that is removed and cut anew is given what the base pool has left of the period, and no second allowance", async () => {
+  const rig = createRig(STANDBY);
+  const provider = createProvider();
+  const agent = await rig.startAlone();
+  provider.pin(agent);
+  // All of the base pool is one partition's: what is used above it is standby.
+  const all = { ...SIZE, cpuMilli: 1750 };
+  const max = { ...SIZE, cpuMilli: 3000 };
+  const billingPeriod = {
+    ...{ kind: "fixed" as const, seconds: 7200, anchor: "2027-01-31T08:00:00Z" },
+  };
+  const code = provider.code(agent, { billingPeriod, customer: CUSTOMER });
+  for (const name of ["p1", "p2"]) {
+    cut(agent, name, { size: all, cpuMode: "shared", max });
+    await begun(agent, name);
+    await serveRounds(rig, agent, 2, 1_000);
+    if (name === "p1") await enabled(agent, { code, shared: true });
+    await serveRounds(rig, agent, 1, 1_000);
+    for (let minute = 0; minute < 55; minute++) {
+      rig.burn(165n * SECOND_NS);
+      await serveRounds(rig, agent, 1, 60_000);
+    }
+    if (name === "p2") break;
+    wipeOwnGuest(agent, name);
+    await serveRounds(rig, agent, 4, 1_000);
+    expect(removeCut(agent, name)).toBeNull();
+  }
+  await billOnDemand(agent, null);
+  const [p1, p2] = [...sums(agent).values()];
+  const pool = 1750n * 7200n * SECOND_NS;
+  const used = ((p1?.cpuNs ?? 0n) + (p2?.cpuNs ?? 0n)) * 1000n;
+  expect(p1?.metered).toBe(0n);
+  // What is kept back, so that no threshold is ever zero, is a nanosecond of a core.
+  expect((p2?.metered ?? 0n) - (used - pool)).toBe(1024n);
+  const books = booksOf(agent, provider, [code]);
+  expect([...books.faults, ...books.differs]).toEqual([]);
+});
+
+test("a partition that is cut when the owner had divided all of the base pool gets something, and the sum stays", async () => {
+  const { rig, provider, agent, code } = await world({ customer: CUSTOMER });
+  await enabled(agent, { code, shared: true });
+  const milliCoreNs = (4500n * 1000n * SECOND_NS).toString();
+  const threshold = { kind: "allowance" as const, milliCoreNs };
+  expect(setThreshold(agent, { partition: "p1", threshold })).toHaveProperty("from");
+  cut(agent, "p3", { size: HALF, cpuMode: "shared" });
+  await serveRounds(rig, agent, 70, 60_000);
+  const shared = showCapacity(agent).shared;
+  const given = shared.map((one) =>
+    one.threshold.kind === "allowance" ? BigInt(one.threshold.milliCoreNs) : 0n,
+  );
+  expect(given).toHaveLength(3);
+  for (const one of given) expect(one).toBeGreaterThan(0n);
+  expect(given.reduce((sum, one) => sum + one, 0n)).toBeLessThanOrEqual(6300n * 1000n * SECOND_NS);
+  await billOnDemand(agent, null);
+  const books = booksOf(agent, provider, [code]);
+  expect([...books.faults, ...books.differs]).toEqual([]);
 });

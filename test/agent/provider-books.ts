@@ -3,6 +3,7 @@ import { exportReport } from "../../src/agent/capacity/report.ts";
 import type { AgentContext } from "../../src/agent/context.ts";
 import { basisOf, isTimeToBill, type TimeToBillAct } from "../../src/billing/capacity/basis.ts";
 import type { CapacityBill } from "../../src/billing/capacity/bill.ts";
+import { acceptedAt, drawnCode } from "../../src/billing/capacity/facts.ts";
 import { makeCapacityBill } from "../../src/billing/capacity/make-bill.ts";
 import { sealBill } from "../../src/billing/seal.ts";
 import { verifyBill } from "../../src/billing/verify/verify-bill.ts";
@@ -13,7 +14,7 @@ import { claimFault } from "../../src/meter/check-capacity.ts";
 import type { HashedRecord } from "../../src/meter/record.ts";
 import { claimedPayload } from "../../src/signature/envelope.ts";
 import { generateKey } from "../../src/signature/key.ts";
-import { type CodeId, newId, type PartyId } from "../../src/unit/id.ts";
+import { newId, type PartyId } from "../../src/unit/id.ts";
 import { type Provider, recordsOf } from "./capacity.ts";
 
 const SERVER = generateKey();
@@ -46,7 +47,13 @@ export function booksOf(
   const chains = chainsOf(agent, provider.providerId);
   const all = recordsOf(agent);
   const by = (chainId: string) => all.filter(({ record }) => record.chainId === chainId);
-  const bills = billsOf(agent, provider.providerId, chains, by, codeOf);
+  const bills = billsOf(
+    agent,
+    provider.providerId,
+    chains,
+    by,
+    codes.map(({ code }) => code),
+  );
   const report = exportReport(agent, provider.providerId);
   const exported = {
     ...{ format: "sublet-export", version: 2, serverId: "server-1", leases: [] },
@@ -129,13 +136,15 @@ function billsOf(
   providerId: PartyId,
   chains: readonly CapacityChain[],
   recordsIn: RecordsOf,
-  codeOf: (codeId: CodeId) => CapacityCode,
+  codes: readonly CapacityCode[],
 ): readonly CapacityBill[] {
   const { hostId, hostName } = agent.host;
   const toBill = listActs(agent.db, 1, 100_000)
     .filter(isTimeToBill)
     .map(({ record, hash }) => ({ record: record as TimeToBillAct, hash }))
     .filter(({ record }) => record.act.providerId === providerId);
+  const holding = listActs(agent.db, 1, 100_000);
+  const accepted = acceptedAt(holding);
   const bills: CapacityBill[] = [];
   for (const [index, { record, hash }] of toBill.entries()) {
     const { seq, at, act } = record;
@@ -144,12 +153,20 @@ function billsOf(
       ...{ billId: newId("bill"), client: CUSTOMER, lender: { id: providerId, name: "vendor" } },
       ...{ host: { id: hostId, name: hostName }, act: { seq, hash, at, reason: act.reason } },
       ...{ period: act.period, currency: "EUR", minorUnitDigits: 2, earlier: [...bills] },
-      ...basisOf(acts, chains, recordsIn),
+      ...basisOf({ acts, chains, recordsOf: recordsIn, missingActs: [] }),
       named: new Set<string>(act.chains.map(({ chainId }) => chainId)),
-      tariffOf: (codeId) => codeOf(codeId as CodeId).tariff,
-      ...{ missingActs: [], closedAt: new Date(at) },
+      tariffOf: (codeId) => tariffIn(codes, codeId),
+      codes: codes.map((one) => drawnCode(one, accepted.get(one.jti))),
+      holding,
+      closedAt: new Date(at),
     });
     bills.push(bill);
   }
   return bills;
+}
+
+function tariffIn(codes: readonly CapacityCode[], codeId: string): CapacityCode["tariff"] {
+  const found = codes.find(({ jti }) => jti === codeId);
+  if (!found) throw new Error(`${codeId} is none of the provider's`);
+  return found.tariff;
 }

@@ -65,13 +65,14 @@ export async function openCapacityBilling(more: Parameters<typeof startTestServe
   async function billsOf(hostId: HostId) {
     await server.pass();
     const { bills } = await market.owner.call("listBills", { query: { limit: 200 } });
-    const own = bills.filter((bill) => bill.host.id === hostId).toReversed();
-    return Promise.all(
+    const own = bills.filter((bill) => bill.host.id === hostId);
+    const all = await Promise.all(
       own.map(async ({ billId }) => {
         const { bill } = await market.owner.call("showBill", { params: { billId } });
         return capacityBillSchema.parse(bill);
       }),
     );
+    return all.toSorted((a, b) => a.number - b.number);
   }
 
   async function verified(billId: string) {
@@ -80,7 +81,7 @@ export async function openCapacityBilling(more: Parameters<typeof startTestServe
     const { verified: holds, findings } = verifyBill(exported);
     expect(findings.filter(({ severity }) => severity === "differs")).toEqual([]);
     expect(holds).toBe(true);
-    return exported;
+    return { exported, findings: findings.map(({ code }) => code) };
   }
 
   const balance = () =>
@@ -88,13 +89,18 @@ export async function openCapacityBilling(more: Parameters<typeof startTestServe
       .execute(server.database.kysely)
       .then(({ rows }) => rows[0]?.sum);
 
-  /** As if the deadline since its acts came had passed. */
+  /** As if the deadline since its acts came, and since its last bill, had passed. */
   async function passed(hostId: HostId): Promise<void> {
-    const db = server.database.kysely;
-    await sql`alter table capacity_act disable trigger capacity_act_append`.execute(db);
-    await sql`update capacity_act set received_at = received_at - interval '73 hours'
-      where host_id = ${hostId}`.execute(db);
-    await sql`alter table capacity_act enable trigger capacity_act_append`.execute(db);
+    await server.database.kysely.transaction().execute(async (tx) => {
+      // A pass that is under way is waited for: what it found would be set behind this.
+      await sql`select 1 from host where host_id = ${hostId} for update`.execute(tx);
+      await sql`alter table capacity_act disable trigger capacity_act_append`.execute(tx);
+      await sql`update capacity_act set received_at = received_at - interval '73 hours'
+        where host_id = ${hostId}`.execute(tx);
+      await sql`alter table capacity_act enable trigger capacity_act_append`.execute(tx);
+      await sql`update capacity_due set due_at = due_at - interval '73 hours'
+        where host_id = ${hostId}`.execute(tx);
+    });
   }
 
   return { server, market, newHost, issue, send, billsOf, verified, balance, passed };

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { afterAll, expect, test } from "vitest";
 import { Ledger } from "../../src/billing/verify/capacity/ledger.sample.ts";
 import { usageBatchSchema } from "../../src/meter/record.ts";
@@ -49,6 +50,7 @@ test("acts and records come in any order and any number of times, to the same bi
       queue = again;
     }
     expect(queue).toEqual([]);
+    await expectTotals();
     const [bill] = await billsOf(host.hostId);
     totals.push(bill?.totalMicros ?? "none");
     const stand = await market.provider.call("showCapacityHost", { params: { host: host.hostId } });
@@ -56,6 +58,42 @@ test("acts and records come in any order and any number of times, to the same bi
   }
   // 1400 and 800 core-seconds above, at 0.12 an hour, to the cent.
   expect(totals).toEqual(["70000", "70000", "70000", "70000"]);
+});
+
+/** The running totals are what the records add up to. */
+async function expectTotals() {
+  const { rows } = await sql<{ differ: number }>`
+    select count(*)::int as differ from (
+      select chain_id, max(seq) as last_seq, max(seq) filter (where final) as final_seq,
+        sum(cpu_ns) as cpu_ns from usage_record group by 1) r
+    join capacity_progress p using (chain_id)
+    where p.contiguous_seq <> r.last_seq or p.last_seq <> r.last_seq
+      or p.final_seq is distinct from r.final_seq
+      or r.cpu_ns <> (select sum(cpu_ns) from capacity_period_total t
+        where t.chain_id = r.chain_id)`.execute(server.database.kysely);
+  expect(rows).toEqual([{ differ: 0 }]);
+  const drawn = sql<{ same: boolean }>`
+    select coalesce((select sum(quantity) from capacity_drawn), 0)
+      = coalesce((select sum((d ->> 'quantity')::numeric) from usage_record r
+        cross join lateral jsonb_array_elements(r.record #> '{capacity,debits}') d), 0) as same`;
+  expect((await drawn.execute(server.database.kysely)).rows).toEqual([{ same: true }]);
+}
+
+test("a batch costs what is in it, not what came before: totals run beside the records", async () => {
+  const { host, name, ledger } = await newHost();
+  const { code, jws } = await issue(name);
+  ledger.accept(code, jws);
+  const [meter] = ledger.begin(code, jws, [["p1", allowance(600)]]);
+  if (!meter) throw new Error("no meter");
+  await host.agent.call("sendActs", { body: { actsJws: ledger.signActs() } });
+  for (let i = 0; i < 3000; i++) ledger.use(meter, NEXT_HOUR_MS, 1, { cpuSeconds: 1 });
+  const send100 = async (from: number) => {
+    const usageJws = ledger.signUsage(meter, meter.records.slice(from, from + 100));
+    await host.agent.call("sendUsage", { body: { usageJws } });
+  };
+  for (let from = 0; from < 2900; from += 100) await send100(from);
+  await send100(2900);
+  await expectTotals();
 });
 
 test("records that do not follow from their readings are refused by name and shown", async () => {

@@ -43,7 +43,10 @@ export function readMeters(
   }
 }
 
-/** Closes what a provider's meters have open, and says that it is to be billed. */
+/**
+ * Closes what a provider's meters have open, and says that it is to be billed. What is compared over
+ * intervals is billed up to the last whole one: cut in two, an interval would cost something else.
+ */
 export function billNow(
   context: AgentContext,
   now: CapacityNow,
@@ -52,8 +55,23 @@ export function billNow(
   guests: readonly Guest[],
 ): number {
   const open = listOpenChains(context.db).filter((chain) => chain.providerId === providerId);
-  readMeters(context, now, open, guests, { close: true });
+  const isRate = (chain: ChainRow) => isComparedByIntervals(context, chain);
+  const due = dueMeters(context, now).filter((chain) => chain.providerId === providerId);
+  readMeters(context, now, due.filter(isRate), guests, {});
+  readMeters(
+    context,
+    now,
+    open.filter((chain) => !isRate(chain)),
+    guests,
+    { close: true },
+  );
   return sayTimeToBill(context, now, providerId, reason);
+}
+
+function isComparedByIntervals(context: AgentContext, { serviceId }: ChainRow): boolean {
+  const service = readService(context.db, serviceId);
+  if (service?.mode !== "shared") return false;
+  return codeOf(context, service).code.threshold.kind === "rate";
 }
 
 /** Those whose last reading is old enough, or lies before an edge that has passed. */

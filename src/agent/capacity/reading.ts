@@ -14,11 +14,13 @@ import type { OpenInterval } from "../../meter/interval.ts";
 import type { Reading } from "../../meter/reading.ts";
 import { beginChain, lastReadingOf, takeCapacityReading } from "../../meter/spool.ts";
 import type { GuestObservation } from "../../partition/driver.ts";
+import { canonicalJson } from "../../unit/canonical.ts";
 import { newId } from "../../unit/id.ts";
 import { readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { readLease } from "../lease/store.ts";
 import { writeAct } from "./act-store.ts";
+import { givenOf } from "./allowance.ts";
 import { type ChainRow, insertChain, noteRecord } from "./chain-store.ts";
 import type { CapacityNow } from "./clock-store.ts";
 import { accountsOf, debitCodes, readCode } from "./code-store.ts";
@@ -29,6 +31,7 @@ import type { ServiceRow } from "./service-store.ts";
 import {
   type PeriodKey,
   readPeriodUse,
+  thresholdBefore,
   thresholdSetAt,
   writePeriodUse,
 } from "./threshold-store.ts";
@@ -68,8 +71,10 @@ export function beginMeter(
   const begun = beginChain(db, { ...terms, size: sizeOf(resource, quantity) }, stored.jws);
   if (!begun.ok) throw new Error(begun.message);
   insertChain(db, { chainId, serviceId, providerId, partition, leaseId });
-  const threshold =
-    mode === "shared" ? periodUse(context, stored.code, partition.id, now.atMs).threshold : null;
+  const use = mode === "shared" ? periodUse(context, stored.code, partition.id, now.atMs) : null;
+  const threshold = use?.threshold ?? null;
+  // What the act states stands, whatever becomes of the partition before its first record.
+  if (use !== null) writePeriodUse(db, use.key, use);
   const detail = { chainId, serviceId, partition, codeId: service.codeId, threshold, leaseId };
   writeAct(db, hostId, now, { kind: "chain-begun", ...detail });
   takeReadingOf(context, now, service, { chainId, partition }, seen, {});
@@ -93,7 +98,7 @@ export function takeReadingOf(
     recordEveryNs: recordEveryNs(context, now, service, code),
     edgesMs: last === null ? [] : edgesOf(context, service, code.billingPeriod, last, reading),
     lateAfterMs: Math.max(config.readingEveryMs, EDGE_SLACK_MS),
-    describe: (open) => describe(context, service, code, chain, open),
+    describe: (open) => describe(context, now, service, code, chain, open),
   });
   if (!taken.ok) throw new Error(`${taken.code}: ${taken.message}`);
   for (const hashed of taken.records) noteRecord(db, hashed);
@@ -136,11 +141,12 @@ export function periodUse(
   const place = { providerId: code.iss, partitionId };
   const key: PeriodKey = { ...place, start, end, rule: code.threshold };
   const found = readPeriodUse(context.db, key);
-  const threshold =
-    found?.threshold ??
-    thresholdSetAt(context.db, place, startMs, code.threshold) ??
+  const wish =
+    thresholdSetAt(context.db, place, startMs, code.threshold)?.threshold ??
     defaultThreshold(code, entitledMilli(context, partitionId), endMs - startMs);
-  return { key, period: { startMs, endMs }, used: 0n, excess: 0n, ...found, threshold };
+  const threshold = found?.threshold ?? givenOf(context, key, wish);
+  const isBegun = found !== null;
+  return { key, period: { startMs, endMs }, isBegun, used: 0n, excess: 0n, ...found, threshold };
 }
 
 /** The partition's entitlement: over the period, or as a rate. */
@@ -161,6 +167,7 @@ const EDGE_SLACK_MS = 1_000;
 
 function describe(
   context: AgentContext,
+  now: CapacityNow,
   service: ServiceRow,
   code: CapacityCode,
   { partition }: Pick<ChainRow, "partition">,
@@ -170,6 +177,7 @@ function describe(
   const { serviceId, resource, quantity, mode } = service;
   const use = periodUse(context, code, partition.id, Date.parse(open.from.at));
   const isShared = mode === "shared";
+  if (isShared && !use.isBegun) stateThreshold(context, now, partition, use);
   const described = describeCapacity(open, {
     ...{ serviceId, resource, quantity, period: use.period, usedBefore: use.used },
     threshold: isShared ? use.threshold : null,
@@ -184,6 +192,28 @@ function describe(
     writePeriodUse(db, use.key, { threshold, used: use.used + described.used, excess });
   }
   return described.capacity;
+}
+
+/**
+ * The acts state every threshold that records are compared with. One that follows from none of the
+ * acts before is told like one that the owner set: of a longer month, of another entitlement, or of
+ * what the base pool had left to give.
+ */
+function stateThreshold(
+  context: AgentContext,
+  now: CapacityNow,
+  partition: ChainRow["partition"],
+  { key, threshold, period }: ReturnType<typeof periodUse>,
+): void {
+  const { db } = context;
+  const { providerId, rule: asked, start: from } = key;
+  const place = { providerId, partitionId: partition.id };
+  const set = thresholdSetAt(db, place, period.startMs, asked);
+  const before = thresholdBefore(db, key);
+  const inForce = set && (before === null || set.fromMs > before.fromMs) ? set : before;
+  if (canonicalJson(inForce?.threshold ?? null) === canonicalJson(threshold)) return;
+  const detail = { providerId, partition, threshold, from };
+  writeAct(db, hostIdOf(context), now, { kind: "threshold-set", ...detail });
 }
 
 /** Where records must end: at the edges of periods, and where a code begins or ends to be valid. */

@@ -7,6 +7,7 @@ import {
   thresholdSchema,
 } from "../../enablement/capacity/terms.ts";
 import type { PartitionId, PartyId } from "../../unit/id.ts";
+import { idSchema } from "../../unit/schema.ts";
 
 /** Shared use of a partition in a billing period by one provider's codes, until now. */
 export interface PeriodUse {
@@ -46,6 +47,41 @@ export function writePeriodUse(db: DatabaseSync, key: PeriodKey, use: PeriodUse)
   ).run(...valuesOf(key), JSON.stringify(use.threshold), `${use.used}`, `${use.excess}`);
 }
 
+/** All partitions' use in a period, by one provider's codes and one rule. */
+export function listPeriodUses(
+  db: DatabaseSync,
+  key: PeriodKey,
+): readonly (PeriodUse & { readonly partitionId: PartitionId })[] {
+  return db
+    .prepare(
+      `SELECT partition_id, threshold, used, excess FROM capacity_period
+        WHERE provider_id = ? AND period_start = ? AND period_end = ? AND rule = ?`,
+    )
+    .all(key.providerId, key.start, key.end, ruleName(key.rule))
+    .map((row) => {
+      const { partition_id: partitionId, ...use } = placedRow.parse({ ...row });
+      return { partitionId, ...use };
+    });
+}
+
+/** What was in force in the last period before one, by the same rule; null: there was none. */
+export function thresholdBefore(
+  db: DatabaseSync,
+  key: PeriodKey,
+): { readonly fromMs: number; readonly threshold: Threshold } | null {
+  const [providerId = "", partitionId = "", start = "", , rule = ""] = valuesOf(key);
+  const row = db
+    .prepare(
+      `SELECT period_start AS from_at, threshold FROM capacity_period
+        WHERE provider_id = ? AND partition_id = ? AND rule = ? AND period_start < ?
+        ORDER BY period_start DESC LIMIT 1`,
+    )
+    .get(providerId, partitionId, rule, start);
+  if (row === undefined) return null;
+  const { from_at: from, threshold } = setRow.parse({ ...row });
+  return { fromMs: Date.parse(from), threshold };
+}
+
 function valuesOf({ providerId, partitionId, start, end, rule }: PeriodKey): string[] {
   return [providerId, partitionId, start, end, ruleName(rule)];
 }
@@ -80,7 +116,7 @@ export function thresholdSetAt(
   { providerId, partitionId }: ThresholdPlace,
   atMs: number,
   rule: ThresholdRule,
-): Threshold | null {
+): { readonly fromMs: number; readonly threshold: Threshold } | null {
   const rows = db
     .prepare(
       "SELECT from_at, threshold FROM capacity_threshold WHERE provider_id = ? AND partition_id = ?",
@@ -90,10 +126,14 @@ export function thresholdSetAt(
     .filter(({ threshold }) => ruleName(threshold) === ruleName(rule))
     .filter(({ from_at: from }) => Date.parse(from) <= atMs)
     .toSorted((a, b) => Date.parse(a.from_at) - Date.parse(b.from_at));
-  return rows.at(-1)?.threshold ?? null;
+  const last = rows.at(-1);
+  return last === undefined
+    ? null
+    : { fromMs: Date.parse(last.from_at), threshold: last.threshold };
 }
 
 const thresholdText = z.string().transform((text) => thresholdSchema.parse(JSON.parse(text)));
 const big = z.string().transform(BigInt);
 const useRow = z.object({ threshold: thresholdText, used: big, excess: big });
+const placedRow = useRow.extend({ partition_id: idSchema("partition") });
 const setRow = z.object({ from_at: z.string(), threshold: thresholdText });

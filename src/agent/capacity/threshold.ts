@@ -6,6 +6,7 @@ import type { PartitionId, PartyId } from "../../unit/id.ts";
 import { listPartitions } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { writeAct } from "./act-store.ts";
+import { basePoolMilli } from "./allowance.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
 import { listCodes } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
@@ -54,7 +55,7 @@ export function setThreshold(
       const place = { providerId: code.iss, partitionId };
       const own = thresholdSetAt(db, place, next.startMs, code.threshold);
       const entitled = BigInt(entitledMilli(context, partitionId)) * nsOf(length);
-      return total + (own === null ? entitled : milliOf(own));
+      return total + (own === null ? entitled : milliOf(own.threshold));
     }, milliOf(threshold));
     const most = BigInt(basePoolMilli(context)) * nsOf(length);
     if (sum > most) {
@@ -82,12 +83,6 @@ function store(
   const detail = { ...set, from };
   writeAct(context.db, hostIdOf(context), now, { kind: "threshold-set", ...detail });
   return { from };
-}
-
-/** The base less what partitions with dedicated cores have. */
-function basePoolMilli({ db, capacity }: AgentContext): number {
-  const dedicated = listPartitions(db).filter((one) => one.cpuMode === "dedicated");
-  return dedicated.reduce((rest, { size }) => rest - size.cpuMilli, capacity.base.cpuMilli);
 }
 
 function nsOf(ms: number): bigint {

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { bringForward } from "../../billing/capacity/due-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import {
@@ -72,6 +73,7 @@ async function store(tx: Kysely<DB>, batch: ActsBatch, jws: string, now: Date): 
       : refusal("act-refused", { host: hostId, seq, message: decision.message });
   }
   await insertActs(tx, { batch, jws, acts: decision.fresh, now });
+  await bringForward(tx, { hostId, providerPartyId: null }, now);
 }
 
 async function flagSetBack(

@@ -1,26 +1,37 @@
 import type { Kysely } from "kysely";
+import { bringForward } from "../../billing/capacity/due-store.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
 import { type CapacityChain, listCapacityChains } from "../../enablement/capacity/act-store.ts";
 import { listCodesOfHost } from "../../enablement/capacity/code-store.ts";
 import { ensureProviderKeys } from "../../enablement/capacity/provider-key-store.ts";
 import { insertHostEventOnce, lockHost } from "../../host/store.ts";
-import { usedBefore } from "../../meter/capacity-before.ts";
-import { readChains, readDebited } from "../../meter/capacity-store.ts";
+import { readDebited } from "../../meter/capacity-store.ts";
+import {
+  addToTotals,
+  type Progress,
+  readFirst,
+  readMissingBehind,
+  readProgress,
+} from "../../meter/capacity-total-store.ts";
 import { claimFault, type DebitTerms } from "../../meter/check-capacity.ts";
-import { decideIngest } from "../../meter/ingest.ts";
+import { decideIngest, neighbouringSeqs } from "../../meter/ingest.ts";
 import {
   type HashedRecord,
+  type SeqRange,
   type UsageBatch,
   type UsageReceipt,
   usageBatchSchema,
 } from "../../meter/record.ts";
-import { insertRecords, readContiguousSeq, readMissing } from "../../meter/record-store.ts";
+import { insertRecords, readRecords } from "../../meter/record-store.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
 import { sign } from "../../signature/envelope.ts";
-import { type ChainId, type HostId, isId } from "../../unit/id.ts";
+import { type HostId, isId } from "../../unit/id.ts";
 import type { ServerContext } from "../context.ts";
+import { readBasePoolCheck } from "./base-pool-check.ts";
 import { openHostText } from "./open-host-text.ts";
+import { readThresholdCheck } from "./threshold-acts.ts";
+import { readBefore } from "./used-before.ts";
 
 /**
  * Takes a batch of records of enabled capacity, exactly once and in any order, and gives the
@@ -51,13 +62,21 @@ async function take(tx: Kysely<DB>, batch: UsageBatch, jws: string, now: Date): 
   await lockHost(tx, hostId);
   const chain = (await listCapacityChains(tx, { chainId })).find((one) => one.hostId === hostId);
   if (!chain) throw refusal("acts-first", { chainId });
-  const fresh = await decide(tx, chain, batch);
-  if (fresh.length > 0) await insertRecords(tx, { batch, jws, records: fresh, now });
-  const missing = await readMissing(tx, chainId, null);
+  const progress = (await readProgress(tx, [chainId])).get(chainId);
+  if (!progress) throw new Error(`${chainId} has no progress`);
+  const fresh = await decide(tx, chain, progress, batch);
+  let { contiguousSeq } = progress;
+  let missing: readonly SeqRange[];
+  if (fresh.length > 0) {
+    await insertRecords(tx, { batch, jws, records: fresh, now });
+    ({ contiguousSeq, missing } = await addToTotals(tx, chainId, progress, fresh));
+    await bringForward(tx, { hostId, providerPartyId: chain.providerPartyId }, now);
+  } else {
+    missing = await readMissingBehind(tx, chainId, contiguousSeq);
+  }
   const receipt: UsageReceipt = {
-    ...{ iss: chain.providerPartyId, aud: hostId, batchId, chainId },
-    contiguousSeq: await readContiguousSeq(tx, chainId),
-    ...(missing.length > 0 ? { missing } : {}),
+    ...{ iss: chain.providerPartyId, aud: hostId, batchId, chainId, contiguousSeq },
+    ...(missing.length > 0 ? { missing: [...missing] } : {}),
     receivedAt: now.toISOString(),
   };
   const keys = await ensureProviderKeys(tx, chain.providerPartyId, now);
@@ -67,33 +86,21 @@ async function take(tx: Kysely<DB>, batch: UsageBatch, jws: string, now: Date): 
 async function decide(
   tx: Kysely<DB>,
   chain: CapacityChain,
+  progress: Progress,
   batch: UsageBatch,
 ): Promise<readonly HashedRecord[]> {
   const { chainId, hostId } = chain;
-  const beside = (await listCapacityChains(tx, { hostId })).filter(
-    (one) =>
-      one.partitionId === chain.partitionId &&
-      one.mode === chain.mode &&
-      one.providerPartyId === chain.providerPartyId,
-  );
-  const chains = await readChains(
-    tx,
-    beside.map((one) => one.chainId),
-  );
-  const own = chains.get(chainId) ?? [];
   const codes = await listCodesOfHost(tx, { hostId, providerPartyId: chain.providerPartyId });
   const code = codes.find(({ codeId }) => codeId === chain.codeId);
-  const first = own[0] ?? batch.records[0];
+  const first = (await readFirst(tx, chainId)) ?? batch.records[0]?.record;
   if (!code || !first) throw refusal("acts-first", { chainId });
-  const final = own.find(({ record }) => record.final);
   const decision = decideIngest(
     batch,
     {
       ...{ hostId, partitionId: chain.partitionId, cpuMode: chain.mode },
-      ...{ size: first.record.size, grantJws: code.jws },
-      seqFinal: final?.record.seq ?? null,
+      ...{ size: first.size, grantJws: code.jws, seqFinal: progress.finalSeq },
     },
-    new Map(own.map((one) => [one.record.seq, one])),
+    await readRecords(tx, chainId, neighbouringSeqs(batch)),
   );
   if (!decision.ok) {
     const { seq } = decision;
@@ -102,11 +109,7 @@ async function decide(
       : refusal("record-refused", { chainId, seq, message: decision.message });
   }
   const debited = new Map(await readDebited(tx, hostId));
-  // Dedicated use is by time alone: what was used before says nothing of it.
-  const known = chain.mode === "shared" ? nearby(own, batch) : [];
-  const earlier = beside
-    .filter((one) => chain.mode === "shared" && one.actSeq < chain.actSeq)
-    .map((one) => chains.get(one.chainId as ChainId) ?? []);
+  const beforeOf = await readBefore(tx, chain, progress, decision.fresh);
   const terms = { ...chain, ...code.code, quantity: chain.quantity, resource: chain.resource };
   const codeOf = (codeId: string): DebitTerms | undefined => {
     const found = codes.find((one) => one.codeId === codeId);
@@ -119,30 +122,21 @@ async function decide(
       left: BigInt(resourceTime) - (debited.get(found.codeId) ?? 0n),
     };
   };
+  const isOwnCode = (codeId: string) => codes.some((one) => one.codeId === codeId);
+  const checkThreshold = await readThresholdCheck(tx, chain, isOwnCode);
+  const poolFault = await readBasePoolCheck(tx, chain, decision.fresh);
   for (const hashed of decision.fresh) {
     const { record } = hashed;
-    const message = claimFault(record, terms, usedBefore(record, known, earlier), codeOf);
+    checkThreshold(record);
+    const message = claimFault(record, terms, beforeOf(hashed), codeOf) ?? poolFault(record);
     if (message !== null) {
       throw refusal("record-refused", { chainId, seq: record.seq, message });
     }
-    if (chain.mode === "shared") known.push(hashed);
     for (const { codeId, quantity } of record.capacity?.debits ?? []) {
       debited.set(codeId, (debited.get(codeId) ?? 0n) + BigInt(quantity));
     }
   }
   return decision.fresh;
-}
-
-/**
- * Of a chain that may be long: what lies in the periods of a batch, and the record before each. Use
- * in other periods says nothing of these.
- */
-function nearby(own: readonly HashedRecord[], batch: UsageBatch): HashedRecord[] {
-  const periodOf = (one: HashedRecord | undefined) => one?.record.capacity?.period.start;
-  const wanted = new Set(batch.records.map(periodOf));
-  return own.filter(
-    (one, index) => wanted.has(periodOf(one)) || wanted.has(periodOf(own[index + 1])),
-  );
 }
 
 async function flag(

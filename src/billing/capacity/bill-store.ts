@@ -3,22 +3,6 @@ import type { DB } from "../../database/types.ts";
 import type { HostId, PartyId } from "../../unit/id.ts";
 import { type CapacityBill, capacityBillSchema } from "./bill.ts";
 
-/** Hosts and providers with a time to bill that has no bill yet. */
-export async function listUnbilled(
-  db: Kysely<DB>,
-): Promise<{ hostId: HostId; providerPartyId: PartyId }[]> {
-  const { rows } = await sql<{ hostId: HostId; providerPartyId: PartyId }>`
-    select distinct a.host_id, k.provider_party_id
-    from capacity_act a
-    join capacity_code k on k.host_id = a.host_id
-      and k.provider_party_id = a.act #>> '{act,providerId}'
-    where a.kind = 'time-to-bill'
-      and not exists (select 1 from bill b where b.kind = 'capacity' and b.host_id = a.host_id
-        and b.lender_party_id = k.provider_party_id and b.act_seq = a.seq)
-    order by 1, 2 limit 200`.execute(db);
-  return rows;
-}
-
 /** A provider's bills for a host, by number. */
 export async function listCapacityBills(
   db: Kysely<DB>,

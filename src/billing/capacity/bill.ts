@@ -74,6 +74,10 @@ export const capacityBillSchema = z.strictObject({
   /** Counts this provider's bills for this host from 1, without a gap. */
   number: z.number().int().positive(),
   previous: z.strictObject({ billId: idSchema("bill"), documentSha256: sha256Text }).nullable(),
+  /** The bill of the same act that was closed incomplete, and that this one sets right. */
+  corrects: z
+    .strictObject({ billId: idSchema("bill"), number: z.number().int().positive() })
+    .optional(),
   /** The customer, who pays. */
   client: named("party"),
   /** The provider, who earns. */
@@ -94,6 +98,19 @@ export const capacityBillSchema = z.strictObject({
   tariffs: z.array(z.strictObject({ codeId: idSchema("code"), tariff: capacityTariffSchema })),
   closedAt: instantText,
   lines: z.array(capacityLineSchema),
+  /** Records whose own numbers do not follow, with what was charged in the place of those. */
+  corrected: z
+    .array(
+      z.strictObject({
+        chainId: idSchema("chain"),
+        seq: z.number().int().positive(),
+        meteredQuantity: naturalText,
+        debits: z.array(z.strictObject({ codeId: idSchema("code"), quantity: naturalText })),
+        overdraft: naturalText,
+      }),
+    )
+    .min(1)
+    .optional(),
   sumMicros: integerText,
   /** What rounding left of the earlier bills. */
   carriedMicros: integerText,
@@ -110,8 +127,13 @@ export const capacityBillSchema = z.strictObject({
         hash: sha256Text.nullable(),
       }),
     ),
+    /** So far each chain was read for what it draws on the codes, named or not; left out: as `chains`. */
+    drawn: z
+      .array(z.strictObject({ chainId: idSchema("chain"), seq: z.number().int().positive() }))
+      .optional(),
     /** Records that were named by a time to bill and had not come. What is not shown is not charged. */
     missing: z.array(rangeSchema.extend({ chainId: idSchema("chain") })),
+    /** Acts that had not come, up to the last that this bill or an earlier one is for. */
     missingActs: z.array(rangeSchema),
   }),
   /** Closed on what had come by the deadline. */

@@ -3,26 +3,28 @@ import type { Database } from "../../database/connect.ts";
 import { errorFields, isConnectionLost } from "../../database/failure.ts";
 import { transaction } from "../../database/transaction.ts";
 import type { DB } from "../../database/types.ts";
-import {
-  listActsOfKind,
-  listCapacityChains,
-  readContiguousAct,
-} from "../../enablement/capacity/act-store.ts";
-import { listCodesOfHost } from "../../enablement/capacity/code-store.ts";
 import type { Issuer } from "../../enablement/issue.ts";
 import { insertHostEventOnce, lockHost } from "../../host/store.ts";
-import { readChains } from "../../meter/capacity-store.ts";
 import { getParty } from "../../party/store.ts";
 import { UseMismatch } from "../../rating/capacity.ts";
-import { type HostId, newId, type PartyId } from "../../unit/id.ts";
+import { newId } from "../../unit/id.ts";
 import { queueDeliveries } from "../delivery/store.ts";
 import { lockParty } from "../ledger-store.ts";
 import { postBill } from "../post-bill.ts";
 import { sealBill } from "../seal.ts";
-import { RECORDS_DEADLINE_HOURS } from "../time-to-close.ts";
-import { basisOf, type TimeToBillAct } from "./basis.ts";
-import { insertCapacityBill, listCapacityBills, listUnbilled } from "./bill-store.ts";
-import { type CapacityBillInput, makeCapacityBill } from "./make-bill.ts";
+import type { CapacityBill } from "./bill.ts";
+import { insertCapacityBill } from "./bill-store.ts";
+import { listDue, readTurn, setDue, type Whose } from "./due-store.ts";
+import { readFacts } from "./facts.ts";
+import { makeCapacityBill } from "./make-bill.ts";
+import { nextBill } from "./next-bill.ts";
+
+/** So that many hosts at once keep no other pass waiting; who was not reached comes first then. */
+const HOSTS_A_PASS = 100;
+/** So that a host with very many times to bill keeps no other waiting: it takes another turn. */
+const BILLS_A_TURN = 20;
+/** A host that cannot be billed is looked at again, behind those that can. */
+const AGAIN_MS = 10 * 60_000;
 
 interface Billing {
   readonly issuer: Issuer;
@@ -31,8 +33,10 @@ interface Billing {
 
 /**
  * Closes a bill for every time to bill with all that it names, one after the other for a provider
- * and host; at the latest when the deadline has passed since the act came, on what is there.
- * Returns how many were closed.
+ * and host; at the latest when the deadline has passed since the act came, on what is there. What
+ * an incomplete bill lacked becomes a correction of it once all of it has come, and at the latest
+ * when the deadline has passed since that bill was closed. Hosts take turns. Returns how many bills
+ * were closed.
  */
 export async function closeCapacityBillsOnce(
   context: { readonly db: Database; readonly issuer: Issuer },
@@ -40,9 +44,9 @@ export async function closeCapacityBillsOnce(
 ): Promise<number> {
   const { db, issuer } = context;
   let closed = 0;
-  for (const { hostId, providerPartyId } of await listUnbilled(db.kysely)) {
+  for (const whose of await listDue(db.kysely, now, HOSTS_A_PASS)) {
+    const { hostId } = whose;
     try {
-      const whose = { hostId, providerPartyId };
       closed += await transaction(db, (tx) => closeOfHost(tx, whose, { issuer, now }));
     } catch (error) {
       if (isConnectionLost(error)) throw error;
@@ -55,93 +59,72 @@ export async function closeCapacityBillsOnce(
         });
       }
       db.log.error({ hostId, ...errorFields(error) }, "bills of capacity could not be closed");
+      await setDue(db.kysely, whose, new Date(now.getTime() + AGAIN_MS));
     }
   }
   return closed;
 }
 
-interface Whose {
-  readonly hostId: HostId;
-  readonly providerPartyId: PartyId;
-}
-
 async function closeOfHost(tx: Kysely<DB>, whose: Whose, billing: Billing): Promise<number> {
   const host = await lockHost(tx, whose.hostId);
+  const turn = await readTurn(tx, whose, billing.now);
+  if (!turn.isDue) {
+    await setDue(tx, whose, turn.at);
+    return 0;
+  }
   await lockParty(tx, host.lenderPartyId);
   const facts = await readFacts(tx, whose);
+  const customer = await getParty(tx, host.lenderPartyId);
+  const provider = await getParty(tx, whose.providerPartyId);
+  const parties = {
+    client: { id: customer.partyId, name: customer.name },
+    lender: { id: provider.partyId, name: provider.name },
+    host: { id: host.hostId, name: host.name },
+  };
   const earlier = [...facts.earlier];
-  const billed = new Set(earlier.map(({ act }) => act.seq));
-  let closed = 0;
-  for (const [index, act] of facts.acts.entries()) {
-    if (billed.has(act.record.seq)) continue;
-    const acts = facts.acts.slice(0, index + 1).map(({ record }) => record as TimeToBillAct);
-    const { chains, missing } = basisOf(acts, facts.chains, facts.recordsOf);
-    const detail = (act.record as TimeToBillAct).act;
-    const own = new Set<string>(detail.chains.map(({ chainId }) => chainId));
-    const lacks = missing.some(({ chainId }) => own.has(chainId));
-    const missingActs =
-      facts.contiguous < act.record.seq
-        ? [{ fromSeq: facts.contiguous + 1, toSeq: act.record.seq }]
-        : [];
-    const deadlineMs = act.receivedAt.getTime() + RECORDS_DEADLINE_HOURS * 3_600_000;
-    const isWhole = !lacks && missingActs.length === 0;
-    if (!isWhole && billing.now.getTime() < deadlineMs) break;
-    const customer = await getParty(tx, host.lenderPartyId);
-    const provider = await getParty(tx, whose.providerPartyId);
+  let dueAt: Date | null = null;
+  for (;;) {
+    if (earlier.length - facts.earlier.length === BILLS_A_TURN) {
+      dueAt = billing.now;
+      break;
+    }
+    const next = nextBill(facts, earlier, billing.now);
+    if ("waitsUntil" in next) {
+      dueAt = next.waitsUntil;
+      break;
+    }
     const { currency, minorUnitDigits } = facts.market;
     const document = makeCapacityBill({
-      billId: newId("bill", billing.now.getTime()),
-      client: { id: customer.partyId, name: customer.name },
-      lender: { id: provider.partyId, name: provider.name },
-      host: { id: host.hostId, name: host.name },
-      act: {
-        ...{ seq: act.record.seq, hash: act.hash, at: act.record.at, reason: detail.reason },
-      },
-      ...{ period: detail.period, currency, minorUnitDigits, earlier, chains, named: own },
-      ...{ tariffOf: facts.tariffOf, missing, missingActs, closedAt: billing.now },
+      ...{ billId: newId("bill", billing.now.getTime()), ...parties, currency, minorUnitDigits },
+      ...{ earlier, tariffOf: facts.tariffOf, closedAt: billing.now },
+      ...{ codes: facts.codes, holding: facts.holding },
+      ...next,
     });
-    const jws = sealBill(document, billing.issuer.serverId, billing.issuer.key);
-    await insertCapacityBill(tx, { document, jws, closedAt: billing.now });
-    await postBill(tx, {
-      ...{ billId: document.billId, leaseId: null, amounts: document, last: false },
-      ...{ clientPartyId: customer.partyId, lenderPartyId: provider.partyId },
-      ...{ terms: { feeMicros: BigInt(document.feeMicros) }, now: billing.now },
-    });
-    await queueDeliveries(tx, {
-      billId: document.billId,
-      customerPartyId: customer.partyId,
-      now: billing.now,
-    });
+    await close(tx, document, billing);
     earlier.push(document);
-    closed += 1;
   }
-  return closed;
+  await setDue(tx, whose, dueAt);
+  return earlier.length - facts.earlier.length;
 }
 
-async function readFacts(tx: Kysely<DB>, whose: Whose) {
-  const { hostId, providerPartyId } = whose;
-  const acts = (await listActsOfKind(tx, hostId, ["time-to-bill"])).filter(
-    ({ record: { act } }) => act.kind === "time-to-bill" && act.providerId === providerPartyId,
-  );
-  const chains = (await listCapacityChains(tx, { hostId })).filter(
-    (chain) => chain.providerPartyId === providerPartyId,
-  );
-  const records = await readChains(
-    tx,
-    chains.map(({ chainId }) => chainId),
-  );
-  const codes = await listCodesOfHost(tx, whose);
-  const market = codes[0]?.code.tariff;
-  if (!market) throw new Error(`${providerPartyId} has issued no code for ${hostId}`);
-  const tariffOf: CapacityBillInput["tariffOf"] = (codeId) => {
-    const found = codes.find((one) => one.codeId === codeId);
-    if (!found) throw new UseMismatch(`${codeId} is drawn on, and was not issued for ${hostId}`);
-    return found.code.tariff;
-  };
-  return {
-    ...{ acts, chains, market, tariffOf },
-    contiguous: await readContiguousAct(tx, hostId),
-    recordsOf: (chainId: string) => records.get(chainId as `chain_${string}`) ?? [],
-    earlier: (await listCapacityBills(tx, whose)).map(({ bill }) => bill),
-  };
+async function close(
+  tx: Kysely<DB>,
+  document: CapacityBill,
+  { issuer, now }: Billing,
+): Promise<void> {
+  const { billId, client, lender } = document;
+  const jws = sealBill(document, issuer.serverId, issuer.key);
+  await insertCapacityBill(tx, { document, jws, closedAt: now });
+  await postBill(tx, {
+    ...{ billId, leaseId: null, amounts: document, last: false, now },
+    ...{ clientPartyId: client.id, lenderPartyId: lender.id },
+    terms: { feeMicros: BigInt(document.feeMicros) },
+  });
+  await queueDeliveries(tx, { billId, customerPartyId: client.id, now });
+  const [corrected] = document.corrected ?? [];
+  if (corrected === undefined) return;
+  const { chainId, seq } = corrected;
+  const message = `record ${seq} of ${chainId} states numbers that do not follow; what follows is billed`;
+  const detail = { code: "record-corrected", chainId, seq, message };
+  await insertHostEventOnce(tx, { hostId: document.host.id, kind: "usage-refused", detail, now });
 }

@@ -1,6 +1,15 @@
+import type { HashedAct } from "../../enablement/capacity/act.ts";
 import type { CapacityTariff } from "../../enablement/capacity/terms.ts";
 import { amountMicros, UNIT_OF } from "../../rating/amount.ts";
-import { inIncrements, type PeriodUse, type RatedChain, rateUse } from "../../rating/capacity.ts";
+import {
+  type Corrected,
+  inIncrements,
+  type PeriodUse,
+  type RatedChain,
+  rateUse,
+} from "../../rating/capacity.ts";
+import { holdsOf } from "../../rating/holds.ts";
+import type { DrawnCode } from "../../rating/turns.ts";
 import { canonicalJson, sha256Hex } from "../../unit/canonical.ts";
 import type { CodeId } from "../../unit/id.ts";
 import { divideHalfEven, partMicros } from "../../unit/money.ts";
@@ -14,10 +23,16 @@ type Identity = Pick<
 export interface CapacityBillInput extends Identity {
   /** This provider's bills of this host before, by number. */
   readonly earlier: readonly CapacityBill[];
+  /** The last of them, when this one sets it right. */
+  readonly corrects?: CapacityBill | undefined;
   readonly chains: readonly RatedChain[];
   /** Chains that this time to bill names: they have a line, even at zero. */
   readonly named: ReadonlySet<string>;
   readonly tariffOf: (codeId: string) => CapacityTariff;
+  /** The provider's codes for this host. */
+  readonly codes: readonly DrawnCode[];
+  /** Acts that lend codes and reserve of them, in order; those behind the last billed are left out. */
+  readonly holding: readonly HashedAct[];
   readonly missing: CapacityBill["evidence"]["missing"];
   readonly missingActs: CapacityBill["evidence"]["missingActs"];
   readonly closedAt: Date;
@@ -26,11 +41,13 @@ export interface CapacityBillInput extends Identity {
 /**
  * The bill of one time to bill. What a period's use costs in all, less what earlier bills of it
  * charged: so records that come late are charged by the next bill, as a correction, and none twice.
- * Throws UseMismatch when the records do not add up.
+ * Throws UseMismatch when something is drawn on that is none of the provider's codes.
  */
 export function makeCapacityBill(input: CapacityBillInput): CapacityBill {
   const { earlier, chains, period, missing, missingActs } = input;
-  const uses = rateUse(chains);
+  const last = Math.max(input.act.seq, ...earlier.map(({ act }) => act.seq));
+  const holds = holdsOf(input.holding.filter(({ record }) => record.seq <= last));
+  const { uses, corrected } = rateUse(chains, input.codes, holds);
   const lines = uses.flatMap((use) => linesOf(use, input));
   const sumMicros = sum(lines.map((line) => BigInt(line.amountMicros)));
   const carriedMicros = sum(earlier.map((bill) => BigInt(bill.remainderMicros)));
@@ -47,8 +64,10 @@ export function makeCapacityBill(input: CapacityBillInput): CapacityBill {
   return {
     ...{ version: 3, kind: "capacity", billId, number: earlier.length + 1 },
     previous: previousOf(earlier),
+    ...(input.corrects ? { corrects: nameOf(input.corrects) } : {}),
     ...{ client, lender, host, act, period, used: usedOf(chains, period) },
     ...{ currency, minorUnitDigits, tariffs, closedAt: input.closedAt.toISOString(), lines },
+    ...(corrected.length > 0 ? { corrected: corrected.map(correctedText) } : {}),
     sumMicros: sumMicros.toString(),
     carriedMicros: carriedMicros.toString(),
     totalMicros: totalMicros.toString(),
@@ -60,10 +79,24 @@ export function makeCapacityBill(input: CapacityBillInput): CapacityBill {
         seq: records.at(-1)?.record.seq ?? 0,
         hash: records.at(-1)?.hash ?? null,
       })),
+      drawn: chains.flatMap(({ chainId, known }) =>
+        known.length > 0 ? [{ chainId: chainId as `chain_${string}`, seq: known.length }] : [],
+      ),
       missing: [...missing],
       missingActs: [...missingActs],
     },
     ...(isIncomplete ? { incomplete: true } : {}),
+  };
+}
+
+function correctedText({ chainId, seq, metered, debits, overdraft }: Corrected) {
+  return {
+    ...{ chainId: chainId as `chain_${string}`, seq, meteredQuantity: metered.toString() },
+    debits: debits.map(({ codeId, quantity }) => ({
+      codeId: codeId as CodeId,
+      quantity: quantity.toString(),
+    })),
+    overdraft: overdraft.toString(),
   };
 }
 
@@ -136,7 +169,11 @@ function earlierLines(
 /** The last bill that was about this period of this partition. */
 function billedBefore(use: PeriodUse, earlier: readonly CapacityBill[]) {
   const bill = earlier.findLast(({ lines }) => lines.some((line) => isOfUse(line, use)));
-  return bill && { billId: bill.billId, number: bill.number };
+  return bill && nameOf(bill);
+}
+
+function nameOf({ billId, number }: CapacityBill) {
+  return { billId, number };
 }
 
 function isOfUse(line: CapacityLine, use: PeriodUse): boolean {

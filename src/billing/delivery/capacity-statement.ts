@@ -13,6 +13,7 @@ export function capacityStatement(bill: CapacityBill): string {
     ["Period", `${bill.period.start} to ${bill.period.end}`],
     ["Billed for", bill.act.reason],
     ["Closed", bill.closedAt],
+    ...(bill.corrects ? [["Sets right", `bill ${bill.corrects.number}: more has come`]] : []),
     ...(bill.incomplete ? [["Incomplete", "records are missing; nothing is estimated"]] : []),
   ];
   const lines = bill.lines.map((line) => [

@@ -107,10 +107,12 @@ export const FINDINGS = {
   "record-threshold-differs": "differs",
   "record-debits-differ": "differs",
   "threshold-changed": "differs",
+  "threshold-not-stated": "differs",
   "metered-differs": "differs",
   "draw-not-valid": "differs",
   "draw-order-differs": "differs",
   "draw-of-lent": "differs",
+  "corrected-differs": "differs",
   "bill-other-parties": "differs",
   "bill-act-differs": "differs",
   "bill-act-repeated": "differs",
@@ -135,6 +137,7 @@ export const FINDINGS = {
   "nothing-granted": "cannot-prove",
   "wipe-receipt-missing": "cannot-prove",
   "bill-incomplete": "cannot-prove",
+  "record-corrected": "cannot-prove",
   "host-removed": "cannot-prove",
 } as const;
 

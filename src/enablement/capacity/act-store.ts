@@ -114,6 +114,21 @@ export async function readContiguousAct(db: Kysely<DB>, hostId: HostId): Promise
   return Number(rows[0]?.seq ?? 0);
 }
 
+/** Numbers up to this one that lack, in order. */
+export async function listMissingActs(
+  db: Kysely<DB>,
+  hostId: HostId,
+  untilSeq: number,
+): Promise<{ fromSeq: number; toSeq: number }[]> {
+  const { rows } = await sql<{ before: bigint; seq: bigint }>`
+    select before, seq from (
+      select seq, lag(seq, 1, 0::bigint) over (order by seq) as before from (
+        select seq from capacity_act where host_id = ${hostId} and seq <= ${untilSeq}
+        union select ${untilSeq}::bigint + 1) there) numbered
+    where seq > before + 1 order by seq`.execute(db);
+  return rows.map(({ before, seq }) => ({ fromSeq: Number(before) + 1, toSeq: Number(seq) - 1 }));
+}
+
 /** The heads that the host has signed so far. */
 export async function listHeads(db: Kysely<DB>, hostId: HostId): Promise<ActsHead[]> {
   const rows = await db

@@ -9,7 +9,9 @@ import { comparedBy } from "./use.ts";
 /** A partition's meter, as the host's acts begin it, with its records up to the first gap. */
 export interface Meter {
   readonly chainId: string;
+  /** The acts that began it and its service. */
   readonly actSeq: number;
+  readonly serviceSeq: number;
   readonly partition: { readonly id: string; readonly name: string };
   readonly mode: "dedicated" | "shared";
   readonly resource: "cpu" | "memory";
@@ -33,18 +35,21 @@ export function readMeters(evidence: Evidence, hostId: string, report: Report): 
     if (act.kind !== "chain-begun") continue;
     const code = evidence.codes.get(act.codeId);
     if (!code) continue;
-    const service = evidence.acts
-      .map((one) => one.record.act)
-      .find((one) => one.kind === "service-begun" && one.serviceId === act.serviceId);
-    if (service?.kind !== "service-begun") {
+    const begun = evidence.acts.find(
+      (one) =>
+        one.record.act.kind === "service-begun" && one.record.act.serviceId === act.serviceId,
+    )?.record;
+    const service = begun?.act;
+    if (begun === undefined || service?.kind !== "service-begun") {
       const message = "no act begins its service";
       report.add("service-missing", `act ${record.seq}`, message);
       continue;
     }
     const { mode, resource, quantity } = service;
     const meter = {
-      ...{ chainId: act.chainId, actSeq: record.seq, partition: act.partition, mode, resource },
-      ...{ quantity, serviceId: act.serviceId, codeId: act.codeId },
+      ...{ chainId: act.chainId, actSeq: record.seq, serviceSeq: begun.seq },
+      ...{ partition: act.partition, mode, resource, quantity },
+      ...{ serviceId: act.serviceId, codeId: act.codeId },
       records: evidence.records.get(act.chainId) ?? [],
     };
     checkChain(meter, hostId, code, report);

@@ -4,8 +4,8 @@ import { issueCode } from "../../../enablement/capacity/issue-code.ts";
 import { generateKey } from "../../../signature/key.ts";
 import { newId } from "../../../unit/id.ts";
 import { Report } from "../report.ts";
-import { checkDraws } from "./draws.ts";
 import { Ledger } from "./ledger.sample.ts";
+import { checkCorrected, drawInTurn } from "./turns.ts";
 
 const START_MS = Date.parse("2027-01-31T08:00:00Z");
 const SECOND_NS = 1_000_000_000n;
@@ -40,12 +40,22 @@ function world() {
   const codes = new Map([early, late].map((one) => [one.code.jti as string, one]));
   const findings = () => {
     const report = new Report();
+    ledger.timeToBill(provider.id, START_MS, "demand");
     const evidence = { codes, acts: ledger.acts, records: new Map() };
-    const meters = [owner, lease].map((meter, actSeq) => ({
-      ...{ ...meter, actSeq, codeId: meter.code.jti },
-      ...{ mode: "dedicated" as const, resource: "cpu" as const },
-    }));
-    checkDraws(evidence, meters, true, report);
+    const counted = [owner, lease].flatMap((meter, actSeq) => {
+      const known = { ...meter, actSeq, serviceSeq: actSeq, codeId: meter.code.jti };
+      const as = { ...known, mode: "dedicated" as const, resource: "cpu" as const };
+      return meter.records.map(({ record }) => ({
+        ...{ meter: as, record, metered: BigInt(record.capacity?.meteredQuantity ?? 0) },
+      }));
+    });
+    const books = { evidence, acts: ledger.acts, known: counted.map(({ record }) => record) };
+    checkCorrected(
+      {},
+      counted,
+      { drawn: drawInTurn(counted, books), acts: ledger.acts, where: "bill" },
+      report,
+    );
     return report.findings.map(({ code }) => code);
   };
   /** As a host that draws on nothing of the code that expires first. */

@@ -9,6 +9,7 @@ import { generateKey } from "../../../signature/key.ts";
 import { newId } from "../../../unit/id.ts";
 import { basisOf, type TimeToBillAct } from "../../capacity/basis.ts";
 import type { CapacityBill } from "../../capacity/bill.ts";
+import { drawnCode } from "../../capacity/facts.ts";
 import { makeCapacityBill } from "../../capacity/make-bill.ts";
 import type { CapacityExport } from "../../export.ts";
 import { sealBill } from "../../seal.ts";
@@ -106,7 +107,7 @@ export function capacityExport(bend: CapacityBend = {}): unknown {
     }));
     const acts = toBill.slice(0, index + 1).map(({ record }) => record as TimeToBillAct);
     const recordsOf = (id: string) => ledger.meters.find((m) => m.chainId === id)?.records ?? [];
-    const basis = basisOf(acts, chains, recordsOf);
+    const basis = basisOf({ acts, chains, recordsOf, missingActs: [] });
     const made = makeCapacityBill({
       ...{ billId: newId("bill"), client: customer, lender: provider, host },
       act: {
@@ -115,7 +116,9 @@ export function capacityExport(bend: CapacityBend = {}): unknown {
       ...{ period: detail.period, currency: "EUR", minorUnitDigits: 2, earlier: [...bills] },
       ...{ ...basis, named: new Set<string>(detail.chains.map(({ chainId }) => chainId)) },
       tariffOf: (id) => (codes.find(({ code }) => code.jti === id) ?? early).code.tariff,
-      ...{ missingActs: [], closedAt: new Date(START_MS) },
+      codes: codes.map(({ code }) => drawnCode(code, START_MS - 1)),
+      holding: ledger.acts,
+      closedAt: new Date(START_MS),
     });
     bills.push(index === 1 ? (bend.bill?.(made) ?? made) : made);
   }

@@ -1,34 +1,22 @@
 import type { Act } from "../../../enablement/capacity/act.ts";
-import type { RecordCapacity } from "../../../meter/capacity-record.ts";
 import type { UsageRecord } from "../../../meter/record.ts";
 import { newId } from "../../../unit/id.ts";
-import type { CapacityBill, CapacityLine } from "../../capacity/bill.ts";
-import type { FindingCode } from "../finding.ts";
-import { type CapacityBend, STRANGER } from "./export.sample.ts";
-
-const record = (change: (record: UsageRecord) => Partial<UsageRecord>): CapacityBend => ({
-  record: (one) => ({ ...one, ...change(one) }),
-});
-const capacity = (change: (capacity: RecordCapacity) => Partial<RecordCapacity>): CapacityBend =>
-  record((one) => (one.capacity ? { capacity: { ...one.capacity, ...change(one.capacity) } } : {}));
-const bill = (change: (bill: CapacityBill) => Partial<CapacityBill>): CapacityBend => ({
-  bill: (one) => ({ ...one, ...change(one) }),
-});
-/** Of the second bill the line of p2, which is above its threshold. */
-const line = (change: (line: CapacityLine) => Partial<CapacityLine>): CapacityBend =>
-  bill(({ lines }) => ({
-    lines: lines.map((one) => (one.partition.name === "p2" ? { ...one, ...change(one) } : one)),
-  }));
-const act = (kind: Act["act"]["kind"], change: (act: Act) => Partial<Act>): CapacityBend => ({
-  act: (one) => (one.act.kind === kind ? { ...one, ...change(one) } : one),
-});
-const more = (text: string, by = 1n) => String(BigInt(text) + by);
-const HASH = "f".repeat(64);
-const spoil = (jws: string) => jws.replace(/.{8}$/, "AAAAAAAA");
-const shift = (at: string) => new Date(Date.parse(at) + 3_600_000).toISOString();
+import {
+  act,
+  bill,
+  type CapacityMutation,
+  capacity,
+  HASH,
+  more,
+  record,
+  shift,
+  spoil,
+} from "./bends.sample.ts";
+import { BILL_MUTATIONS } from "./bill-mutations.sample.ts";
+import { STRANGER } from "./export.sample.ts";
 
 /** What was done to an honest export of capacity, and the finding that must name it. */
-export const CAPACITY_MUTATIONS: readonly (readonly [string, CapacityBend, FindingCode])[] = [
+export const CAPACITY_MUTATIONS: readonly CapacityMutation[] = [
   [
     "a provider's key that is none",
     { exported: (e) => ({ ...e, providerKeys: [{ kty: "RSA" } as never] }) },
@@ -265,6 +253,18 @@ export const CAPACITY_MUTATIONS: readonly (readonly [string, CapacityBend, Findi
     "threshold-changed",
   ],
   [
+    "a threshold that no act states",
+    act("chain-begun", ({ act: one }) => ({
+      act: {
+        ...one,
+        ...("threshold" in one && one.threshold
+          ? { threshold: { kind: "allowance", milliCoreNs: "1" } }
+          : {}),
+      } as Act["act"],
+    })),
+    "threshold-not-stated",
+  ],
+  [
     "more metered than drawn",
     capacity((c) => ({ meteredQuantity: more(c.meteredQuantity) })),
     "record-debits-differ",
@@ -301,100 +301,5 @@ export const CAPACITY_MUTATIONS: readonly (readonly [string, CapacityBend, Findi
     { hashed: (all) => [...all, ...all.slice(0, 1).map((one) => ({ ...one, hash: HASH }))] },
     "record-repeated-differently",
   ],
-  ["a number out of turn", bill(() => ({ number: 7 })), "bill-number-differs"],
-  ["another bill before", bill(() => ({ previous: null })), "bill-previous-differs"],
-  [
-    "a time to bill that was billed",
-    { exported: (e) => ({ ...e, bills: [...e.bills, ...e.bills.slice(1)] }) },
-    "bill-act-repeated",
-  ],
-  [
-    "a bill changed after its seal",
-    {
-      exported: (e) => ({
-        ...e,
-        bills: e.bills.map((one) => ({ ...one, bill: { ...one.bill, totalMicros: "1" } })),
-      }),
-    },
-    "seal-other-document",
-  ],
-  [
-    "another tariff",
-    bill((b) => ({
-      tariffs: b.tariffs.map((one) => ({ ...one, tariff: { ...one.tariff, operatorFeePpm: 1 } })),
-    })),
-    "tariff-not-granted",
-  ],
-  ["a tariff left out", bill(() => ({ tariffs: [] })), "tariff-missing"],
-  ["another currency", bill(() => ({ currency: "USD" })), "currency-differs"],
-  ["a line left out", bill(({ lines }) => ({ lines: lines.slice(1) })), "line-missing"],
-  ["a line twice", bill(({ lines }) => ({ lines: [...lines, ...lines] })), "line-repeated"],
-  ["a line that no record asks for", line(() => ({ rule: "unreturned" })), "line-unexpected"],
-  ["another quantity", line((l) => ({ quantity: more(l.quantity) })), "line-quantity-differs"],
-  ["other use", line((l) => ({ used: more(l.used) })), "line-used-differs"],
-  ["another excess", line((l) => ({ excess: more(l.excess ?? "0") })), "line-excess-differs"],
-  [
-    "another threshold in the line",
-    line(() => ({ threshold: { kind: "allowance", milliCoreNs: "1" } })),
-    "line-threshold-differs",
-  ],
-  [
-    "another name of the partition",
-    line((l) => ({ partition: { ...l.partition, name: "p2" + "x" } })),
-    "line-place-differs",
-  ],
-  ["another unit", line(() => ({ unit: "byteNs" })), "line-unit-differs"],
-  ["another rounding", line(() => ({ rounding: "down" })), "line-rounding-differs"],
-  [
-    "an increment more",
-    line((l) => ({ billedQuantity: more(l.billedQuantity, 60_000_000_000_000n) })),
-    "line-billed-differs",
-  ],
-  [
-    "another price",
-    line((l) => ({ priceMicrosPerHour: more(l.priceMicrosPerHour) })),
-    "line-price-differs",
-  ],
-  [
-    "what was charged before, forgotten",
-    line(() => ({ chargedMicros: "0" })),
-    "line-charged-differs",
-  ],
-  ["another amount", line((l) => ({ amountMicros: more(l.amountMicros) })), "line-amount-differs"],
-  ["other records", line(() => ({ records: [] })), "line-records-differ"],
-  [
-    "a correction of nothing",
-    line(() => ({ corrects: { billId: newId("bill"), number: 1 } })),
-    "line-corrects-differs",
-  ],
-  ["another sum", bill((b) => ({ sumMicros: more(b.sumMicros) })), "sum-differs"],
-  ["another carry", bill((b) => ({ carriedMicros: more(b.carriedMicros) })), "carried-differs"],
-  ["another total", bill((b) => ({ totalMicros: more(b.totalMicros) })), "total-differs"],
-  [
-    "another remainder",
-    bill((b) => ({ remainderMicros: more(b.remainderMicros) })),
-    "remainder-differs",
-  ],
-  ["another fee", bill((b) => ({ feeMicros: more(b.feeMicros) })), "fee-differs"],
-  ["another time of use", bill(() => ({ used: null })), "used-differs"],
-  ["incomplete with nothing missing", bill(() => ({ incomplete: true })), "incomplete-differs"],
-  [
-    "evidence with another hash",
-    bill((b) => ({
-      evidence: { ...b.evidence, chains: b.evidence.chains.map((one) => ({ ...one, hash: HASH })) },
-    })),
-    "evidence-hash-differs",
-  ],
-  [
-    "evidence that ends earlier",
-    bill((b) => ({
-      evidence: { ...b.evidence, chains: b.evidence.chains.map((one) => ({ ...one, seq: 1 })) },
-    })),
-    "evidence-seq-differs",
-  ],
-  [
-    "evidence that leaves a chain out",
-    bill((b) => ({ evidence: { ...b.evidence, chains: b.evidence.chains.slice(1) } })),
-    "evidence-chain-missing",
-  ],
+  ...BILL_MUTATIONS,
 ];

@@ -4,6 +4,7 @@ import type { HashedRecord } from "../../../meter/record.ts";
 import { canonicalJson } from "../../../unit/canonical.ts";
 import type { Report } from "../report.ts";
 import type { Meter } from "./chains.ts";
+import { type Drawn, placeOf } from "./turns.ts";
 
 /** What a bill must charge for one partition and period: recomputed from the period's totals. */
 export interface Use {
@@ -25,18 +26,17 @@ export interface Shown {
   readonly records: readonly HashedRecord[];
 }
 
-/** Of every meter what times to bill up to an act have named, each for its own period. */
+/** Of every meter what the times to bill among these acts have named, each for its own period. */
 export function shownUpTo(
   acts: readonly HashedAct[],
   meters: readonly Meter[],
   providerId: string,
-  seq: number,
 ): { readonly shown: readonly Shown[]; readonly named: ReadonlyMap<string, number> } {
   const perPeriod = new Map<string, number>();
   const named = new Map<string, number>();
   for (const { record } of acts) {
     const { act } = record;
-    if (record.seq > seq || act.kind !== "time-to-bill" || act.providerId !== providerId) continue;
+    if (act.kind !== "time-to-bill" || act.providerId !== providerId) continue;
     for (const chain of act.chains) {
       const key = `${chain.chainId} ${act.period.start}`;
       perPeriod.set(key, Math.max(chain.seq, perPeriod.get(key) ?? 0));
@@ -57,9 +57,21 @@ export function shownUpTo(
   return { shown, named };
 }
 
-/** Holds the records of each partition and period against their total, and says what it costs. */
-export function totalUse(shown: readonly Shown[], where: string, report: Report): readonly Use[] {
-  const groups = new Map<string, { meter: Meter; record: HashedRecord["record"] }[]>();
+/** A record with what is metered of it, by all that its partition had used in its period. */
+export interface Counted {
+  readonly meter: Meter;
+  readonly record: HashedRecord["record"];
+  readonly metered: bigint;
+}
+
+interface Group {
+  readonly key: string;
+  readonly pieces: readonly Counted[];
+}
+
+/** The records of each partition and period, with what follows of each from their readings. */
+export function countUse(shown: readonly Shown[], where: string, report: Report): readonly Group[] {
+  const groups = new Map<string, Piece[]>();
   for (const { meter, records } of shown) {
     for (const { record } of records) {
       const { start, end } = record.capacity?.period ?? { start: "", end: "" };
@@ -68,10 +80,18 @@ export function totalUse(shown: readonly Shown[], where: string, report: Report)
       groups.set(place, [...(groups.get(place) ?? []), { meter, record }]);
     }
   }
-  return [...groups].flatMap(([key, pieces]) => {
+  return [...groups].map(([key, pieces]) => ({ key, pieces: counted(pieces, where, report) }));
+}
+
+/** What each partition's use in a period costs, as its records were drawn. */
+export function totalUse(
+  groups: readonly Group[],
+  drawn: ReadonlyMap<string, Drawn>,
+): readonly Use[] {
+  return groups.flatMap(({ key, pieces }) => {
     const first = pieces[0];
     const said = first?.record.capacity;
-    return first && said ? [totalOf(key, first.meter, said, pieces, where, report)] : [];
+    return first && said ? [totalOf(key, first.meter, said, pieces, drawn)] : [];
   });
 }
 
@@ -92,31 +112,48 @@ export function comparedBy(threshold: CapacityCode["threshold"] | null): string 
 type Piece = { readonly meter: Meter; readonly record: HashedRecord["record"] };
 type Capacity = NonNullable<HashedRecord["record"]["capacity"]>;
 
+function counted(pieces: readonly Piece[], where: string, report: Report): readonly Counted[] {
+  const threshold = pieces[0]?.record.capacity?.threshold ?? null;
+  const isOne = pieces.every(
+    ({ record }) => canonicalJson(record.capacity?.threshold ?? null) === canonicalJson(threshold),
+  );
+  const message = "the threshold changed within a billing period";
+  report.require(isOne, "threshold-changed", where, message);
+  let [before, used, rates] = [0n, 0n, 0n];
+  return pieces.map(({ meter, record }) => {
+    const piece = { meter, record };
+    used += useOf(piece, threshold === null);
+    rates += rateExcess(piece, threshold);
+    const until = threshold?.kind === "rate" ? rates : above(used, threshold);
+    const metered = until - before;
+    before = until;
+    return { ...piece, metered };
+  });
+}
+
+/** Above an allowance from the total alone; what is dedicated is metered from the first on. */
+function above(used: bigint, threshold: Capacity["threshold"]): bigint {
+  if (threshold?.kind !== "allowance") return used;
+  const over = used - BigInt(threshold.milliCoreNs);
+  return over < 0n ? 0n : over;
+}
+
+/** Under a rate every record by itself. */
+function rateExcess(piece: Piece, threshold: Capacity["threshold"]): bigint {
+  if (threshold?.kind !== "rate") return 0n;
+  const over = useOf(piece, false) - BigInt(threshold.cpuMilli) * BigInt(piece.record.elapsedNs);
+  return over < 0n ? 0n : over;
+}
+
 function totalOf(
   key: string,
   meter: Meter,
   { threshold, period }: Capacity,
-  pieces: readonly Piece[],
-  where: string,
-  report: Report,
+  pieces: readonly Counted[],
+  drawn: ReadonlyMap<string, Drawn>,
 ): Use {
-  const isOne = pieces.every(
-    ({ record }) => canonicalJson(record.capacity?.threshold) === canonicalJson(threshold),
-  );
-  const message = "the threshold changed within a billing period";
-  report.require(isOne, "threshold-changed", where, message);
   const used = pieces.reduce((sum, piece) => sum + useOf(piece, threshold === null), 0n);
-  const excess = excessOf(pieces, threshold, used);
-  const stated = pieces.reduce(
-    (sum, p) => sum + BigInt(p.record.capacity?.meteredQuantity ?? 0),
-    0n,
-  );
-  report.require(
-    stated === excess,
-    "metered-differs",
-    `${where}, ${meter.partition.name} from ${period.start}`,
-    `the records state ${stated} as metered, and ${excess} follows from their readings`,
-  );
+  const excess = pieces.reduce((sum, { metered }) => sum + metered, 0n);
   const base =
     threshold === null
       ? "dedicated-time"
@@ -124,16 +161,15 @@ function totalOf(
         ? "allowance-excess"
         : "rate-excess";
   const parts = new Map<string, bigint>();
-  const put = (rule: string, codeId: string, by: string) => {
-    if (by !== "0")
-      parts.set(`${rule} ${codeId}`, (parts.get(`${rule} ${codeId}`) ?? 0n) + BigInt(by));
+  const put = (rule: string, codeId: string, by: bigint) => {
+    const part = `${rule} ${codeId}`;
+    if (by > 0n) parts.set(part, (parts.get(part) ?? 0n) + by);
   };
   for (const { meter: own, record } of pieces) {
     const late = record.capacity?.state === "unreturned";
-    for (const { codeId, quantity } of record.capacity?.debits ?? []) {
-      put(late ? "unreturned" : base, codeId, quantity);
-    }
-    put(late ? "unreturned" : "overdraft", own.codeId, record.capacity?.overdraft ?? "0");
+    const { byCode, overdraft } = drawn.get(placeOf(record)) ?? NOTHING;
+    for (const [codeId, quantity] of byCode) put(late ? "unreturned" : base, codeId, quantity);
+    put(late ? "unreturned" : "overdraft", own.codeId, overdraft);
   }
   if (![...parts.keys()].some((part) => part.startsWith(base))) {
     parts.set(`${base} ${meter.codeId}`, 0n);
@@ -155,13 +191,4 @@ function useOf({ meter, record }: Piece, isDedicated: boolean): bigint {
   return BigInt(meter.quantity) * BigInt(record.deliveredNs);
 }
 
-/** Under an allowance from the total alone; under a rate record by record. */
-function excessOf(pieces: readonly Piece[], threshold: Capacity["threshold"], used: bigint) {
-  if (threshold === null) return used;
-  const over = (quantity: bigint) => (quantity < 0n ? 0n : quantity);
-  if (threshold.kind === "allowance") return over(used - BigInt(threshold.milliCoreNs));
-  return pieces.reduce((sum, { record }) => {
-    const free = BigInt(threshold.cpuMilli) * BigInt(record.elapsedNs);
-    return sum + over(BigInt(record.cpuNs) * 1000n - free);
-  }, 0n);
-}
+const NOTHING: Drawn = { metered: 0n, byCode: new Map(), overdraft: 0n };

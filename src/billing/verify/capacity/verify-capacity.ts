@@ -11,7 +11,9 @@ import { checkDraws } from "./draws.ts";
 import { type Evidence, readEvidence, type TrustedProviderKeys } from "./evidence.ts";
 import { checkCapacityLines } from "./lines.ts";
 import { checkPauses } from "./pauses.ts";
-import { type Shown, shownUpTo, totalUse } from "./use.ts";
+import { checkThresholds } from "./thresholds.ts";
+import { checkCorrected, drawInTurn } from "./turns.ts";
+import { countUse, type Shown, shownUpTo, totalUse } from "./use.ts";
 
 interface Server {
   readonly serverId: string;
@@ -34,9 +36,8 @@ export function verifyCapacity(
   report.check("nothing was counted while the host said that a timer stood still", () =>
     checkPauses(evidence, meters, report),
   );
-  const isWhole = exported.bills.every(({ bill }) => bill.incomplete !== true);
-  report.check("codes were drawn in turn, and none for more than it had", () =>
-    checkDraws(evidence, meters, isWhole, report),
+  report.check("codes were drawn on within their time, and none for more than it had", () =>
+    checkDraws(evidence, meters, report),
   );
   const bills = exported.bills.map(({ bill }) => bill);
   return exported.bills.map(({ bill, billJws }, index) => {
@@ -84,17 +85,63 @@ function checkBill(bill: CapacityBill, around: Around, report: Report): void {
   need(isAct, "bill-act-differs", "the host's act says otherwise");
   const isPeriod = canonicalJson(bill.period) === canonicalJson(act.period);
   need(isPeriod, "period-differs", "the act is of another period");
-  const isTwice = earlier.some((one) => one.act.seq === bill.act.seq);
-  need(!isTwice, "bill-act-repeated", "this time to bill was billed before");
-  const { shown, named } = shownUpTo(evidence.acts, meters, exported.providerId, bill.act.seq);
+  checkRepeated(bill, earlier, where, report);
+  const until = Math.max(bill.act.seq, ...earlier.map((one) => one.act.seq));
+  const isKnown = (seq: number) => seq <= until && !isLacking(bill, seq);
+  const acts = evidence.acts.filter(({ record }) => isKnown(record.seq));
+  const begun = meters.filter(({ actSeq, serviceSeq }) => isKnown(actSeq) && isKnown(serviceSeq));
+  const { shown, named } = shownUpTo(acts, begun, exported.providerId);
   const asKnown = upToEvidence(shown, bill);
   checkEvidence(bill, shown, named, around, report);
-  const uses = totalUse(asKnown, where, report);
+  const lacking = bill.evidence.missingActs.reduce(
+    (sum, one) => sum + one.toSeq - one.fromSeq + 1,
+    0,
+  );
+  need(acts.length + lacking === until, "act-missing", "acts up to its last are not in the export");
+  const groups = countUse(asKnown, where, report);
+  const counted = groups.flatMap(({ pieces }) => pieces);
+  const books = { evidence, acts, known: knownDraws(begun, bill) };
+  checkThresholds(bill, counted, books, where, report);
+  const drawn = drawInTurn(counted, books);
+  checkCorrected(bill, counted, { drawn, acts, where }, report);
+  const uses = totalUse(groups, drawn);
   const own = new Set<string>(act.chains.map(({ chainId }) => chainId));
   const codeOf = (codeId: string) => evidence.codes.get(codeId)?.code;
   checkCapacityLines({ bill, earlier, uses, codeOf, named: own, where }, report);
   checkSums(bill, around, report);
   checkUsed(bill, asKnown, where, report);
+}
+
+function isLacking({ evidence }: CapacityBill, seq: number): boolean {
+  return evidence.missingActs.some(({ fromSeq, toSeq }) => fromSeq <= seq && seq <= toSeq);
+}
+
+/** A time to bill is billed once; again only to set right the incomplete bill before this one. */
+function checkRepeated(
+  bill: CapacityBill,
+  earlier: readonly CapacityBill[],
+  where: string,
+  report: Report,
+): void {
+  const last = earlier.at(-1);
+  const isCorrection =
+    last?.incomplete === true &&
+    last.act.seq === bill.act.seq &&
+    bill.corrects?.billId === last.billId &&
+    bill.corrects.number === last.number;
+  const isTwice = earlier.some((one) => one.act.seq === bill.act.seq);
+  const holds = bill.corrects === undefined ? !isTwice : isCorrection;
+  report.require(holds, "bill-act-repeated", where, "this time to bill was billed before");
+}
+
+/** What the bill had read of each chain when it looked what the codes had left. */
+function knownDraws(meters: readonly Meter[], { evidence }: CapacityBill) {
+  const read = new Map<string, number>(
+    (evidence.drawn ?? evidence.chains).map((one) => [one.chainId, one.seq]),
+  );
+  return meters.flatMap(({ chainId, records }) =>
+    records.map(({ record }) => record).filter(({ seq }) => seq <= (read.get(chainId) ?? 0)),
+  );
 }
 
 /** Records that came after the bill had closed, incomplete, are not its own. */
@@ -110,10 +157,11 @@ function checkEvidence(
   bill: CapacityBill,
   shown: readonly Shown[],
   named: ReadonlyMap<string, number>,
-  { evidence, where }: Around,
+  { meters, where }: Around,
   report: Report,
 ): void {
   const { chains, missing, missingActs } = bill.evidence;
+  const drawn = bill.evidence.drawn ?? chains;
   const need = (holds: boolean, code: Parameters<Report["add"]>[0], message: string) =>
     report.require(holds, code, `${where}.evidence`, message);
   for (const { chainId, seq, hash } of chains) {
@@ -135,15 +183,20 @@ function checkEvidence(
     ({ meter, records }) => records.length === 0 || known.has(meter.chainId),
   );
   need(isShown, "evidence-chain-missing", "a chain that has use is not among them");
+  for (const { chainId, seq } of drawn) {
+    const isThere = meters.some((one) => one.chainId === chainId && one.records.length >= seq);
+    need(isThere, "record-missing", `${chainId} has no records up to ${seq}, which draw on codes`);
+  }
+  const isDrawn = chains.every(
+    ({ chainId, seq }) => (drawn.find((one) => one.chainId === chainId)?.seq ?? 0) >= seq,
+  );
+  need(isDrawn, "evidence-seq-differs", "what is charged was not looked at for what it draws on");
   for (const [chainId, head] of named) {
     const read = chains.find((one) => one.chainId === chainId)?.seq ?? 0;
     const isTold = missing.some((one) => one.chainId === chainId && one.toSeq >= read);
-    const isCut = bill.incomplete === true && missing.length > 0;
+    const isCut = bill.incomplete === true && missing.length + missingActs.length > 0;
     need(read >= head || isTold || isCut, "record-missing", `${chainId} ends before ${head}`);
   }
-  const numbers = evidence.acts.map(({ record }) => record.seq).filter((n) => n <= bill.act.seq);
-  const isWhole = numbers.length === bill.act.seq || missingActs.length > 0;
-  need(isWhole, "act-missing", "acts before the time to bill are not in the export");
   const isTold = (bill.incomplete === true) === missing.length + missingActs.length > 0;
   need(isTold, "incomplete-differs", "what lacks and what the bill says of it do not agree");
   if (bill.incomplete) {
