@@ -9,30 +9,35 @@ export interface Kept {
   /** Of a reservation; null: it was lent. */
   readonly serviceId: string | null;
   readonly quantity: bigint;
+  /** The acts by which it began and ended, and when they were. */
+  readonly fromSeq: number;
   readonly from: number;
+  untilSeq: number;
   until: number;
 }
 
 export function readKept(acts: readonly HashedAct[]): readonly Kept[] {
   const kept: Kept[] = [];
-  const end = (at: number, isIts: (one: Kept) => boolean) => {
-    for (const one of kept) if (isIts(one)) one.until = Math.min(one.until, at);
-  };
   for (const { record } of acts) {
-    const { act } = record;
+    const { act, seq } = record;
     const from = Date.parse(record.at);
-    const open = { from, until: Infinity };
+    const open = { fromSeq: seq, from, untilSeq: Infinity, until: Infinity };
+    const end = (isIts: (one: Kept) => boolean) => {
+      for (const one of kept) {
+        if (one.untilSeq === Infinity && isIts(one)) [one.untilSeq, one.until] = [seq, from];
+      }
+    };
     if (act.kind === "resource-time-reserved") {
       for (const { codeId, quantity } of act.codes) {
         kept.push({ codeId, serviceId: act.serviceId, quantity: BigInt(quantity), ...open });
       }
     }
-    if (act.kind === "resource-time-freed") end(from, (one) => one.serviceId === act.serviceId);
+    if (act.kind === "resource-time-freed") end((one) => one.serviceId === act.serviceId);
     if (act.kind === "code-lent") {
       kept.push({ codeId: act.codeId, serviceId: null, quantity: 0n, ...open });
     }
     if (act.kind === "code-kept") {
-      end(from, (one) => one.serviceId === null && one.codeId === act.codeId);
+      end((one) => one.serviceId === null && one.codeId === act.codeId);
     }
   }
   return kept;
@@ -58,8 +63,11 @@ function drawsOnLent(kept: readonly Kept[], serviceId: string | undefined): bool
       own.serviceId !== null &&
       own.serviceId === serviceId &&
       kept.some(
-        ({ codeId, serviceId: whose, from, until }) =>
-          whose === null && codeId === own.codeId && from <= own.from && own.from < until,
+        ({ codeId, serviceId: whose, fromSeq, untilSeq }) =>
+          whose === null &&
+          codeId === own.codeId &&
+          fromSeq < own.fromSeq &&
+          own.fromSeq < untilSeq,
       ),
   );
 }
