@@ -62,7 +62,7 @@ export function drawInTurn(
       const left = BigInt(code.resourceTime) - others;
       const room = roomOf(record, code.jti, left, { kept, until, stepsOf });
       const stated = least(said.get(code.jti) ?? 0n, room.may);
-      return [{ codeId: code.jti, own: room.own, left: -least(-stated, -room.must) }];
+      return [{ codeId: code.jti, own: room.own, left: most(stated, room.must) }];
     });
     const drawn = takeFrom(rooms, metered);
     for (const [codeId, by] of drawn.byCode) taken.set(codeId, (taken.get(codeId) ?? 0n) + by);
@@ -77,10 +77,10 @@ type Left = { readonly codeId: string; readonly own: bigint; readonly left: bigi
 function takeFrom(rooms: readonly Left[], metered: bigint): Drawn {
   const byCode = new Map<string, bigint>();
   let missing = metered;
-  const all = rooms.map(({ codeId, left }) => ({ codeId, most: left }));
-  const own = rooms.map((one) => ({ codeId: one.codeId, most: least(one.own, one.left) }));
-  for (const { codeId, most } of [...own, ...all]) {
-    const by = least(most - (byCode.get(codeId) ?? 0n), missing);
+  const all = rooms.map(({ codeId, left }) => ({ codeId, upTo: left }));
+  const own = rooms.map((one) => ({ codeId: one.codeId, upTo: least(one.own, one.left) }));
+  for (const { codeId, upTo } of [...own, ...all]) {
+    const by = least(upTo - (byCode.get(codeId) ?? 0n), missing);
     if (by <= 0n) continue;
     byCode.set(codeId, (byCode.get(codeId) ?? 0n) + by);
     missing -= by;
@@ -90,6 +90,10 @@ function takeFrom(rooms: readonly Left[], metered: bigint): Drawn {
 
 function least(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
+}
+
+function most(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 interface Settling extends Pick<Books, "known"> {
