@@ -26,7 +26,10 @@ test("use is receipted by its provider on line, all of it, and nothing paid for 
   refused.push(...(await rounds(1, 1)));
   expect(refused).toEqual([]);
   expect(meteredOf(agent)).toBeGreaterThan(0n);
-  expect(unreportedOf(agent.db, vendor.partyId)).toEqual({ quantity: 0n, since: null });
+  expect(unreportedOf(agent.db, { providerId: vendor.partyId, resource: "cpu" })).toEqual({
+    quantity: 0n,
+    since: null,
+  });
   expect(showCapacity(agent)).toMatchObject({ warnings: [], unreported: [{ acts: 0 }] });
   // Far behind what the code lets be unreported, and its grace.
   expect(listServices(agent.db)).toMatchObject([{ state: "in-service", returnReason: null }]);
@@ -43,7 +46,10 @@ test("each of two providers gives its own receipts, for acts and for use", async
   await billOnDemand(agent, null);
   expect(await rounds(1, 1)).toEqual([]);
   for (const { partyId } of [older, newer]) {
-    expect(unreportedOf(agent.db, partyId)).toEqual({ quantity: 0n, since: null });
+    expect(unreportedOf(agent.db, { providerId: partyId, resource: "cpu" })).toEqual({
+      quantity: 0n,
+      since: null,
+    });
     expect(exportReport(agent, partyId)).toMatchObject({ usage: [] });
   }
   expect(showCapacity(agent).unreported).toMatchObject([{ acts: 0 }, { acts: 0 }]);

@@ -229,3 +229,14 @@ export const LENT_SERVICE_STEP = `
   -- By a code that is lent: every life of the lease's guest boots with it.
   ALTER TABLE capacity_service ADD COLUMN is_lent INTEGER NOT NULL DEFAULT 0;
 `;
+
+/** When too much of a provider's resource was without receipt: of each resource by itself. */
+export const CAPACITY_OVERDUE_STEP = `
+  CREATE TABLE capacity_overdue (
+    provider_id TEXT NOT NULL,
+    resource    TEXT NOT NULL,
+    since       TEXT NOT NULL,
+    PRIMARY KEY (provider_id, resource)
+  ) STRICT;
+  ALTER TABLE capacity_provider DROP COLUMN overdue_since;
+`;
