@@ -240,3 +240,18 @@ export const CAPACITY_OVERDUE_STEP = `
   ) STRICT;
   ALTER TABLE capacity_provider DROP COLUMN overdue_since;
 `;
+
+/**
+ * By how much the time of events is proven to be ahead, until it was set back by that; and how long
+ * this agent had run when what proved it was made: what is older proves nothing more.
+ */
+export const CAPACITY_AHEAD_STEP = `
+  CREATE TABLE capacity_ahead (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    ahead_ns TEXT NOT NULL,
+    run_ns   TEXT NOT NULL
+  ) STRICT;
+  -- How long the agent had run when this boot began.
+  ALTER TABLE capacity_clock ADD COLUMN boot_run_ns TEXT NOT NULL DEFAULT '0';
+  UPDATE capacity_clock SET boot_run_ns = run_ns;
+`;

@@ -14,6 +14,7 @@ import { readOverdue } from "./overdue-store.ts";
 import { outlookOf } from "./policy.ts";
 import { readProvider } from "./provider-store.ts";
 import { codeOf, periodUse } from "./reading.ts";
+import { isAhead } from "./report.ts";
 import { listReservations } from "./reservation-store.ts";
 import { listServices } from "./service-store.ts";
 
@@ -80,6 +81,10 @@ export function showCapacity(context: AgentContext) {
     });
     return { providerId, acts, resources };
   });
+  if (isAhead(context, now)) {
+    const told = "codes count by a time that is later than this computer's clock";
+    warnings.push(`${told}: set the clock right, then export a report and import its receipts`);
+  }
   for (const { providerId, name, isTrusted: holds } of listPinned(db)) {
     if (holds || !providers.includes(providerId)) continue;
     warnings.push(`${name} is not trusted any more: its codes (${providerId}) enable nothing`);
