@@ -2,7 +2,7 @@ import { quantityInForce } from "../../enablement/capacity/account.ts";
 import type { AgentContext } from "../context.ts";
 import type { CapacityNow } from "./clock-store.ts";
 import { ownerAccounts } from "./code-store.ts";
-import { readProvider } from "./provider-store.ts";
+import { readOverdue } from "./overdue-store.ts";
 import { listServices, type ServiceRow } from "./service-store.ts";
 
 /**
@@ -28,12 +28,12 @@ const BY_ITS_CODES: ReadonlySet<string | null> = new Set([null, "exhausted", "un
 
 /**
  * Whether a service that was not given back may go on: the codes in force of its provider are for
- * as much as is in service by them, this one included, and nothing is overdue for a report.
+ * as much as is in service by them, this one included, and nothing of that resource is overdue for a report.
  */
 export function isCovered({ db }: AgentContext, service: ServiceRow, now: CapacityNow): boolean {
   const { serviceId, providerId, resource, quantity, state, returnReason } = service;
   if (state !== "unreturned" || !BY_ITS_CODES.has(returnReason)) return false;
-  if (readProvider(db, providerId).overdueSince !== null) return false;
+  if (readOverdue(db, { providerId, resource }) !== null) return false;
   const beside = listServices(db)
     .filter((one) => one.providerId === providerId && one.resource === resource)
     .filter((one) => one.serviceId !== serviceId && one.state !== "unreturned" && !one.isLent)
