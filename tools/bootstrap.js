@@ -88,7 +88,14 @@ const COMMANDS = {
     ],
   },
   torture: { programs: true, steps: [["tools/torture/main.ts"]] },
-  schema: { programs: false, steps: [["tools/schema/write.ts"], ["tools/openapi/write.ts"]] },
+  schema: {
+    programs: false,
+    steps: [
+      ["tools/schema/write.ts"],
+      ["tools/openapi/write.ts"],
+      ["node_modules/@biomejs/biome/bin/biome", "check", "--write", "openapi.json", "src/database"],
+    ],
+  },
   "small-linux": { programs: true, steps: [["tools/small-linux/build.ts", ".cache/small-linux"]] },
   "debian-12": {
     programs: true,

@@ -25,6 +25,24 @@ export async function listHostEvents(
   return rows.map((row) => ({ ...row, detail: row.detail as Record<string, unknown> }));
 }
 
+/** The same of one kind, however many others came since. */
+export async function listHostEventsOfKind(
+  db: Kysely<DB>,
+  hostId: HostId,
+  kind: string,
+  limit: number,
+): Promise<HostEvent[]> {
+  const rows = await db
+    .selectFrom("hostEvent")
+    .select(["at", "kind", "detail"])
+    .where("hostId", "=", hostId)
+    .where("kind", "=", kind)
+    .orderBy("seq", "desc")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...row, detail: row.detail as Record<string, unknown> }));
+}
+
 /** Batches of usage that were refused, on any host; the newest first, at most `limit`. */
 export async function listUsageRefusals(db: Kysely<DB>, limit: number) {
   const rows = await db

@@ -67,7 +67,7 @@ export function serviceStep(facts: ServiceFacts): ServiceAction {
   const mayPlug = facts.mode === "dedicated" && facts.isGuestRunning && !facts.isHeld;
   switch (state) {
     case "wanted":
-      if (returnReason !== null) return { do: "abandon" };
+      if (returnReason !== null) return { do: isBackingOff ? "wait" : "abandon" };
       if (facts.isAwaited) return { do: "wait" };
       return mayPlug ? { do: "plug" } : { do: "begin" };
     case "in-service":

@@ -112,10 +112,10 @@ export const CAPACITY_REFUSALS = {
     ({ serviceId }) =>
       `${serviceId} had to be given back and was not; return it (\`sublet capacity return\`, or restart its guest), or enter a new code of its provider that covers it, then ask again`,
   ),
-  "capacity-unreported": row<{ providerId: string }>(
+  "capacity-unreported": row<{ providerId: string; resource: string }>(
     409,
-    ({ providerId }) =>
-      `too much use is unreported to ${providerId}; write a report with \`sublet usage export\`, have the provider take it, and import its receipts`,
+    ({ providerId, resource }) =>
+      `too much use of ${resource} is unreported to ${providerId}; write a report with \`sublet usage export\`, have the provider take it, and import its receipts`,
   ),
   "capacity-wrong-mode": row<{ message: string }>(409, ({ message }) => message),
   "capacity-in-use-otherwise": row<{ providerId: string }>(

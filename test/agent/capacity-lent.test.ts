@@ -8,7 +8,7 @@ import type { StandbyPart } from "../../src/enablement/capacity/lent.ts";
 import type { Grant } from "../../src/enablement/grant.ts";
 import { chainOrigin, checkChain } from "../../src/meter/chain.ts";
 import { type CodeId, newId } from "../../src/unit/id.ts";
-import { CORE, enabled, kindsOf, meteredOf, recordsOf, returned, serveRounds } from "./capacity.ts";
+import { CORE, enabled, kindsOf, meteredOf, recordsOf, serveRounds } from "./capacity.ts";
 import { makeClientKey } from "./client-key.ts";
 import { desireLease, leaseOf } from "./harness.ts";
 import { core, coreSeconds, grantWith, lendingHost, lent, longer, reservedOn } from "./lent.ts";
@@ -280,7 +280,7 @@ test("an extension that leaves out what is standby's is another grant, and is re
   expect(server.reportsOf("extension-refused")).toMatchObject([{ reason: "extension-differs" }]);
 });
 
-test("a client agrees to more on top of what is lent, and that alone is returned before the end", async () => {
+test("a client agrees to more on top of what is lent, and has both until the end", async () => {
   const host = await lendingHost();
   const { rig, agent, server, provider } = host;
   const client = makeClientKey(rig.folder);
@@ -300,8 +300,8 @@ test("a client agrees to more on top of what is lent, and that alone is returned
   const consent = client.sign(consentStatement(asked));
   await enabled(agent, { code: provider.sign(own), partition: "p1", consent });
   expect(spec()).toMatchObject({ size: { cpuMilli: 3000 }, cores: [0, 2, 3] });
-  await returned(agent, { partition: "p1" });
-  expect(spec()).toMatchObject({ size: { cpuMilli: 2000 }, cores: [0, 2] });
+  expect(await giveBack(agent, { partition: "p1" })).toMatchObject({ code: "capacity-of-lease" });
+  expect(spec()).toMatchObject({ size: { cpuMilli: 3000 }, cores: [0, 2, 3] });
 });
 
 test("what serves a lease its owner neither returns nor keeps before the lease's end", async () => {

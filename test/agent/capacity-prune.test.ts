@@ -85,11 +85,15 @@ test("records are kept for 400 days, and longer until they are billed and receip
   expect(late).toHaveLength(48);
   expect(ageDays()).toBeGreaterThan(476);
   const quantity = BigInt(CORE) * BigInt((48 * STEP_MS) / 1000) * SECOND_NS;
-  expect(unreportedOf(agent.db, provider.providerId).quantity).toBe(quantity);
+  expect(
+    unreportedOf(agent.db, { providerId: provider.providerId, resource: "cpu" }).quantity,
+  ).toBe(quantity);
   handIn(agent, provider);
   await pass(42);
   expect(recordsOf(agent)[0]?.record.seq).toBeGreaterThan(receipted + 40);
-  expect(unreportedOf(agent.db, provider.providerId).quantity).toBe(0n);
+  expect(
+    unreportedOf(agent.db, { providerId: provider.providerId, resource: "cpu" }).quantity,
+  ).toBe(0n);
 
   // What is over keeps its last record, and the numbers that hang on it.
   await returned(agent, { partition: "p1" });
@@ -97,7 +101,10 @@ test("records are kept for 400 days, and longer until they are billed and receip
   await pass(44, false);
   expect(recordsOf(agent).length).toBeLessThan(3);
   expect(recordsOf(agent).at(-1)?.record.final).toBe(true);
-  expect(unreportedOf(agent.db, provider.providerId)).toEqual({ quantity: 0n, since: null });
+  expect(unreportedOf(agent.db, { providerId: provider.providerId, resource: "cpu" })).toEqual({
+    quantity: 0n,
+    since: null,
+  });
   expect(actsOf(agent).length).toBeGreaterThan(acts);
   expect(rig.clock.now().getTime()).toBeGreaterThan(start);
 }, 60_000);

@@ -118,12 +118,17 @@ test("a report file holds all that has no receipt, and the same again until it h
 
   const file = receiptsFor(agent, provider, report);
   const quantity = BigInt(CORE) * 70n * SECOND_NS;
-  expect(unreportedOf(agent.db, provider.providerId).quantity).toBe(quantity);
+  expect(
+    unreportedOf(agent.db, { providerId: provider.providerId, resource: "cpu" }).quantity,
+  ).toBe(quantity);
   const backwards = { ...file, receipts: file.receipts.toReversed() };
   const records = recordsOf(agent).length;
   expect(importReceipts(agent, backwards)).toEqual({ acts: 5, records, again: 0 });
   expect(importReceipts(agent, file)).toEqual({ acts: 0, records: 0, again: 0 });
-  expect(unreportedOf(agent.db, provider.providerId)).toEqual({ quantity: 0n, since: null });
+  expect(unreportedOf(agent.db, { providerId: provider.providerId, resource: "cpu" })).toEqual({
+    quantity: 0n,
+    since: null,
+  });
   const rest = exportReport(agent, provider.providerId);
   expect(rest.usage).toEqual([]);
   expect(actsIn(rest)).toEqual([]);
@@ -189,7 +194,9 @@ test("a provider that restored an older database is sent again what it lacks, an
   expect(taken).toEqual({ acts: 0, records: 0, again: whole.acts - 2 + whole.records });
   // What was reported once is not overdue because somebody else lost it.
   await serveRounds(rig, agent, 1, 1_000);
-  expect(showCapacity(agent).unreported).toMatchObject([{ quantity: "0", overdueSince: null }]);
+  expect(showCapacity(agent).unreported).toMatchObject([
+    { resources: [{ quantity: "0", overdueSince: null }] },
+  ]);
   const again = exportReport(agent, providerId);
   expect(actsIn(again)).toEqual(Array.from({ length: whole.acts - 2 }, (_, index) => index + 3));
   expect(recordsIn(again)).toBe(whole.records);
@@ -213,7 +220,7 @@ test("on line the receipts for use are the provider's own", async () => {
   await enabled(agent, { code: provider.code(agent), partition: "p2" });
   await serveRounds(rig, agent, 7, 10_000);
   await rig.rounds(agent, 1, 1);
-  expect(showCapacity(agent).unreported).toMatchObject([{ quantity: "0" }]);
+  expect(showCapacity(agent).unreported).toMatchObject([{ resources: [{ quantity: "0" }] }]);
   expect(recordsOf(agent).length).toBeGreaterThan(0);
 });
 
@@ -300,6 +307,36 @@ test("past the limit of unreported use it is time to bill", async () => {
   const { rig, agent } = await world({ reporting });
   await serveRounds(rig, agent, 8, 10_000);
   expect(kindsOf(agent)).toContain("time-to-bill unreported-limit");
+});
+
+test("what is unreported is counted for each resource by itself, by the codes of that resource", async () => {
+  const reportLimit = (BigInt(CORE) * 90n * SECOND_NS).toString();
+  const reporting = { reportAfterSeconds: 10 ** 8, reportLimit, graceSeconds: 3600 };
+  const { rig, provider, agent } = await world({ reporting });
+  const quantity = 2 ** 28;
+  const memory = { resource: "memory", quantity, resourceTime: "9".repeat(25) } as const;
+  await enabled(agent, { code: provider.code(agent, memory), partition: "p1" });
+  await serveRounds(rig, agent, 7, 10_000);
+  // Byte-nanoseconds of two billion times the limit of the cores, which are well below it.
+  expect(showCapacity(agent).unreported).toMatchObject([
+    {
+      resources: [
+        { resource: "cpu", quantity: `${BigInt(CORE) * 60n * SECOND_NS}`, overdueSince: null },
+        { resource: "memory", quantity: `${BigInt(quantity) * 60n * SECOND_NS}` },
+      ],
+    },
+  ]);
+  expect(kindsOf(agent)).not.toContain("time-to-bill unreported-limit");
+  // A later code that allows more loosens nothing; nor does one of another resource.
+  await enabled(agent, { code: provider.code(agent) });
+  await serveRounds(rig, agent, 7, 10_000);
+  expect(showCapacity(agent).warnings).toEqual([
+    expect.stringMatching(/^use of cpu is unreported since/),
+  ]);
+  const more = { code: provider.code(agent, { quantity: 2000 }), partition: "p1", quantity: 1000 };
+  expect(await enable(agent, more)).toMatchObject({ code: "capacity-unreported" });
+  const other = { code: provider.code(agent, memory), partition: "p1" };
+  expect(await enable(agent, other)).toMatchObject({ service: { state: "in-service" } });
 });
 
 test("on line the same acts are sent until a receipt covers them", async () => {

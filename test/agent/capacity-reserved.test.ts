@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from "vitest";
 import { enable } from "../../src/agent/capacity/enable.ts";
+import { giveBack } from "../../src/agent/capacity/give-back.ts";
 import { listReservations } from "../../src/agent/capacity/reservation-store.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
 import { showCapacity } from "../../src/agent/capacity/show.ts";
@@ -147,17 +148,19 @@ test("what is reserved is drawn by nobody else: the owner's use beyond the rest 
   expect(kindsOf(agent)).toContain("resource-time-used-up");
 });
 
-test("what is reserved and not used is free again when the capacity is returned", async () => {
-  const { rig, provider, agent, grant } = await world(600);
+test("what a lease has stays until its end, and what was reserved and not used is free again then", async () => {
+  const { rig, provider, agent, server, grant, spec } = await world(600);
   await agreed(agent, provider.code(agent, lasting(600)));
   expect(await enable(agent, { shared: true })).toMatchObject({ code: "capacity-none" });
   await serveRounds(rig, agent, 10, 10_000);
-  await returned(agent, { partition: "p1" });
+  expect(await giveBack(agent, { partition: "p1" })).toMatchObject({ code: "capacity-of-lease" });
+  expect(spec()).toMatchObject({ size: { cpuMilli: 2000 } });
+  server.desire({ leases: [leaseOf(server, grant, server.signEnd(grant.leaseId))] });
+  await serveRounds(rig, agent, 3, 1_000);
   expect(reservedOn(agent)).toBe(0n);
-  expect(rig.driver.guests.get(grant.leaseId)?.spec).toMatchObject({ size: { cpuMilli: 1000 } });
   await enabled(agent, { shared: true });
   expect(kindsOf(agent).filter((kind) => kind.startsWith("time-to-bill"))).toEqual([
-    "time-to-bill returned",
+    "time-to-bill lease-end",
   ]);
 });
 

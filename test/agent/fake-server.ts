@@ -143,6 +143,11 @@ export function createFakeServer(timeMs: () => number) {
     });
     if (!verified.ok) throw new Error(verified.message);
     const { batchId, chainId, records } = verified.payload;
+    // Of enabled capacity the receipt is its provider's, who may be elsewhere.
+    const by = chainId.startsWith("chain_") ? state.provider : { providerId: serverId, key };
+    if (by === null) {
+      throw new ApiError({ code: "acts-first", detail: "no provider's here", status: 409 });
+    }
     for (const hashed of records) {
       const name = `${chainId} ${hashed.record.seq}`;
       const known = state.records.get(name);
@@ -151,9 +156,6 @@ export function createFakeServer(timeMs: () => number) {
     }
     const names = [...state.records.keys()];
     const contiguousSeq = names.filter((name) => name.startsWith(`${chainId} `)).length;
-    // Of enabled capacity the receipt is its provider's.
-    const by = chainId.startsWith("chain_") ? state.provider : { providerId: serverId, key };
-    if (by === null) throw new Error("a test with capacity names its provider");
     const about = { iss: by.providerId, aud: hostId, batchId, chainId };
     const receipt = { ...about, contiguousSeq, receivedAt: instant(0) };
     return { receiptJws: sign("sublet-receipt", receipt, by.key) };

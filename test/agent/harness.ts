@@ -9,7 +9,7 @@ import { sendUsageOnce } from "../../src/agent/send-usage.ts";
 import { startContext } from "../../src/agent/start.ts";
 import { makeDataFolder, openState } from "../../src/agent/state/store.ts";
 import type { Client } from "../../src/api/client/client.ts";
-import { UnreachableError } from "../../src/api/client/error.ts";
+import { ApiError, UnreachableError } from "../../src/api/client/error.ts";
 import type { Grant } from "../../src/enablement/grant.ts";
 import type { PartitionDriver } from "../../src/partition/driver.ts";
 import { createMemoryDriver, type MemoryDriver } from "../../src/partition/memory/driver.ts";
@@ -166,6 +166,7 @@ async function unlessAway(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof UnreachableError)) throw error;
+    const isElsewhere = error instanceof ApiError && error.code === "acts-first";
+    if (!(error instanceof UnreachableError || isElsewhere)) throw error;
   }
 }

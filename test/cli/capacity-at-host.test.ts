@@ -83,7 +83,9 @@ describe("enable", () => {
     expect(stdout).toMatch(/service_\w+\s+the pool\s+1 core\s+core \d\s+in-service/);
     expect(stdout).toMatch(/p2\s+30 core-minutes\s+\d[\d.]* core-\w+\s+nothing/);
     expect(stdout).toMatch(/cpu\s+1\.00 cores counted now; used up in 1h\d+m/);
-    expect(stdout).toMatch(/unreported\s+use, since .* and \d+ acts for party_/);
+    expect(stdout).toMatch(
+      /unreported\s+[\d.]+ core-\w+ of cpu, since \S+.*\n.*\d+ acts for party_/,
+    );
   });
 
   test.each([

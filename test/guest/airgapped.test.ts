@@ -173,7 +173,7 @@ test("by files alone a host is registered, its standby core enabled, used, given
   const verified = await sold<{ verified: boolean }>("bill verify ./bill.json --as acme");
   expect(verified.verified).toBe(true);
   const { unreported } = await atHost<ShownCapacity>("capacity show");
-  expect(unreported).toMatchObject([{ quantity: "0", acts: 0 }]);
+  expect(unreported).toMatchObject([{ acts: 0, resources: [{ quantity: "0" }] }]);
 }, 90_000);
 
 test("what a shared guest burns is on the bill to the nanosecond of the kernel's own counter", async (context) => {

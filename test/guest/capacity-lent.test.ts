@@ -46,6 +46,7 @@ test("a lease's guest counts the core that was lent to it from its boot on, and 
   const manifest = imageManifestSchema.parse({ ...image.manifest, parts: given });
   const key = await newKey(join(rig.folder, "id"));
   const provider = createProvider();
+  rig.server.state.provider = provider;
   const agent = await rig.start({ driver });
   provider.pin(agent);
   const parts = manifest.parts.map(({ role }) => join(image.folder, role));

@@ -38,6 +38,7 @@ export interface CapacityWorld {
   vendor(name: string, terms?: Partial<CapacityTerms>): Promise<Vendor>;
   /** Standby goes into the partition `one` by a code of this provider. */
   enableBy(vendor: Vendor): Promise<void>;
+  pass(seconds: number): void;
   /** What agent and server do by themselves, with some seconds before each; tells what was refused. */
   rounds(count: number, seconds: number): Promise<readonly string[]>;
 }
@@ -48,7 +49,7 @@ export async function openCapacityWorld(): Promise<CapacityWorld> {
   const owner = await server.party("owner", ["lender"]);
   const agent = await startAgent(owner.client, clocks.ofAgent);
   const world: CapacityWorld = {
-    ...{ server, agent, owner: owner.client },
+    ...{ server, agent, owner: owner.client, pass: clocks.pass },
     vendor: async (name, terms = {}) => {
       const { client, partyId } = await server.party(name, ["provider"]);
       const params = { resource: "cpu" } as const;

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, expect, test } from "vitest";
 import { Ledger } from "../../src/billing/verify/capacity/ledger.sample.ts";
+import { insertHostEventOnce } from "../../src/host/store.ts";
 import { usageBatchSchema } from "../../src/meter/record.ts";
 import { claimedPayload, sign } from "../../src/signature/envelope.ts";
 import { newId } from "../../src/unit/id.ts";
@@ -133,6 +134,13 @@ test("a host that was set back is shown to its owner and its provider, and its u
   await host.agent.call("sendActs", { body: { actsJws: back } });
   const stand = await market.provider.call("showCapacityHost", { params: { host: host.hostId } });
   expect(stand.setBack).toHaveLength(1);
+  // However much else happens to the host, the provider goes on seeing it.
+  for (let batch = 0; batch < 210; batch++) {
+    const event = { hostId: host.hostId, kind: "usage-refused", detail: { batch } };
+    await insertHostEventOnce(server.database.kysely, { ...event, now: new Date() });
+  }
+  const seen = await market.provider.call("showCapacityHost", { params: { host: host.hostId } });
+  expect(seen.setBack).toEqual(stand.setBack);
   const { hosts: own } = await market.owner.call("listOwnCapacityHosts");
   expect(own.find((one) => one.hostId === host.hostId)?.setBack).toHaveLength(1);
   ledger.use(meter, NEXT_HOUR_MS, 600);

@@ -2,9 +2,10 @@ import { afterEach, expect, test } from "vitest";
 import { unreportedOf } from "../../src/agent/capacity/chain-store.ts";
 import { billOnDemand } from "../../src/agent/capacity/once.ts";
 import { exportReport, pendingActs } from "../../src/agent/capacity/report.ts";
+import { sendActsOnce } from "../../src/agent/capacity/send-acts.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
 import { showCapacity } from "../../src/agent/capacity/show.ts";
-import { kindsOf, meteredOf } from "../agent/capacity.ts";
+import { kindsOf, meteredOf, returned } from "../agent/capacity.ts";
 import { type CapacityWorld, openCapacityWorld } from "./capacity-agent.ts";
 import { TERMS } from "./capacity-market.ts";
 import { codeOf } from "./harness.ts";
@@ -26,7 +27,10 @@ test("use is receipted by its provider on line, all of it, and nothing paid for 
   refused.push(...(await rounds(1, 1)));
   expect(refused).toEqual([]);
   expect(meteredOf(agent)).toBeGreaterThan(0n);
-  expect(unreportedOf(agent.db, vendor.partyId)).toEqual({ quantity: 0n, since: null });
+  expect(unreportedOf(agent.db, { providerId: vendor.partyId, resource: "cpu" })).toEqual({
+    quantity: 0n,
+    since: null,
+  });
   expect(showCapacity(agent)).toMatchObject({ warnings: [], unreported: [{ acts: 0 }] });
   // Far behind what the code lets be unreported, and its grace.
   expect(listServices(agent.db)).toMatchObject([{ state: "in-service", returnReason: null }]);
@@ -43,7 +47,10 @@ test("each of two providers gives its own receipts, for acts and for use", async
   await billOnDemand(agent, null);
   expect(await rounds(1, 1)).toEqual([]);
   for (const { partyId } of [older, newer]) {
-    expect(unreportedOf(agent.db, partyId)).toEqual({ quantity: 0n, since: null });
+    expect(unreportedOf(agent.db, { providerId: partyId, resource: "cpu" })).toEqual({
+      quantity: 0n,
+      since: null,
+    });
     expect(exportReport(agent, partyId)).toMatchObject({ usage: [] });
   }
   expect(showCapacity(agent).unreported).toMatchObject([{ acts: 0 }, { acts: 0 }]);
@@ -57,4 +64,28 @@ test("a server signs no receipt of a provider that has no code for the host", as
   const body = { actsJws: batch?.jws ?? "", providerId: stranger.partyId };
   const { client } = world.agent.server;
   expect(await codeOf(client.call("sendActs", { body }))).toBe("not-found");
+});
+
+test("a host is overdue by its use: acts alone do not make up for it, and it needs none of them", async () => {
+  world = await openCapacityWorld();
+  const { agent, owner, pass, rounds } = world;
+  const vendor = await world.vendor("vendor", SHORT);
+  await world.enableBy(vendor);
+  const standOf = async () => {
+    const { hosts } = await owner.call("listOwnCapacityHosts");
+    return hosts[0];
+  };
+  // No act in five minutes, of which four may pass.
+  await rounds(5, 61);
+  expect(await standOf()).toMatchObject({ overdue: false });
+  pass(260);
+  await billOnDemand(agent, null);
+  await sendActsOnce(agent);
+  expect(await standOf()).toMatchObject({ overdue: true });
+  expect(await rounds(1, 1)).toEqual([]);
+  expect(await standOf()).toMatchObject({ overdue: false });
+  await returned(agent, { partition: "one" });
+  await rounds(1, 1);
+  pass(3_000);
+  expect(await standOf()).toMatchObject({ overdue: false });
 });

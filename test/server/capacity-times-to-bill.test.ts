@@ -111,13 +111,16 @@ test("a bill whose acts lack says which, charges what they would begin to nobody
 });
 
 test("a host that does not report is overdue, and what it did not give back or trust is shown, to its provider and its owner", async () => {
-  const { host, name, ledger: late, code } = await world();
+  const { host, name, ledger: late, code, meter: first } = await world();
   const now = Date.now();
+  const edge = Math.floor(now / HOUR_MS) * HOUR_MS;
+  const begun = edge - 2 * HOUR_MS;
   // As it reported two hours ago, by a code that wants a report every hour.
-  const ledger = new Ledger(host.hostId, host.key, now - 2 * HOUR_MS);
-  ledger.accept(code, "the same text");
-  ledger.begin(code, "the same text", [["p1", null]]);
-  const serviceId = ledger.meters[0]?.serviceId ?? "service_none";
+  const ledger = new Ledger(host.hostId, host.key, begun);
+  ledger.accept(code, first.codeJws);
+  const [meter] = ledger.begin(code, first.codeJws, [["p1", null]]);
+  if (!meter) throw new Error("no meter");
+  const { serviceId } = meter;
   const stands = async () => {
     const params = { host: host.hostId };
     const sold = await market.provider.call("showCapacityHost", { params });
@@ -137,6 +140,10 @@ test("a host that does not report is overdue, and what it did not give back or t
   ledger.act({ kind: "provider-untrusted", providerId: market.providerId });
   await report();
   const untrustedSince = new Date(now).toISOString();
+  expect(await stands()).toMatchObject({ overdue: true, unreturned: [serviceId], untrustedSince });
+  const pieces = [3600, 3600, Math.floor((now - edge) / 1000)].filter((seconds) => seconds > 0);
+  for (const seconds of pieces) ledger.use(meter, begun, seconds);
+  await send(host, ledger);
   expect(await stands()).toMatchObject({ overdue: false, unreturned: [serviceId], untrustedSince });
   ledger.act({ kind: "service-returned", serviceId, reason: "validity-end", means: "ask" });
   ledger.act({ kind: "provider-trusted", providerId: market.providerId, kids: ["k"] });

@@ -25,7 +25,9 @@ export async function settleMetered({ verbs }: Market, { socket }: Metered): Pro
   await verbs.do("capacity", "bill-now", ...at);
   const isReported = await eventually(async () => {
     const { unreported } = await verbs.do<ShownCapacity>("capacity", "show", ...at);
-    return unreported.every(({ acts, quantity }) => acts === 0 && `${quantity}` === "0");
+    return unreported.every(
+      ({ acts, resources }) => acts === 0 && resources.every(({ quantity }) => quantity === "0"),
+    );
   });
   if (!isReported) faults.push("acts or records of the metered host are unreported");
   const { services } = await verbs.do<ShownCapacity>("capacity", "show", ...at);

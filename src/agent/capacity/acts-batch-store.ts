@@ -3,7 +3,10 @@ import { z } from "zod";
 import type { BatchId, PartyId } from "../../unit/id.ts";
 import { idSchema } from "../../unit/schema.ts";
 
-/** Acts that were signed together for a provider, kept as they are until it has them. */
+/**
+ * Acts that were signed together for a provider, kept as they are until it has them. A head alone
+ * holds none: its first number is that of the act to come, and its last that of the one before.
+ */
 export interface ActsBatchRow {
   readonly batchId: BatchId;
   readonly firstSeq: number;
@@ -27,22 +30,49 @@ export function listActsBatches(
   return db
     .prepare(
       `SELECT batch_id AS "batchId", first_seq AS "firstSeq", last_seq AS "lastSeq", jws
-         FROM capacity_acts_batch WHERE provider_id = ? AND last_seq > ? ORDER BY first_seq`,
+         FROM capacity_acts_batch WHERE provider_id = ? AND last_seq > ? AND first_seq <= last_seq
+        ORDER BY first_seq`,
     )
     .all(providerId, receiptedSeq)
     .map((row) => rowSchema.parse({ ...row }));
 }
 
+export function findActsBatch(
+  db: DatabaseSync,
+  providerId: PartyId,
+  batchId: BatchId,
+): ActsBatchRow | null {
+  const row = db
+    .prepare(
+      `SELECT batch_id AS "batchId", first_seq AS "firstSeq", last_seq AS "lastSeq", jws
+         FROM capacity_acts_batch WHERE provider_id = ? AND batch_id = ?`,
+    )
+    .get(providerId, batchId);
+  return row === undefined ? null : rowSchema.parse({ ...row });
+}
+
+/** Heads stay: one's own receipt may come behind another that covers as much. */
 export function forgetActsBatches(db: DatabaseSync, providerId: PartyId, upToSeq: number): void {
-  db.prepare("DELETE FROM capacity_acts_batch WHERE provider_id = ? AND last_seq <= ?").run(
-    providerId,
-    upToSeq,
-  );
+  db.prepare(
+    `DELETE FROM capacity_acts_batch
+      WHERE provider_id = ? AND last_seq <= ? AND first_seq <= last_seq`,
+  ).run(providerId, upToSeq);
+}
+
+/** A head and those that were signed before it. */
+export function forgetHeads(db: DatabaseSync, providerId: PartyId, batchId: BatchId): void {
+  db.prepare(
+    `DELETE FROM capacity_acts_batch
+      WHERE provider_id = ? AND first_seq > last_seq
+        AND rowid <= (SELECT rowid FROM capacity_acts_batch WHERE batch_id = ?)`,
+  ).run(providerId, batchId);
 }
 
 /** The provider has lost acts: what it lacks is signed anew, without a hole. */
 export function forgetAllActsBatches(db: DatabaseSync, providerId: PartyId): void {
-  db.prepare("DELETE FROM capacity_acts_batch WHERE provider_id = ?").run(providerId);
+  db.prepare("DELETE FROM capacity_acts_batch WHERE provider_id = ? AND first_seq <= last_seq").run(
+    providerId,
+  );
 }
 
 const rowSchema = z.object({

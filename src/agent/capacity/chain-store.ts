@@ -4,6 +4,7 @@ import type { HashedRecord } from "../../meter/record.ts";
 import { acknowledgedSeq } from "../../meter/spool-batch.ts";
 import type { ChainId, LeaseId, PartitionId, PartyId, ServiceId } from "../../unit/id.ts";
 import { idSchema } from "../../unit/schema.ts";
+import type { Account } from "./used-up-store.ts";
 
 /** One partition's meter of a service. */
 export interface ChainRow {
@@ -97,14 +98,20 @@ export function markBilled(db: DatabaseSync, providerId: PartyId, period: Period
   ).run(period.start, period.end, providerId);
 }
 
-/** What of a provider no receipt covers: how much was metered, and since when. */
+/** What of a provider's resource no receipt covers: how much was metered, and since when. */
 export function unreportedOf(
   db: DatabaseSync,
-  providerId: PartyId,
+  { providerId, resource }: Account,
 ): { readonly quantity: bigint; readonly since: string | null } {
   let quantity = 0n;
   let since: string | null = null;
-  const chains = listChains(db).filter((chain) => chain.providerId === providerId);
+  const chains = db
+    .prepare(
+      `SELECT c.* FROM capacity_chain c JOIN capacity_service s USING (service_id)
+        WHERE c.provider_id = ? AND s.resource = ?`,
+    )
+    .all(providerId, resource)
+    .map(parseRow);
   for (const { chainId, receiptedSeq } of chains) {
     // What a provider has lost since is on its way again, and was reported in time.
     const receipted = Math.max(receiptedSeq, acknowledgedSeq(db, chainId));

@@ -134,7 +134,7 @@ function want(
     return refusal("capacity-beyond-codes", { resource, wanted, free: 0 });
   }
   if (!isWholeQuantity(resource, quantity)) return refusal("capacity-not-whole", { resource });
-  const no = refuseProvider(context, providerId) ?? refuseMore(context, source, { quantity, atMs });
+  const no = refuseProvider(context, source) ?? refuseMore(context, source, { quantity, atMs });
   if (no !== null) return no;
   const place =
     wish.shared === true

@@ -21,7 +21,7 @@ const SLEW_PARTS = 1_000n;
 /**
  * The time of an event, for the edges of periods: within a boot it is carried on by the monotonic
  * clock and follows the wall clock by at most a thousandth, so that a clock that is set moves no
- * edge; at a boot it is the wall clock's. It never goes back.
+ * edge; at a boot it is the wall clock's. It never goes back by itself (clock-store.ts: by proof).
  */
 export function eventTimeAt(before: EventTime | null, now: ClockNow): EventTime {
   const { bootId, monotonicNs } = now;

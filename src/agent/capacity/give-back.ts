@@ -12,8 +12,8 @@ export type ReturnWish =
 
 /**
  * Takes capacity out of service, after its last reading. What is unused stays in the accounts. A
- * guest that does not give it up keeps it, and goes on being metered; that is refused by name. What
- * serves a lease by a code that is lent stays until the lease ends.
+ * guest that does not give it up keeps it, and goes on being metered; that is refused by name. What a
+ * lease has, by a code that is lent or by its client's word, stays until the lease ends.
  */
 export function giveBack(
   context: AgentContext,
@@ -21,10 +21,10 @@ export function giveBack(
 ): Promise<readonly ServiceRow[] | Refusal> {
   return inCapacityTurn(context, async () => {
     const meant = listServices(context.db).filter((service) => isMeant(service, wish));
-    const lent = meant.find(({ isLent }) => isLent);
-    const found = meant.filter(({ isLent }) => !isLent);
-    if (lent && found.length === 0) {
-      const { serviceId, leaseId } = lent;
+    const leased = meant.find(({ leaseId }) => leaseId !== null);
+    const found = meant.filter(({ leaseId }) => leaseId === null);
+    if (leased && found.length === 0) {
+      const { serviceId, leaseId } = leased;
       return refusal("capacity-of-lease", { serviceId, leaseId: leaseId ?? "" });
     }
     if (found.length === 0) {
@@ -39,8 +39,12 @@ export function giveBack(
       changeService(context.db, serviceId, { returnReason: "owner", ...change });
       const failure = await serve(context, serviceId);
       const service = readService(context.db, serviceId);
-      if (failure !== null || service?.state === "unreturned") {
-        const message = failure?.message ?? "it lets go of it when it is started anew";
+      if (failure !== null || (service !== null && service.state !== "returned")) {
+        const why =
+          service?.state === "unreturned"
+            ? "it lets go of it when it is started anew"
+            : "it is busy with another change";
+        const message = failure?.message ?? why;
         return refusal("capacity-not-given-back", { message });
       }
       if (service !== null) returned.push(service);

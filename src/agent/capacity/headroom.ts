@@ -11,22 +11,25 @@ import { SIZE_ZERO } from "../../unit/size.ts";
 import type { AgentContext } from "../context.ts";
 import { isTrusted, readPinned } from "../trust/store.ts";
 import { type AccountKey, listCodes, ownerAccounts } from "./code-store.ts";
-import { readProvider } from "./provider-store.ts";
+import { readOverdue } from "./overdue-store.ts";
 import { reservedFor } from "./reservation-store.ts";
 import { listServices, type ServiceRow } from "./service-store.ts";
 
 /** How much more of the standby may be put into service, by the codes and by what there is. */
 
 /** An untrusted provider, what was not given back, or is unreported too long, lets nothing begin. */
-export function refuseProvider({ db }: AgentContext, providerId: PartyId): Refusal | null {
+export function refuseProvider(
+  { db }: AgentContext,
+  { providerId, resource }: AccountKey,
+): Refusal | null {
   if (!isTrusted(db, providerId)) {
     const name = readPinned(db, providerId)?.name ?? providerId;
     return refusal("provider-untrusted", { providerId, name });
   }
   const unreturned = listServices(db).find(({ state }) => state === "unreturned");
   if (unreturned) return refusal("capacity-unreturned", { serviceId: unreturned.serviceId });
-  const { overdueSince } = readProvider(db, providerId);
-  return overdueSince === null ? null : refusal("capacity-unreported", { providerId });
+  const isOverdue = readOverdue(db, { providerId, resource }) !== null;
+  return isOverdue ? refusal("capacity-unreported", { providerId, resource }) : null;
 }
 
 export function refuseMore(

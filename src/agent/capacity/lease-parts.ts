@@ -83,7 +83,7 @@ function findPart(
   if (!isWholeQuantity(resource, quantity)) {
     return `${quantity} of ${resource} are no whole ${resource === "cpu" ? "cores" : "blocks"}`;
   }
-  const no = refuseProvider(context, code.iss);
+  const no = refuseProvider(context, { providerId: code.iss, resource });
   if (no !== null) return no.message;
   const inUse = sumOf(staying(context).filter((one) => one.isLent && one.codeId === codeId));
   if (inUse + quantity > code.quantity) {

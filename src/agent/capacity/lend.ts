@@ -67,7 +67,7 @@ function refuseLending(
   if (isOver || leftOf(accountOf(stored)) === 0n) return refusal("capacity-none", { resource });
   const users = usersOf(context, now, stored);
   if (users.length > 0) return refusal("code-in-service", { codeId, services: users });
-  const no = refuseProvider(context, providerId);
+  const no = refuseProvider(context, { providerId, resource });
   if (no !== null) return no;
   const free = freeStandby(context, resource, now.atMs);
   if (quantity <= free) return null;

@@ -1,5 +1,9 @@
 import { inForce, runsOutInNs } from "../../enablement/capacity/account.ts";
-import { isGraceOver, overdueSince } from "../../enablement/capacity/overdue.ts";
+import {
+  isGraceOver,
+  overdueSince,
+  strictestReporting,
+} from "../../enablement/capacity/overdue.ts";
 import { CAPACITY_RESOURCES } from "../../enablement/capacity/resource.ts";
 import { isAnyValid } from "../../meter/describe-capacity.ts";
 import type { PartyId } from "../../unit/id.ts";
@@ -11,7 +15,7 @@ import type { CapacityNow } from "./clock-store.ts";
 import { listCodes, ownerAccounts } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
 import { billNow } from "./meters.ts";
-import { readProvider, writeProvider } from "./provider-store.ts";
+import { readOverdue, writeOverdue } from "./overdue-store.ts";
 import { codeOf } from "./reading.ts";
 import { changeService, listServices, readService, type ServiceRow } from "./service-store.ts";
 import { type Account, forgetUsedUp, readUsedUp, writeUsedUp } from "./used-up-store.ts";
@@ -24,8 +28,8 @@ export function keepPolicies(
 ): void {
   const { db } = context;
   for (const providerId of new Set(listCodes(db).map(({ code }) => code.iss))) {
-    keepReporting(context, now, providerId, guests);
     for (const resource of CAPACITY_RESOURCES) {
+      keepReporting(context, now, { providerId, resource }, guests);
       keepExhaustion(context, now, { providerId, resource }, guests);
     }
   }
@@ -62,24 +66,31 @@ function keepExhaustion(
   }
 }
 
+/** Of each resource by itself, too: what is used of one is in another unit than of the other. */
 function keepReporting(
   context: AgentContext,
   now: CapacityNow,
-  providerId: PartyId,
+  account: Account,
   guests: readonly Guest[],
 ): void {
   const { db } = context;
-  const terms = listCodes(db).findLast(({ code }) => code.iss === providerId)?.code.reporting;
-  if (terms === undefined) return;
-  const before = readProvider(db, providerId).overdueSince;
-  const since = overdueSince(unreportedOf(db, providerId), terms, before, now.at);
-  if (since !== before) writeProvider(db, providerId, { overdueSince: since });
+  const { providerId, resource } = account;
+  const codes = listCodes(db)
+    .map(({ code }) => code)
+    .filter((code) => code.iss === providerId && code.resource === resource);
+  const terms = strictestReporting(codes, now.atMs);
+  if (terms === null) return;
+  const before = readOverdue(db, account);
+  const since = overdueSince(unreportedOf(db, account), terms, before, now.at);
+  if (since !== before) writeOverdue(db, account, since);
   if (since !== null && before === null) {
-    context.log.warn({ providerId, since }, "use is unreported for too long; export a report");
+    context.log.warn({ ...account, since }, "use is unreported for too long; export a report");
     billNow(context, now, providerId, "unreported-limit", guests);
   }
   if (!isGraceOver(since, terms.graceSeconds, now.at)) return;
-  for (const service of servicesOf(context, providerId)) reclaim(context, service, "unreported");
+  for (const service of servicesOf(context, providerId)) {
+    if (service.resource === resource) reclaim(context, service, "unreported");
+  }
 }
 
 /** Never from a leased partition: its client was promised what it has. */

@@ -4,6 +4,7 @@ import { DriverError } from "../../partition/driver.ts";
 import { readPartition } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
 import { type Guest, resizeGuest } from "../guests.ts";
+import { listCodes } from "./code-store.ts";
 import { deleteRaised, listRaised, writeRaised } from "./raised-store.ts";
 import { pooledCores, type ServiceRow, sharedServices } from "./service-store.ts";
 
@@ -36,12 +37,12 @@ export function isPoolHeld(
  * Lets the owner's shared guests use more than their entitlement while capacity is enabled for the
  * pool, up to their partition's maximum, and no more once it is not. A leased guest keeps what its
  * lease has frozen. A guest that takes no notice is not asked again in this life. Returns the first
- * failure to take back what a guest had.
+ * failure to take back what a guest had; `busy`: one that has it is busy, and is asked in the next pass.
  */
 export async function keepRaisedOnce(
   context: AgentContext,
   guests: readonly Guest[],
-): Promise<DriverError | null> {
+): Promise<DriverError | "busy" | null> {
   const { db } = context;
   const pool = presentPool(context, guests);
   const states = new Set(sharedServices(db).map(({ state }) => state));
@@ -49,7 +50,7 @@ export async function keepRaisedOnce(
   // Guests keep what was not given back until they are brought to it, and no other gets it.
   if (!isEnabled && states.has("unreturned")) return null;
   const raised = new Map(listRaised(db).map((one) => [one.guestId, one]));
-  let failure: DriverError | null = null;
+  let failure: DriverError | "busy" | null = null;
   for (const guest of guests) {
     const { guestId, processId, cpuMode, origin, size } = guest;
     const before = raised.get(guestId);
@@ -59,24 +60,49 @@ export async function keepRaisedOnce(
     const max = readPartition(db, guest.partition.id)?.max.cpuMilli ?? size.cpuMilli;
     const most = Math.max(size.cpuMilli, Math.min(max, pool.length * 1000));
     const cpuMilli = isEnabled ? most : size.cpuMilli;
-    const present = before?.processId === processId ? before.cpuMilli : size.cpuMilli;
+    const present =
+      before?.processId === processId
+        ? before.cpuMilli
+        : isLookedAt(context, processId)
+          ? size.cpuMilli
+          : null;
     if (cpuMilli === present) continue;
+    const isTakenBack = present === null || cpuMilli < present;
     try {
       const to = { size: { ...size, cpuMilli }, cores: pool };
-      if ((await resizeGuest(context, guestId, to)) === null) continue;
+      if ((await resizeGuest(context, guestId, to)) === null) {
+        if (isTakenBack && cpuMilli === size.cpuMilli) failure ??= "busy";
+        continue;
+      }
     } catch (error) {
       if (!(error instanceof DriverError)) throw error;
       context.log.warn({ guestId, cpuMilli, err: error }, "a shared guest keeps the size it had");
-      if (cpuMilli < present) {
+      if (isTakenBack) {
         failure ??= error;
         continue;
       }
     }
+    lookedAt.get(db)?.add(processId);
     if (cpuMilli === size.cpuMilli) deleteRaised(db, guestId);
     else writeRaised(db, { guestId, processId, cpuMilli });
   }
   for (const guestId of raised.keys()) deleteRaised(db, guestId);
   return failure;
+}
+
+/**
+ * The lives of shared guests that this agent has sized, or that began under it without a code: an
+ * agent of before may have died between raising one and recording it.
+ */
+const lookedAt = new WeakMap<object, Set<string>>();
+
+function isLookedAt({ db }: AgentContext, processId: string): boolean {
+  const known = lookedAt.get(db) ?? new Set();
+  lookedAt.set(db, known);
+  if (known.has(processId)) return true;
+  // Where nothing was ever enabled, nothing was ever raised.
+  if (listCodes(db).length === 0) known.add(processId);
+  return known.has(processId);
 }
 
 /** Without the guests' doing: their virtual cpus share the cores that stay. */

@@ -6,8 +6,6 @@ import type { PartyId } from "../../unit/id.ts";
 export interface ProviderRow {
   /** Acts up to this number are stored durably there. */
   readonly actsReceipted: number;
-  /** Since when there is more without receipt than the codes allow; null: there is not. */
-  readonly overdueSince: string | null;
   /** The last of its demands for a bill that a time to bill has answered; null: none. */
   readonly demandAnswered: string | null;
   /** By the provider's clock, the latest of its receipts for acts. */
@@ -19,9 +17,8 @@ export interface ProviderRow {
 export function readProvider(db: DatabaseSync, providerId: PartyId): ProviderRow {
   const row = db
     .prepare(
-      `SELECT acts_receipted AS "actsReceipted", overdue_since AS "overdueSince",
-              receipted_at AS "receiptedAt", head_at AS "headAt",
-              demand_answered AS "demandAnswered"
+      `SELECT acts_receipted AS "actsReceipted", receipted_at AS "receiptedAt",
+              head_at AS "headAt", demand_answered AS "demandAnswered"
          FROM capacity_provider WHERE provider_id = ?`,
     )
     .get(providerId);
@@ -29,8 +26,7 @@ export function readProvider(db: DatabaseSync, providerId: PartyId): ProviderRow
 }
 
 const UNKNOWN: ProviderRow = {
-  ...{ actsReceipted: 0, overdueSince: null, receiptedAt: null, headAt: null },
-  demandAnswered: null,
+  ...{ actsReceipted: 0, receiptedAt: null, headAt: null, demandAnswered: null },
 };
 
 export function writeProvider(
@@ -41,17 +37,13 @@ export function writeProvider(
   const row = { ...readProvider(db, providerId), ...change };
   db.prepare(
     `INSERT OR REPLACE INTO capacity_provider
-       (provider_id, acts_receipted, overdue_since, receipted_at, head_at, demand_answered)
-     VALUES (?, ?, ?, ?, ?, ?)`,
-  ).run(
-    ...[providerId, row.actsReceipted, row.overdueSince, row.receiptedAt, row.headAt],
-    row.demandAnswered,
-  );
+       (provider_id, acts_receipted, receipted_at, head_at, demand_answered)
+     VALUES (?, ?, ?, ?, ?)`,
+  ).run(providerId, row.actsReceipted, row.receiptedAt, row.headAt, row.demandAnswered);
 }
 
 const rowSchema = z.object({
   actsReceipted: z.number(),
-  overdueSince: z.string().nullable(),
   receiptedAt: z.string().nullable(),
   headAt: z.string().nullable(),
   demandAnswered: z.string().nullable(),

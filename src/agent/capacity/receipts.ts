@@ -1,18 +1,27 @@
-import { type ActsReceipt, actsReceiptSchema } from "../../enablement/capacity/act.ts";
+import {
+  type ActsReceipt,
+  actsBatchSchema,
+  actsReceiptSchema,
+} from "../../enablement/capacity/act.ts";
 import type { ReceiptFile } from "../../enablement/capacity/report-file.ts";
 import { type UsageReceipt, usageReceiptSchema } from "../../meter/record.ts";
 import { acknowledge, acknowledgedSeq, sendAgain, sendMissing } from "../../meter/spool-batch.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { Refusal, refusal } from "../../refusal/refusal.ts";
-import { verify } from "../../signature/envelope.ts";
+import { claimedPayload, verify } from "../../signature/envelope.ts";
 import { keyRing } from "../../signature/key.ts";
 import type { ChainId, PartyId } from "../../unit/id.ts";
 import type { AgentContext } from "../context.ts";
 import { readPinned } from "../trust/store.ts";
 import { actHead, listActs } from "./act-store.ts";
-import { forgetActsBatches, forgetAllActsBatches } from "./acts-batch-store.ts";
+import {
+  findActsBatch,
+  forgetActsBatches,
+  forgetAllActsBatches,
+  forgetHeads,
+} from "./acts-batch-store.ts";
 import { lastSeqBefore, listChains, noteReceipt } from "./chain-store.ts";
-import { tellCapacityTime } from "./clock-store.ts";
+import { proveAhead, tellCapacityTime } from "./clock-store.ts";
 import { hostIdOf } from "./host.ts";
 import { readProvider, writeProvider } from "./provider-store.ts";
 
@@ -76,7 +85,7 @@ export function takeReceipt(
 function takeActs(
   context: AgentContext,
   providerId: PartyId,
-  { iss, aud, contiguousSeq, receivedAt }: ActsReceipt,
+  { iss, aud, batchId, contiguousSeq, receivedAt }: ActsReceipt,
 ): Imported | Refusal {
   const { db } = context;
   const hostId = hostIdOf(context);
@@ -89,6 +98,11 @@ function takeActs(
     return refusal("receipt-refused", { message });
   }
   return inTransaction(db, () => {
+    const batch = findActsBatch(db, providerId, batchId);
+    if (batch !== null) {
+      proveAhead(context, actsBatchSchema.parse(claimedPayload(batch.jws)).head, receivedAt);
+      forgetHeads(db, providerId, batchId);
+    }
     const { actsReceipted: before, receiptedAt } = readProvider(db, providerId);
     const isLost = contiguousSeq < before && isLater(receivedAt, receiptedAt);
     const actsReceipted = isLost ? contiguousSeq : Math.max(before, contiguousSeq);

@@ -9,7 +9,7 @@ import { readLease } from "../lease/store.ts";
 import { actHead, listActs } from "./act-store.ts";
 import { type ActsBatchRow, insertActsBatch, listActsBatches } from "./acts-batch-store.ts";
 import { listChains } from "./chain-store.ts";
-import { tellCapacityTime } from "./clock-store.ts";
+import { type CapacityNow, CLOCKS_DIFFER_MS, tellCapacityTime } from "./clock-store.ts";
 import { hostIdOf } from "./host.ts";
 import { readProvider } from "./provider-store.ts";
 
@@ -47,17 +47,28 @@ export function pendingActs(context: AgentContext, providerId: PartyId): readonl
   });
 }
 
+/** The time of events is later than this computer's clock, so one of them is wrong. */
+export function isAhead({ time }: AgentContext, now: CapacityNow): boolean {
+  return now.atMs - time.nowMs() > CLOCKS_DIFFER_MS;
+}
+
 /**
  * Where the ledger stands now, signed: of a host that did nothing it shows that it is alive, and
- * whether its state was set back. Each is another one; none is kept.
+ * whether its state was set back. Each is another one. It is kept where the time of events is ahead:
+ * its receipt tells what the time was by the provider's clock, and so by how much.
  */
-export function presentHead(context: AgentContext): string {
+export function presentHead(context: AgentContext, providerId: PartyId): string {
   const { db, keys } = context;
   const hostId = hostIdOf(context);
-  const { at, atMs, runNs } = inTransaction(db, () => tellCapacityTime(context));
-  const head = { ...actHead(db, hostId), at, runNs: runNs.toString() };
-  const batch = { batchId: newId("batch", atMs), hostId, acts: [], head };
-  return sign("sublet-acts", batch, keys.current());
+  return inTransaction(db, () => {
+    const now = tellCapacityTime(context);
+    const head = { ...actHead(db, hostId), at: now.at, runNs: now.runNs.toString() };
+    const batchId = newId("batch", now.atMs);
+    const jws = sign("sublet-acts", { batchId, hostId, acts: [], head }, keys.current());
+    const [firstSeq, lastSeq] = [head.seq + 1, head.seq];
+    if (isAhead(context, now)) insertActsBatch(db, providerId, { batchId, firstSeq, lastSeq, jws });
+    return jws;
+  });
 }
 
 /** How far a report has been read: which batches of acts and of usage came last. */
@@ -98,7 +109,10 @@ export function exportPart(
   const usage = nextBatches(db, signBatch, { chainIds, after: position, limit });
   const report = reportFileSchema.parse({
     ...{ kind: "sublet-capacity-report", version: 1, hostId, providerId, writtenAt: now.at },
-    acts: [...acts.map(({ jws }) => jws), ...(after === null ? [presentHead(context)] : [])],
+    acts: [
+      ...acts.map(({ jws }) => jws),
+      ...(after === null ? [presentHead(context, providerId)] : []),
+    ],
     usage: usage.map(({ jws }) => jws),
   });
   const isFull = acts.length + usage.length === BATCHES_PER_PART;

@@ -229,3 +229,29 @@ export const LENT_SERVICE_STEP = `
   -- By a code that is lent: every life of the lease's guest boots with it.
   ALTER TABLE capacity_service ADD COLUMN is_lent INTEGER NOT NULL DEFAULT 0;
 `;
+
+/** When too much of a provider's resource was without receipt: of each resource by itself. */
+export const CAPACITY_OVERDUE_STEP = `
+  CREATE TABLE capacity_overdue (
+    provider_id TEXT NOT NULL,
+    resource    TEXT NOT NULL,
+    since       TEXT NOT NULL,
+    PRIMARY KEY (provider_id, resource)
+  ) STRICT;
+  ALTER TABLE capacity_provider DROP COLUMN overdue_since;
+`;
+
+/**
+ * By how much the time of events is proven to be ahead, until it was set back by that; and how long
+ * this agent had run when what proved it was made: what is older proves nothing more.
+ */
+export const CAPACITY_AHEAD_STEP = `
+  CREATE TABLE capacity_ahead (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    ahead_ns TEXT NOT NULL,
+    run_ns   TEXT NOT NULL
+  ) STRICT;
+  -- How long the agent had run when this boot began.
+  ALTER TABLE capacity_clock ADD COLUMN boot_run_ns TEXT NOT NULL DEFAULT '0';
+  UPDATE capacity_clock SET boot_run_ns = run_ns;
+`;

@@ -56,7 +56,7 @@ async function sendTo(
     if (refused !== null) return refused;
   }
   if (waiting.length > 0 || !isHeadDue(context, providerId)) return null;
-  const refused = await send(context, receiver, providerId, presentHead(context));
+  const refused = await send(context, receiver, providerId, presentHead(context, providerId));
   // A provider that is elsewhere sees it in a file; it is asked again tomorrow.
   if (refused !== null) noteHead(context, providerId);
   return null;
@@ -85,7 +85,9 @@ function isHeadDue(context: JoinedContext, providerId: PartyId): boolean {
   const { headAt } = readProvider(context.db, providerId);
   if (headAt === null) return true;
   const { atMs } = inTransaction(context.db, () => tellCapacityTime(context));
-  return atMs - Date.parse(headAt) >= HEAD_EVERY_MS;
+  const sinceMs = atMs - Date.parse(headAt);
+  // Below zero where the time of events was set back since.
+  return sinceMs < 0 || sinceMs >= HEAD_EVERY_MS;
 }
 
 function noteHead(context: JoinedContext, providerId: PartyId): void {

@@ -18,7 +18,7 @@ import { writeAct } from "./act-store.ts";
 import { listOpenChains } from "./chain-store.ts";
 import { type CapacityNow, tellCapacityTime } from "./clock-store.ts";
 import { accountsOf } from "./code-store.ts";
-import { isCovered } from "./covered.ts";
+import { isCovered, isLetIn } from "./covered.ts";
 import { guestFor, heldServices, isHeldBy, sizeWith } from "./guest.ts";
 import { hostIdOf } from "./host.ts";
 import { billNow, keepSharedMeters, readMeters, seenOf } from "./meters.ts";
@@ -30,6 +30,7 @@ import {
   deleteService,
   listServices,
   readService,
+  type ServiceChange,
   type ServiceRow,
 } from "./service-store.ts";
 
@@ -115,7 +116,9 @@ function factsOf(
     isHeld: isShared ? isPoolHeld(context, service, guests) : isHeldBy(guest, service),
     returnReason: service.returnReason,
     // What a lease has was reserved from codes that are valid until its end.
-    isValid: service.leaseId !== null || isAnyValid(accounts, now.atMs),
+    isValid:
+      service.leaseId !== null ||
+      (isAnyValid(accounts, now.atMs) && isLetIn(context, service, now)),
     isCovered: isCovered(context, service, now),
     isTakenOut: service.processId === null,
     isBackingOff: waitNs > 0n && waitNs < BigInt(BACKOFF.effect.mostMs) * 1_000_000n,
@@ -138,6 +141,8 @@ async function perform(
   const chains = listOpenChains(db).filter((chain) => chain.serviceId === serviceId);
   switch (action.do) {
     case "abandon":
+      // An agent that died behind the plugging has not recorded it.
+      if (!(await takeOut(context, service, guests))) return false;
       record((now) => abandon(context, now, service));
       return false;
     case "plug":
@@ -171,7 +176,10 @@ async function perform(
       });
       return true;
     case "unplug":
-      return unplug(context, service, guests);
+      if (await unplug(context, service, guests)) return true;
+      // Its guest is busy: it has it still, so it is metered until it is taken out.
+      changeService(db, serviceId, backFrom(context, service));
+      return false;
     case "repin":
       // It is free from then on, and was used until then.
       record((now) => readMeters(context, now, chains, guests, { close: true }));
@@ -225,18 +233,37 @@ export function begin(
   context.log.info({ serviceId, mode, resource, quantity, partition }, "capacity is in service");
 }
 
+/** False: a guest is busy, and has it still. */
 async function unplug(context: AgentContext, service: ServiceRow, guests: readonly Guest[]) {
   if (service.mode === "shared") {
     const failure = await keepRaisedOnce(context, guests);
+    if (failure === "busy") return false;
     if (failure !== null) throw failure;
   } else {
-    const guest = guestFor(guests, service);
-    if (guest === null) return false;
-    const rest = heldServices(context, guest).filter((one) => one.serviceId !== service.serviceId);
-    if ((await resizeGuest(context, guest.guestId, sizeWith(guest, rest))) === null) return false;
+    if (guestFor(guests, service) === null) return false;
+    if (!(await takeOut(context, service, guests))) return false;
   }
   changeService(context.db, service.serviceId, { processId: null });
   return true;
+}
+
+/** The guest of a dedicated service has what it has without it, whatever it had; false: it is busy. */
+async function takeOut(context: AgentContext, service: ServiceRow, guests: readonly Guest[]) {
+  const guest = service.mode === "shared" ? null : guestFor(guests, service);
+  if (guest?.isRunning !== true) return true;
+  const rest = heldServices(context, guest).filter((one) => one.serviceId !== service.serviceId);
+  return (await resizeGuest(context, guest.guestId, sizeWith(guest, rest))) !== null;
+}
+
+/** The state before its return was begun: an owner is told to try again, everything else is tried. */
+function backFrom(context: AgentContext, service: ServiceRow): ServiceChange {
+  const { means, returnReason } = service;
+  if (means === null) {
+    const isOwners = returnReason === "owner";
+    return { state: "in-service", ...(isOwners ? { returnReason: null } : {}) };
+  }
+  const inOrder = codeOf(context, service).code.returnMeans;
+  return { state: "unreturned", means: inOrder[inOrder.indexOf(means) - 1] ?? null };
 }
 
 /** Memory cannot be shared like this, so of it nothing comes but the next means. */
@@ -320,7 +347,7 @@ function recordFailure(
   const { db } = context;
   const { serviceId, state } = service;
   context.log.warn({ serviceId, state, action: action.do, err: error }, "capacity: no effect");
-  if (state === "wanted") {
+  if (state === "wanted" && action.do !== "abandon") {
     inTransaction(db, () => abandon(context, tellCapacityTime(context), service));
     return;
   }

@@ -1,4 +1,5 @@
 import { leftOf } from "../../enablement/capacity/account.ts";
+import { CAPACITY_RESOURCES } from "../../enablement/capacity/resource.ts";
 import { inTransaction } from "../../meter/transaction.ts";
 import { listPartitions } from "../allocation/store.ts";
 import type { AgentContext } from "../context.ts";
@@ -9,9 +10,11 @@ import { tellCapacityTime } from "./clock-store.ts";
 import { accountOf, listCodes } from "./code-store.ts";
 import { hostIdOf } from "./host.ts";
 import { sharedService } from "./meters.ts";
+import { readOverdue } from "./overdue-store.ts";
 import { outlookOf } from "./policy.ts";
 import { readProvider } from "./provider-store.ts";
 import { codeOf, periodUse } from "./reading.ts";
+import { isAhead } from "./report.ts";
 import { listReservations } from "./reservation-store.ts";
 import { listServices } from "./service-store.ts";
 
@@ -63,14 +66,25 @@ export function showCapacity(context: AgentContext) {
     }),
   );
   const unreported = providers.map((providerId) => {
-    const { quantity, since } = unreportedOf(db, providerId);
-    const { overdueSince, actsReceipted } = readProvider(db, providerId);
-    const acts = actHead(db, hostIdOf(context)).seq - actsReceipted;
-    if (overdueSince !== null) {
-      warnings.push(`use is unreported since ${since}; export a report for ${providerId}`);
-    }
-    return { providerId, quantity: quantity.toString(), since, overdueSince, acts };
+    const acts = actHead(db, hostIdOf(context)).seq - readProvider(db, providerId).actsReceipted;
+    const own = codes.filter(({ code }) => code.iss === providerId);
+    const resources = CAPACITY_RESOURCES.filter((resource) =>
+      own.some(({ code }) => code.resource === resource),
+    ).map((resource) => {
+      const { quantity, since } = unreportedOf(db, { providerId, resource });
+      const overdueSince = readOverdue(db, { providerId, resource });
+      if (overdueSince !== null) {
+        const told = `use of ${resource} is unreported since ${since}`;
+        warnings.push(`${told}; export a report for ${providerId}`);
+      }
+      return { resource, quantity: quantity.toString(), since, overdueSince };
+    });
+    return { providerId, acts, resources };
   });
+  if (isAhead(context, now)) {
+    const told = "codes count by a time that is later than this computer's clock";
+    warnings.push(`${told}: set the clock right, then export a report and import its receipts`);
+  }
   for (const { providerId, name, isTrusted: holds } of listPinned(db)) {
     if (holds || !providers.includes(providerId)) continue;
     warnings.push(`${name} is not trusted any more: its codes (${providerId}) enable nothing`);

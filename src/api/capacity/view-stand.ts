@@ -7,10 +7,10 @@ import {
   type Issued,
   listDemands,
   listUnreturned,
-  readReportedUntil,
+  readReported,
   readUntrustedSince,
 } from "../../enablement/capacity/stand-store.ts";
-import { listHostEvents } from "../../host/event-store.ts";
+import { listHostEventsOfKind } from "../../host/event-store.ts";
 import { getHost } from "../../host/store.ts";
 import { readDebited } from "../../meter/capacity-store.ts";
 import { getParty } from "../../party/store.ts";
@@ -33,8 +33,11 @@ export async function viewStand(
       act.kind === "code-accepted" ? act.codeId : null,
     ),
   );
-  const until = await readReportedUntil(db, hostId);
-  const events = await listHostEvents(db, hostId, EVENTS_MAX);
+  const { latest, openUntil } = await readReported(db, issued);
+  const until = openUntil ?? latest;
+  // A host with a network tells what it begins at once: where nothing is open, nothing is due.
+  const isDue = openUntil !== null || host.isRegistered;
+  const events = await listHostEventsOfKind(db, hostId, "state-set-back", EVENTS_MAX);
   const demand = (await listDemands(db, hostId)).find(
     (one) => one.providerPartyId === providerPartyId,
   );
@@ -52,12 +55,14 @@ export async function viewStand(
       left: (BigInt(code.resourceTime) - (debited.get(codeId) ?? 0n)).toString(),
     })),
     reportedUntil: until?.toISOString() ?? null,
-    overdue: until !== null && now.getTime() - until.getTime() > Math.min(...afterMs, Infinity),
+    overdue:
+      isDue && until !== null && now.getTime() - until.getTime() > Math.min(...afterMs, Infinity),
     unreturned: await listUnreturned(db, issued),
     untrustedSince: await readUntrustedSince(db, issued),
-    setBack: events
-      .filter(({ kind }) => kind === "state-set-back")
-      .map(({ at, detail }) => ({ at: at.toISOString(), reason: String(detail.reason) })),
+    setBack: events.map(({ at, detail }) => ({
+      at: at.toISOString(),
+      reason: String(detail.reason),
+    })),
     demandedAt: demand?.demandedAt.toISOString() ?? null,
   };
 }

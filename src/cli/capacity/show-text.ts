@@ -83,8 +83,11 @@ function forecast(seconds: number): string {
 type Unreported = ShownCapacity["unreported"][number];
 
 function unreportedFacts(one: Unreported): (readonly [string, string])[] {
-  const since = one.since === null ? "" : `, since ${instant(one.since)}`;
-  const records = one.since === null ? "no use" : `use${since}`;
-  const overdue = one.overdueSince === null ? "" : `; overdue since ${instant(one.overdueSince)}`;
-  return [["unreported", `${records} and ${one.acts} acts for ${one.providerId}${overdue}`]];
+  const open = one.resources.filter(({ since }) => since !== null);
+  const used = open.map(({ resource, quantity, since, overdueSince }) => {
+    const overdue = overdueSince === null ? "" : `; overdue since ${instant(overdueSince)}`;
+    return `${useText(resource, BigInt(quantity))} of ${resource}, since ${instant(since ?? "")}${overdue}`;
+  });
+  const rest = `${used.length === 0 ? "no use and " : ""}${one.acts} acts for ${one.providerId}`;
+  return [...used, rest].map((text) => ["unreported", text] as const);
 }

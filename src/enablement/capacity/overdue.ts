@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { CapacityCode } from "./code.ts";
 import type { reportingSchema } from "./terms.ts";
 
 export interface Unreported {
@@ -8,13 +9,41 @@ export interface Unreported {
   readonly since: string | null;
 }
 
+type Reporting = z.infer<typeof reportingSchema>;
+
 /**
- * From when on too much is unreported, by a code's terms; null: it is not. `before` is what was
+ * What counts of the codes of one provider and resource: of each figure the strictest of those that
+ * are valid now, so that no code loosens another's; where none is, of all. Null: there are none.
+ */
+export function strictestReporting(
+  codes: readonly Pick<CapacityCode, "reporting" | "validity">[],
+  atMs: number,
+): Reporting | null {
+  const valid = codes.filter(
+    ({ validity: { start, end } }) => Date.parse(start) <= atMs && atMs < Date.parse(end),
+  );
+  const [first, ...more] = (valid.length > 0 ? valid : codes).map(({ reporting }) => reporting);
+  if (first === undefined) return null;
+  return more.reduce(
+    (strictest, one) => ({
+      reportAfterSeconds: Math.min(strictest.reportAfterSeconds, one.reportAfterSeconds),
+      reportLimit:
+        BigInt(one.reportLimit) < BigInt(strictest.reportLimit)
+          ? one.reportLimit
+          : strictest.reportLimit,
+      graceSeconds: Math.min(strictest.graceSeconds, one.graceSeconds),
+    }),
+    first,
+  );
+}
+
+/**
+ * From when on too much of one resource is unreported, by its codes' terms; null: it is not. `before` is what was
  * found the last time: a limit that was passed stays passed until a receipt.
  */
 export function overdueSince(
   { quantity, since }: Unreported,
-  terms: z.infer<typeof reportingSchema>,
+  terms: Reporting,
   before: string | null,
   now: string,
 ): string | null {

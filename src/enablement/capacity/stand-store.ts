@@ -34,14 +34,32 @@ export async function listIssued(
 
 const LISTED_MAX = 500;
 
-/** When the host last signed its acts, by its own clock. */
-export async function readReportedUntil(db: Kysely<DB>, hostId: HostId): Promise<Date | null> {
-  const row = await db
-    .selectFrom("capacityActBatch")
-    .select((eb) => eb.fn.max("headAt").as("at"))
-    .where("hostId", "=", hostId)
-    .executeTakeFirst();
-  return row?.at ?? null;
+export interface Reported {
+  /** The last that the host told of itself: its acts' head, or a record of use. */
+  readonly latest: Date | null;
+  /** Of the meters that are open: until when the one is known that is furthest behind. */
+  readonly openUntil: Date | null;
+}
+
+/** Until when a host has told what it did with a provider's codes, by its own clock. */
+export async function readReported(
+  db: Kysely<DB>,
+  { hostId, providerPartyId }: Issued,
+): Promise<Reported> {
+  const { rows } = await sql<Reported>`
+    with meter as (
+      select coalesce(r.to_at, (a.act ->> 'at')::timestamptz) as until,
+        coalesce(r.final, false) as is_closed
+      from capacity_chain c
+      join capacity_act a on a.host_id = c.host_id and a.seq = c.act_seq
+      left join lateral (select u.to_at, u.final from usage_record u
+        where u.chain_id = c.chain_id order by u.seq desc limit 1) r on true
+      where c.host_id = ${hostId} and c.provider_party_id = ${providerPartyId})
+    select
+      greatest((select max(head_at) from capacity_act_batch where host_id = ${hostId}),
+        (select max(until) from meter)) as latest,
+      (select min(until) from meter where not is_closed) as open_until`.execute(db);
+  return rows[0] ?? { latest: null, openUntil: null };
 }
 
 /** Services that could not be given back, and were not since, nor covered by another code. */
