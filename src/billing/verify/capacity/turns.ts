@@ -38,6 +38,8 @@ export function drawInTurn(
   const codes = [...evidence.codes.values()].map(({ code }) => code).sort(byExpiry);
   const accepted = acceptedAt(acts);
   const kept = readKept(acts);
+  const services = new Set(kept.map(({ serviceId }) => serviceId));
+  const ofLeases = known.filter(({ capacity }) => capacity && services.has(capacity.serviceId));
   const billed = counted.map((one) => ({ ...one, act: firstNaming(acts, one) }));
   billed.sort((a, b) => a.act.seq - b.act.seq || beginOf(a) - beginOf(b));
   const settled = new Map<string, Drawn>();
@@ -55,7 +57,7 @@ export function drawInTurn(
     if (Date.parse(record.to.at) <= until) {
       for (const [codeId, by] of said) open.set(codeId, (open.get(codeId) ?? 0n) - by);
     }
-    const stepsOf = stepsAround(record, until, { kept, known, settled });
+    const stepsOf = stepsAround(record, until, { ofLeases, settled });
     const rooms = codes.flatMap((code) => {
       if (!said.has(code.jti) && !isOpen(code, record, accepted)) return [];
       const others = (taken.get(code.jti) ?? 0n) + (open.get(code.jti) ?? 0n);
@@ -96,18 +98,16 @@ function most(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
-interface Settling extends Pick<Books, "known"> {
-  readonly kept: ReturnType<typeof readKept>;
+interface Settling {
+  /** Records of services for which something was kept. */
+  readonly ofLeases: Books["known"];
   readonly settled: ReadonlyMap<string, Drawn>;
 }
 
-/** What services that have something kept for them took: of others, and of its own before it. */
-function stepsAround(record: Counted["record"], until: number, around: Settling) {
-  const { kept, known, settled } = around;
-  const services = new Set(kept.map(({ serviceId }) => serviceId));
-  const some = known.filter(({ capacity }) => capacity && services.has(capacity.serviceId));
+/** What such services took of a code: others up to the act, and the record's own before it. */
+function stepsAround(record: Counted["record"], until: number, { ofLeases, settled }: Settling) {
   return (serviceId: string, codeId: string) =>
-    some.flatMap((one): (readonly [number, bigint])[] => {
+    ofLeases.flatMap((one): (readonly [number, bigint])[] => {
       if (one.capacity?.serviceId !== serviceId) return [];
       const to = Date.parse(one.to.at);
       const isOwn = serviceId === record.capacity?.serviceId;
