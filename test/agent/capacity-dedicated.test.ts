@@ -11,36 +11,19 @@ import type { CodeId } from "../../src/unit/id.ts";
 import {
   actsOf,
   CORE,
-  createProvider,
   enabled,
   kindsOf,
   meteredOf,
   recordsOf,
   returned,
   SECOND_NS,
-  STANDBY,
   serveRounds,
 } from "./capacity.ts";
-import { createRig, type Rig } from "./harness.ts";
-import { begun, cut } from "./own.ts";
-
-/** A host without a server, with a guest of one core, and a provider that it trusts. */
-async function world() {
-  const rig = createRig(STANDBY);
-  const provider = createProvider();
-  const agent = await rig.startAlone();
-  provider.pin(agent);
-  cut(agent, "p1");
-  const { leaseId } = await begun(agent, "p1");
-  await rig.rounds(agent, 2, 1_000);
-  const spec = () => rig.driver.guests.get(leaseId)?.spec;
-  return { rig, provider, agent, guestId: leaseId, spec };
-}
-
-const coreSeconds = (seconds: number) => BigInt(CORE) * BigInt(seconds) * SECOND_NS;
+import { coreSeconds, dedicatedWorld } from "./dedicated.ts";
+import type { Rig } from "./harness.ts";
 
 test("standby is enabled by a code, and not before; then the timer runs until it is returned", async () => {
-  const { rig, provider, agent, spec } = await world();
+  const { rig, provider, agent, spec } = await dedicatedWorld();
   expect(await enable(agent, { partition: "p1" })).toMatchObject({ code: "capacity-none" });
   expect(spec()).toMatchObject({ size: { cpuMilli: 1000 }, cores: [0] });
 
@@ -69,7 +52,7 @@ test("standby is enabled by a code, and not before; then the timer runs until it
 });
 
 test("the same code again is already applied, and adds nothing", async () => {
-  const { provider, agent } = await world();
+  const { provider, agent } = await dedicatedWorld();
   const code = provider.code(agent);
   await enabled(agent, { code, partition: "p1" });
   const acts = actsOf(agent).length;
@@ -82,7 +65,7 @@ test("the same code again is already applied, and adds nothing", async () => {
 });
 
 test("the timer pauses while no guest runs, and a guest that boots has it again", async () => {
-  const { rig, provider, agent, guestId, spec } = await world();
+  const { rig, provider, agent, guestId, spec } = await dedicatedWorld();
   await enabled(agent, { code: provider.code(agent), partition: "p1" });
   await serveRounds(rig, agent, 3, 10_000);
   expect(await meteredNow(rig, agent)).toBe(coreSeconds(30));
@@ -108,7 +91,7 @@ async function meteredNow(_rig: Rig, agent: AgentContext): Promise<bigint> {
 }
 
 test("an agent that was away proves the time between by its readings", async () => {
-  const { rig, provider, agent } = await world();
+  const { rig, provider, agent } = await dedicatedWorld();
   await enabled(agent, { code: provider.code(agent), partition: "p1" });
   await serveRounds(rig, agent, 1, 10_000);
   agent.db.close();
@@ -122,7 +105,7 @@ test("an agent that was away proves the time between by its readings", async () 
 });
 
 test("the time between two boots of the host is not charged", async () => {
-  const { rig, provider, agent, guestId } = await world();
+  const { rig, provider, agent, guestId } = await dedicatedWorld();
   await enabled(agent, { code: provider.code(agent), partition: "p1" });
   await serveRounds(rig, agent, 2, 10_000);
   agent.db.close();
@@ -141,7 +124,7 @@ test("the time between two boots of the host is not charged", async () => {
 });
 
 test("a guest that takes no notice gets nothing, and nothing is begun", async () => {
-  const { rig, provider, agent } = await world();
+  const { rig, provider, agent } = await dedicatedWorld();
   rig.driver.failNext("resize", "resize-refused");
   const wish = { code: provider.code(agent), partition: "p1" };
   expect(await enable(agent, wish)).toMatchObject({ code: "capacity-not-taken" });
@@ -151,7 +134,7 @@ test("a guest that takes no notice gets nothing, and nothing is begun", async ()
 });
 
 test("a guest that does not give back goes on being metered, without a hole", async () => {
-  const { rig, provider, agent } = await world();
+  const { rig, provider, agent } = await dedicatedWorld();
   await enabled(agent, { code: provider.code(agent), partition: "p1" });
   await serveRounds(rig, agent, 1, 10_000);
   rig.driver.failNext("resize", "resize-refused");
@@ -164,7 +147,7 @@ test("a guest that does not give back goes on being metered, without a hole", as
 });
 
 test("no more is in service than the codes enable, nor than is in standby", async () => {
-  const { provider, agent } = await world();
+  const { provider, agent } = await dedicatedWorld();
   const code = provider.code(agent);
   await enabled(agent, { code, partition: "p1" });
   const more = { partition: "p1", quantity: CORE };
@@ -178,7 +161,7 @@ test("no more is in service than the codes enable, nor than is in standby", asyn
 });
 
 test("use beyond the resource-time is overdraft; the end of the code's validity is unreturned", async () => {
-  const { rig, provider, agent, spec } = await world();
+  const { rig, provider, agent, spec } = await dedicatedWorld();
   const change = {
     resourceTime: coreSeconds(25).toString(),
     validity: { start: "2027-01-31T00:00:00Z", end: "2027-01-31T08:01:00Z" },

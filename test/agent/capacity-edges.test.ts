@@ -6,36 +6,21 @@ import { listServices } from "../../src/agent/capacity/service-store.ts";
 import type { CodeId } from "../../src/unit/id.ts";
 import {
   actsOf,
-  CORE,
   createProvider,
   enabled,
   kindsOf,
   meteredOf,
   recordsOf,
   returned,
-  SECOND_NS,
   STANDBY,
   serveRounds,
 } from "./capacity.ts";
+import { coreSeconds, dedicatedWorld } from "./dedicated.ts";
 import { createRig } from "./harness.ts";
-import { begun, cut, SIZE } from "./own.ts";
-
-/** A host without a server, with a guest of one core. */
-async function world() {
-  const rig = createRig(STANDBY);
-  const provider = createProvider();
-  const agent = await rig.startAlone();
-  provider.pin(agent);
-  cut(agent, "p1");
-  const { leaseId } = await begun(agent, "p1");
-  await rig.rounds(agent, 2, 1_000);
-  return { rig, provider, agent, spec: () => rig.driver.guests.get(leaseId)?.spec };
-}
-
-const coreSeconds = (seconds: number) => BigInt(CORE) * BigInt(seconds) * SECOND_NS;
+import { cut, SIZE } from "./own.ts";
 
 test("used-up resource-time under reclaim comes back after its grace, and what was over is overdraft", async () => {
-  const { rig, provider, agent, spec } = await world();
+  const { rig, provider, agent, spec } = await dedicatedWorld();
   const change = {
     resourceTime: coreSeconds(20).toString(),
     exhaustion: { policy: "reclaim", graceSeconds: 30, warnSeconds: 60 } as const,
@@ -54,7 +39,7 @@ test("used-up resource-time under reclaim comes back after its grace, and what w
 });
 
 test("what had to be given back and was not has its own state, and lets nothing new begin", async () => {
-  const { rig, provider, agent } = await world();
+  const { rig, provider, agent } = await dedicatedWorld();
   const validity = { start: "2027-01-31T00:00:00Z", end: "2027-01-31T08:01:00Z" };
   await enabled(agent, {
     code: provider.code(agent, { validity, returnMeans: ["ask"] }),
@@ -76,7 +61,7 @@ test("what had to be given back and was not has its own state, and lets nothing 
 });
 
 test("what is given back early stays in the account, to the nanosecond", async () => {
-  const { rig, provider, agent } = await world();
+  const { rig, provider, agent } = await dedicatedWorld();
   const { codeId } = await enabled(agent, { code: provider.code(agent), partition: "p1" });
   await serveRounds(rig, agent, 1, 10_500);
   await returned(agent, { partition: "p1" });

@@ -4,7 +4,6 @@ import { giveBack } from "../../src/agent/capacity/give-back.ts";
 import { capacityOnce } from "../../src/agent/capacity/once.ts";
 import { listServices } from "../../src/agent/capacity/service-store.ts";
 import type { AgentContext } from "../../src/agent/context.ts";
-import type { LeaseId } from "../../src/unit/id.ts";
 import {
   CORE,
   createProvider,
@@ -15,22 +14,11 @@ import {
   STANDBY,
   serveRounds,
 } from "./capacity.ts";
+import { dedicatedWorld } from "./dedicated.ts";
 import { createRig, type Rig } from "./harness.ts";
 import { begun, cut, SIZE } from "./own.ts";
 
 /** What a guest has, and what is recorded of it, whatever came between the two. */
-
-async function dedicated() {
-  const rig = createRig(STANDBY);
-  const provider = createProvider();
-  const agent = await rig.startAlone();
-  provider.pin(agent);
-  cut(agent, "p1");
-  const { leaseId } = await begun(agent, "p1");
-  await rig.rounds(agent, 2, 1_000);
-  const cpu = () => rig.driver.guests.get(leaseId)?.spec.size.cpuMilli;
-  return { rig, provider, agent, leaseId, cpu };
-}
 
 /** Does the work until the driver has resized a guest, and dies before that is recorded. */
 async function diedBehindResize(rig: Rig, agent: AgentContext, work: () => Promise<unknown>) {
@@ -48,18 +36,18 @@ async function diedBehindResize(rig: Rig, agent: AgentContext, work: () => Promi
 }
 
 test("a core that was plugged before a crash does not stay in the guest when its owner gives it back", async () => {
-  const { rig, provider, agent, cpu } = await dedicated();
+  const { rig, provider, agent, spec } = await dedicatedWorld();
   const code = provider.code(agent);
   await diedBehindResize(rig, agent, () => enable(agent, { code, partition: "p1" }));
   const again = await rig.startAlone();
-  expect(cpu()).toBe(2000);
+  expect(spec()?.size.cpuMilli).toBe(2000);
   rig.driver.failNext("resize", "resize-refused");
   expect(await giveBack(again, { partition: "p1" })).toMatchObject({
     code: "capacity-not-given-back",
   });
   expect(listServices(again.db)).toMatchObject([{ state: "wanted" }]);
   await serveRounds(rig, again, 5, 10_000);
-  expect(cpu()).toBe(1000);
+  expect(spec()?.size.cpuMilli).toBe(1000);
   expect(listServices(again.db)).toEqual([]);
   expect(kindsOf(again)).not.toContain("service-begun");
 });
@@ -85,16 +73,16 @@ test("a shared guest that was raised before a crash is held to its own when the 
 });
 
 test("what a busy guest still has is neither told as returned nor unmetered", async () => {
-  const { rig, provider, agent, leaseId, cpu } = await dedicated();
+  const { rig, provider, agent, guestId, spec } = await dedicatedWorld();
   await enabled(agent, { code: provider.code(agent), partition: "p1" });
   await serveRounds(rig, agent, 6, 10_000);
   const busy = Promise.withResolvers<void>();
-  const turn = agent.turns.tryTake(leaseId as LeaseId, () => busy.promise);
+  const turn = agent.turns.tryTake(guestId, () => busy.promise);
   expect(await giveBack(agent, { partition: "p1" })).toMatchObject({
     code: "capacity-not-given-back",
     message: expect.stringContaining("busy with another change"),
   });
-  expect(cpu()).toBe(2000);
+  expect(spec()?.size.cpuMilli).toBe(2000);
   for (let i = 0; i < 6; i++) {
     rig.clock.pass(10_000);
     await capacityOnce(agent);
@@ -102,7 +90,7 @@ test("what a busy guest still has is neither told as returned nor unmetered", as
   busy.resolve();
   await turn;
   expect(await giveBack(agent, { partition: "p1" })).toMatchObject([{ state: "returned" }]);
-  expect(cpu()).toBe(1000);
+  expect(spec()?.size.cpuMilli).toBe(1000);
   expect(meteredOf(agent)).toBe(BigInt(CORE) * 120n * SECOND_NS);
 });
 

@@ -3,13 +3,6 @@ import { quantityText, useText } from "../../enablement/capacity/resource.ts";
 import type { Threshold, ThresholdRule } from "../../enablement/capacity/terms.ts";
 import { formatDurationSeconds } from "../../unit/quantity.ts";
 
-/** `4d3h`, `2h5m`, `40s`: the two largest units are enough for a forecast. */
-export function lastsText(ns: bigint): string {
-  const seconds = Number(ns / 1_000_000_000n);
-  const coarse = seconds >= 86_400 ? 3600 : seconds >= 3600 ? 60 : 1;
-  return formatDurationSeconds(Math.floor(seconds / coarse) * coarse);
-}
-
 export function periodText(period: BillingPeriod): string {
   if (period.kind === "month") return `month of ${period.timeZone}`;
   return `${formatDurationSeconds(period.seconds)} each`;
